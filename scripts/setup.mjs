@@ -1,0 +1,37 @@
+// Brings in what is missing before `npm start` and `npm test`: the dependencies, and the build.
+// It prints to stderr, since stdout belongs to what clients write. When nothing is missing it only
+// compares a few times of change.
+import { spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** The newest change at or below a path, in ms; 0 when there is nothing. */
+function newest(name) {
+  const at = path.join(root, name);
+  const stats = statSync(at, { throwIfNoEntry: false });
+  if (!stats) return 0;
+  if (!stats.isDirectory()) return stats.mtimeMs;
+  return Math.max(0, ...readdirSync(at).map((entry) => newest(path.join(name, entry))));
+}
+
+/** Runs a command with its output on stderr; ends with its code if it fails. */
+function run(reason, command, args) {
+  console.error(`syswire: ${reason}: ${command} ${args.join(' ')}`);
+  // npm is npm.cmd on Windows, which only a shell starts.
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    shell: process.platform === 'win32',
+  });
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+// npm writes this file at the end of every install.
+if (newest('node_modules/.package-lock.json') < newest('package-lock.json'))
+  run('installing', 'npm', ['ci', '--no-audit', '--no-fund']);
+
+const sources = ['src', 'native', 'tsconfig.json', 'package-lock.json'].map(newest);
+if (newest('dist/cli/main.js') < Math.max(...sources)) run('building', 'npm', ['run', '--silent', 'build']);

@@ -1,0 +1,97 @@
+// syswire call LEVEL MSG: the call made here and now, without a service. Nothing else is written to
+// stdout, so that `strace syswire call raw hello` is a lesson and not a search.
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { preview } from '../server/preview.js';
+import { LEVEL_IDS } from '../syscalls/contract.js';
+import { levels, osError } from '../syscalls/levels.js';
+import { openTarget, type Target } from '../syscalls/target.js';
+import { UsageError, type Verb } from './verb.js';
+
+const HELP = `syswire call LEVEL MSG: makes one call, here and now, and exits
+
+  LEVEL            ${LEVEL_IDS.join(', ')}
+  MSG              what to write, as it is; - reads it from stdin
+  --target PATH    where to (standard output); a file is created if need be and appended to
+  --json           the record of the call, as JSON, on stderr
+
+exit: 0 the call was taken, 1 the operating system refused it, 2 usage`;
+
+type Parsed = {
+  level: string | undefined;
+  msg: string | undefined;
+  path: string | undefined;
+  json: boolean;
+  help: boolean;
+};
+
+function parse(args: string[]): Parsed {
+  try {
+    const { values, positionals } = parseArgs({
+      args,
+      options: { target: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true,
+    });
+    if (positionals.length > 2)
+      throw new Error(`one message at a time: put '${positionals.slice(1).join(' ')}' in quotes`);
+    const [level, msg] = positionals;
+    return { level, msg, path: values.target, json: values.json ?? false, help: values.help ?? false };
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+/** Standard output as it is: whoever calls by hand may be made to wait. */
+const STDOUT = { name: 'stdout', fd: 1, close: () => {} };
+
+function open(path: string | undefined): Pick<Target, 'name' | 'fd' | 'close'> {
+  try {
+    return path === undefined ? STDOUT : openTarget(path, path);
+  } catch (error) {
+    throw new UsageError(`--target: ${(error as Error).message}`);
+  }
+}
+
+export const call: Verb = ({ args, print, note, fail }) => {
+  const { level: id, msg, path, json, help } = parse(args);
+  if (help) {
+    print(HELP);
+    return 0;
+  }
+  const level = LEVEL_IDS.find((known) => known === id);
+  if (!level) throw new UsageError(`a level is needed: syswire call ${LEVEL_IDS.join('|')} MSG`);
+  if (msg === undefined)
+    throw new UsageError(`a message is needed: syswire call ${level} MSG, or - to read it from stdin`);
+  if (!levels[level].available) throw new UsageError(`level '${level}' is not available here: ${levels[level].reason}`);
+
+  const bytes = msg === '-' ? readFileSync(0) : Buffer.from(msg);
+  const target = open(path);
+  const time = Date.now();
+  const before = performance.now();
+  const result = levels[level].write(target.fd, bytes);
+  const durationNs = Math.round((performance.now() - before) * 1e6);
+  target.close();
+
+  const error = osError(result);
+  const written = Math.max(0, result);
+  // The service's record, so that what reads those reads this.
+  const record = {
+    type: 'call',
+    seq: 1,
+    time,
+    requestId: `call-${process.pid}`,
+    level,
+    target: target.name,
+    fd: target.fd,
+    requested: bytes.length,
+    written,
+    error,
+    durationNs,
+    pid: process.pid,
+    preview: preview(bytes.subarray(0, 64)),
+  };
+  if (json) note(JSON.stringify(record));
+  if (error) return fail(1, `write to ${target.name}: ${error.code} (${error.errno}): ${error.message}`);
+  if (written < bytes.length) note(`syswire: the operating system took ${written} of ${bytes.length} bytes`);
+  return 0;
+};

@@ -1,0 +1,200 @@
+// Flags and environment → one checked object. The table below is all there is: --help is made from it.
+import { readFileSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { DEFAULTS } from '../server/app.js';
+import { UsageError } from './verb.js';
+
+const MIN_TOKEN = 16;
+
+const wholeNumber = (least: number, most: number) => {
+  const message = `must be a whole number from ${least} to ${most}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, message)
+    .transform(Number)
+    .pipe(z.int(message).min(least, message).max(most, message));
+};
+
+const NAME = '1 to 64 letters, digits, dots, dashes or underscores';
+const target = z
+  .string()
+  .regex(/^[^=]+=.+$/, 'must be name=path')
+  .transform((text): [string, string] => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)])
+  .refine(([name]) => /^[\w.-]{1,64}$/.test(name), `a target's name is ${NAME}`)
+  .refine(
+    ([name]) => name !== 'stdout' && name !== 'stderr',
+    'stdout and stderr are targets already: choose another name',
+  );
+
+const targets = z.array(target).superRefine((all, context) => {
+  const names = all.map(([name]) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice !== undefined)
+    context.addIssue({ code: 'custom', message: `'${twice}' is given twice: choose another name` });
+});
+
+const token = z
+  .string()
+  .min(MIN_TOKEN, `must have ${MIN_TOKEN} characters or more: openssl rand -hex 16 makes one`)
+  .regex(/^\S*$/, 'must not contain white space');
+
+const tokenFile = z.string().transform((path, context) => {
+  try {
+    const result = token.safeParse(readFileSync(path, 'utf8').trim());
+    if (result.success) return result.data;
+    context.addIssue({ code: 'custom', message: `the token in ${path} ${result.error.issues[0]?.message}` });
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: `cannot be read: ${(error as Error).message}` });
+  }
+  return z.NEVER;
+});
+
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+type Flag = { value: string; help: string; shape: z.ZodType; several?: true };
+
+const FLAGS = {
+  host: {
+    value: 'ADDRESS',
+    help: 'where to listen (127.0.0.1); any address but loopback needs a token',
+    shape: z.string().default('127.0.0.1'),
+  },
+  port: { value: 'N', help: 'the port (8080); 0 picks a free one', shape: wholeNumber(0, 65_535).default(8080) },
+  token: {
+    value: 'TOKEN',
+    help: `what Authorization: Bearer must carry, ${MIN_TOKEN} characters or more`,
+    shape: token.optional(),
+  },
+  'token-file': { value: 'FILE', help: 'the same, read from a file', shape: tokenFile.optional() },
+  target: {
+    value: 'NAME=PATH',
+    help: 'a file (appended to), FIFO or device to write to; repeatable',
+    shape: targets.default([]),
+    several: true,
+  },
+  'allow-host': {
+    value: 'NAME',
+    help: 'a name that Host may give besides localhost; repeatable',
+    shape: z.array(z.string()).default([]),
+    several: true,
+  },
+  history: {
+    value: 'N',
+    help: `records kept for GET /events (${DEFAULTS.history})`,
+    shape: wholeNumber(1, 10_000_000).default(DEFAULTS.history),
+  },
+  record: {
+    value: 'FILE',
+    help: 'append every record to a file, one JSON object a line',
+    shape: z.string().optional(),
+  },
+  'body-limit': {
+    value: 'BYTES',
+    help: `the largest body (${DEFAULTS.bodyLimit})`,
+    shape: wholeNumber(1, 1 << 30).default(DEFAULTS.bodyLimit),
+  },
+  'log-level': {
+    value: 'LEVEL',
+    help: `how much to log to stderr: ${LOG_LEVELS.join(', ')} (info)`,
+    shape: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  },
+} satisfies Record<string, Flag>;
+
+type Name = keyof typeof FLAGS;
+type Values = { [N in Name]: z.infer<(typeof FLAGS)[N]['shape']> };
+const NAMES = Object.keys(FLAGS) as Name[];
+
+export type Config = {
+  host: string;
+  port: number;
+  logLevel: (typeof LOG_LEVELS)[number];
+  targets: Record<string, string>;
+  allowHost: string[];
+  token: string | undefined;
+  history: number;
+  record: string | undefined;
+  bodyLimit: number;
+};
+
+const variable = (name: string): string => `SYSWIRE_${name.toUpperCase().replaceAll('-', '_')}`;
+
+/** One line a flag, for --help. */
+export const FLAG_HELP = NAMES.map((name) => {
+  const { value, help }: Flag = FLAGS[name];
+  return `  ${`--${name} ${value}`.padEnd(22)} ${help}`;
+}).join('\n');
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+function isLoopback(host: string): boolean {
+  const family = isIP(host);
+  return family === 0 ? host === 'localhost' : loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
+}
+
+/** What was given for a flag, and how it was called: the flag wins; an empty variable is none. */
+function given(name: Name, flags: Record<string, unknown>, env: NodeJS.ProcessEnv): { raw: unknown; source: string } {
+  if (flags[name] !== undefined) return { raw: flags[name], source: `--${name}` };
+  const source = variable(name);
+  const text = env[source] || undefined;
+  const several = 'several' in FLAGS[name];
+  return {
+    raw: several
+      ? text
+          ?.split('\n')
+          .map((line) => line.trim())
+          .filter(Boolean)
+      : text,
+    source,
+  };
+}
+
+function parseFlags(args: string[]): Record<string, unknown> {
+  const options = Object.fromEntries(
+    NAMES.map((name) => [name, { type: 'string' as const, multiple: 'several' in FLAGS[name] }]),
+  );
+  try {
+    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+  } catch (error) {
+    // Node's message goes on with advice about '--' after its first sentence.
+    throw new UsageError((error as Error).message.split('. ', 1)[0]);
+  }
+}
+
+/**
+ * The settings of the service.
+ *
+ * @param args the command line, without the verb
+ * @throws UsageError
+ */
+export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
+  const flags = parseFlags(args);
+  const checked = NAMES.map((name) => {
+    const { raw, source } = given(name, flags, env);
+    const result = FLAGS[name].shape.safeParse(raw);
+    if (result.success) return [name, result.data];
+    throw new UsageError(`${source}: ${result.error.issues[0]?.message}`);
+  });
+  const values = Object.fromEntries(checked) as Values;
+  if (values.token !== undefined && values['token-file'] !== undefined)
+    throw new UsageError('--token and --token-file are both given: leave one out');
+  const secret = values.token ?? values['token-file'];
+  if (secret === undefined && !isLoopback(values.host))
+    throw new UsageError(
+      `--host ${values.host}: others could reach it there, so it needs a token: add --token-file FILE (or --token, or ${variable('token')})`,
+    );
+  return {
+    host: values.host,
+    port: values.port,
+    logLevel: values['log-level'],
+    targets: Object.fromEntries(values.target),
+    allowHost: values['allow-host'],
+    token: secret,
+    history: values.history,
+    record: values.record,
+    bodyLimit: values['body-limit'],
+  };
+}

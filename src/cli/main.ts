@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+// The command: picks a verb. Serving is the default. The only file that acts on `process`.
+import { writeSync } from 'node:fs';
+import { constants } from 'node:os';
+import { type Cli, UsageError, type Verb } from './verb.js';
+
+// Loaded when asked for: `syswire call` starts without the server's modules.
+const VERBS: Record<string, () => Promise<Verb>> = {
+  serve: async () => (await import('./serve.js')).serve,
+  call: async () => (await import('./call.js')).call,
+};
+
+/** Aborts at the first signal; the second ends the process, as it would have without us. */
+function untilSignal(): AbortSignal {
+  const first = new AbortController();
+  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(name, () => {
+      if (first.signal.aborted) process.exit(128 + constants.signals[name]);
+      first.abort();
+    });
+  }
+  return first.signal;
+}
+
+/** A reader of our words who is gone, or slow, is no reason to fail. */
+function say(fd: number, line: string): void {
+  try {
+    writeSync(fd, `${line}\n`);
+  } catch {}
+}
+
+const [first = 'serve', ...rest] = process.argv.slice(2);
+const [verb, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [first, rest];
+
+const cli: Cli = {
+  args,
+  env: process.env,
+  print: (line) => say(1, line),
+  note: (line) => say(2, line),
+  fail(code, line) {
+    say(2, `syswire: ${line}`);
+    return code;
+  },
+  untilSignal,
+};
+
+async function run(): Promise<number> {
+  if (first === '--version' || first === '-v') {
+    cli.print((await import('../server/version.js')).VERSION);
+    return 0;
+  }
+  const load = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  if (!load)
+    throw new UsageError(
+      `there is no '${verb}': the verbs are ${Object.keys(VERBS).join(', ')}; syswire --help says more`,
+    );
+  return await (await load())(cli);
+}
+
+try {
+  process.exitCode = await run();
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.exitCode = cli.fail(2, error.message);
+}

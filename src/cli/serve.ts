@@ -1,0 +1,82 @@
+// syswire [serve]: the service, from its flags to its last breath.
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import { buildApp } from '../server/app.js';
+import { FLAG_HELP, readConfig } from './config.js';
+import type { Verb } from './verb.js';
+
+/** Log lines that wait for a slow reader of stderr; past that they are dropped. */
+const LOG_BUFFER_BYTES = 1 << 20;
+
+/** Logs go to stderr, so that stdout carries nothing but what clients wrote. */
+function openLog(level: string, isOver: () => boolean): pino.Logger {
+  const destination = pino.destination({
+    dest: 2,
+    // stderr is a target too, and so non-blocking: a synchronous log would spin on EAGAIN.
+    sync: false,
+    maxLength: LOG_BUFFER_BYTES,
+    // At the end a stderr that takes nothing must not keep the process alive.
+    retryEAGAIN: () => !isOver(),
+  });
+  // Nobody reads the log any more: the service lives on.
+  destination.on('error', () => {});
+  return pino({ level }, destination);
+}
+
+const url = (at: AddressInfo | string): string => {
+  if (typeof at === 'string') return at;
+  const { address, family, port } = at;
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
+};
+
+/** What went wrong at start, in one line that says what to do. */
+function startError(error: NodeJS.ErrnoException, host: string, port: number): string {
+  if (error.code === 'EADDRINUSE')
+    return `port ${port} on ${host} is in use: choose another with --port (0 picks a free one)`;
+  if (error.code === 'EACCES' && error.syscall === 'listen')
+    return `port ${port} needs privileges: choose one above 1023 with --port`;
+  if (error.code === 'ENXIO')
+    return `${error.message}: a FIFO needs a reader first, start it (cat ${error.path}) and try again`;
+  return error.message;
+}
+
+const HELP = `syswire [serve] [flags]: the write system call over HTTP, at the level you pick
+
+${FLAG_HELP}
+
+Each flag is an environment variable too: --log-level is SYSWIRE_LOG_LEVEL; a repeatable one takes
+one value a line. The service stops at SIGTERM or SIGINT: waiting writes get 5 s, a second signal none.
+
+exit: 0 stopped, 1 could not start, 2 usage
+
+syswire call LEVEL MSG makes one call here and now: see syswire call --help`;
+
+/** Runs until a signal. */
+export const serve: Verb = async ({ args, env, print, fail, untilSignal }) => {
+  if (args.includes('--help') || args.includes('-h')) {
+    print(HELP);
+    return 0;
+  }
+  const { host, port, logLevel, ...options } = readConfig(args, env);
+  const signal = untilSignal();
+  const logger = openLog(logLevel, () => signal.aborted);
+
+  let app: ReturnType<typeof buildApp> | undefined;
+  try {
+    app = buildApp({ ...options, logger });
+    // Fastify's own line has the address inside its text; ours has it as a field.
+    app.log.level = 'silent';
+    await app.listen({ host, port });
+    app.log.level = logLevel;
+  } catch (error) {
+    await app?.close();
+    return fail(1, startError(error as NodeJS.ErrnoException, host, port));
+  }
+  for (const address of app.addresses()) app.log.info({ address: url(address) }, 'listening');
+
+  if (!signal.aborted) await once(signal, 'abort');
+  app.log.info('stopping');
+  await app.close();
+  return 0;
+};

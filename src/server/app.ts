@@ -1,0 +1,191 @@
+// buildApp(): puts the service together. It opens targets and routes, but does not listen.
+import { isUtf8 } from 'node:buffer';
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Socket } from 'node:net';
+import swaggerUi from '@fastify/swagger-ui';
+import websocket from '@fastify/websocket';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { validatorCompiler } from 'fastify-type-provider-zod';
+import { LEVEL_IDS } from '../syscalls/contract.js';
+import { levels } from '../syscalls/levels.js';
+import { adoptTarget, openTarget, type Target } from '../syscalls/target.js';
+import { heartbeat } from './events.js';
+import { createGuard } from './guard.js';
+import { addRoutes } from './http.js';
+import { createJournal } from './journal.js';
+import { addOpenApi } from './openapi.js';
+import { answerError, answerUnknown, onClientError, refusal, refuseConnection } from './problem.js';
+import { recordTo } from './record.js';
+import { serializerCompiler } from './serialize.js';
+import { createWriter } from './write.js';
+
+export type AppOptions = {
+  /** Targets besides `stdout` and `stderr`: name → path. */
+  targets?: Record<string, string>;
+  /** Names besides IP addresses and localhost that `Host` may give. */
+  allowHost?: readonly string[];
+  /** What `Authorization: Bearer` must carry; none: nothing. */
+  token?: string | undefined;
+  /** How many records are kept (65,536). */
+  history?: number;
+  /** A file to append every record to. */
+  record?: string | undefined;
+  /** The largest body, in bytes (4 MiB). */
+  bodyLimit?: number;
+  /** A pino logger; none: nothing is logged. */
+  logger?: FastifyBaseLogger;
+};
+
+export const DEFAULTS = { history: 65_536, bodyLimit: 4 << 20 };
+/** Requests that may wait for one target. */
+const MAX_WAITING = 100;
+/** How long a stop lets waiting writes go on, so that all is over in 5 s, and a subscriber say goodbye. */
+const STOP_GRACE_MS = 4500;
+const GOODBYE_MS = 1000;
+/** The longest query there is fits many times over. */
+const MAX_HEADER_BYTES = 16 << 10;
+
+const REQUEST_ID = /^[\w.-]{1,64}$/;
+
+/** Opens them all; when one cannot be, those already open are closed again. */
+function openAll(openers: (() => Target)[]): Target[] {
+  const open: Target[] = [];
+  try {
+    for (const opener of openers) open.push(opener());
+  } catch (error) {
+    for (const target of open) target.close();
+    throw error;
+  }
+  return open;
+}
+
+/** JSON from a body that is UTF-8. By default one that is not would be read, and written, with U+FFFD in it. */
+function parseJson(body: Buffer): unknown {
+  if (body.length === 0) throw refusal(400, 'the body is empty: send JSON');
+  if (!isUtf8(body))
+    throw refusal(400, 'the body is not valid UTF-8: send other bytes as base64, with "encoding": "base64"');
+  try {
+    return JSON.parse(body.toString());
+  } catch (error) {
+    throw refusal(400, `the body is not JSON: ${(error as SyntaxError).message}`);
+  }
+}
+
+/**
+ * The service, ready for `listen` or `inject`. `close` ends it: waiting writes get 5 s, subscribers
+ * a 1001, and every descriptor is put back as it was.
+ *
+ * @throws an error with `code` when a target or the record file cannot be opened
+ */
+export function buildApp(options: AppOptions = {}): FastifyInstance {
+  const targets = openAll([
+    () => adoptTarget('stdout', 1),
+    () => adoptTarget('stderr', 2),
+    ...Object.entries(options.targets ?? {}).map(
+      ([name, path]) =>
+        () =>
+          openTarget(name, path),
+    ),
+    ...(options.record === undefined ? [] : [() => openTarget('record', options.record as string)]),
+  ]);
+  const record = options.record === undefined ? undefined : targets.pop();
+  const journal = createJournal({ capacity: options.history ?? DEFAULTS.history, levels: LEVEL_IDS, targets });
+  const writer = createWriter({ levels, targets, journal, maxWaiting: MAX_WAITING });
+  const guard = createGuard({ allowHost: options.allowHost ?? [], token: options.token });
+  const service = { run: randomUUID().slice(0, 8), pid: process.pid, started: Date.now() };
+
+  let requests = 0;
+  let stopping = false;
+
+  function requestId({ headers }: { headers: IncomingHttpHeaders }): string {
+    const given = headers['x-request-id'];
+    return typeof given === 'string' && REQUEST_ID.test(given) ? given : `${service.run}-${++requests}`;
+  }
+
+  const app: FastifyInstance = fastify({
+    ...(options.logger && { loggerInstance: options.logger }),
+    // The records are the log of requests.
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: options.bodyLimit ?? DEFAULTS.bodyLimit,
+    // The guard says these two itself, as problems.
+    return503OnClosing: false,
+    http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false },
+    genReqId: requestId,
+    frameworkErrors: answerError,
+    clientErrorHandler: onClientError,
+  });
+  app.setErrorHandler(answerError);
+  app.setNotFoundHandler((request) => answerUnknown(app, request));
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
+    parseJson(body),
+  );
+
+  // Before the guard: a refused upgrade is answered through the hooks that this adds, and with them
+  // its socket is closed; the other way round it stays open and holds up close().
+  app.register(websocket, { options: { maxPayload: 1024, handleProtocols: () => false }, preClose: stop });
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    guard(request);
+    if (stopping) throw refusal(503, 'the service is stopping', undefined, { 'retry-after': '1' });
+    // An upgrade takes the connection from Node's parser: what is not WebSocket cannot be served any more.
+    const { upgrade } = request.headers;
+    if (request.ws && (request.routeOptions.url !== '/events' || upgrade?.toLowerCase() !== 'websocket'))
+      throw refusal(
+        400,
+        `upgrade to '${upgrade}' is not offered here: leave out the Upgrade header; WebSocket is at /events`,
+      );
+    done();
+  });
+
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    // Kept alive after its answer, a connection would hold up close().
+    if (stopping) reply.header('connection', 'close');
+    done(null, payload);
+  });
+
+  addOpenApi(app);
+  app.register(swaggerUi, { routePrefix: '/docs' });
+  let stopHeartbeat = (): void => {};
+  app.after(() => {
+    stopHeartbeat = heartbeat(app.websocketServer.clients);
+    app.websocketServer.on('wsClientError', (error: Error, socket: Socket) =>
+      refuseConnection(socket, 400, error.message),
+    );
+    addRoutes(app, { levels, targets, journal, writer, service });
+    app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) => {
+      reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true }));
+    });
+  });
+
+  let grace: NodeJS.Timeout | undefined;
+  function stop(done: () => void): void {
+    stopping = true;
+    stopHeartbeat();
+    grace = setTimeout(writer.stopWaiting, STOP_GRACE_MS);
+    for (const socket of app.websocketServer.clients) {
+      socket.close(1001, 'the service is stopping');
+      const goodbye = setTimeout(() => socket.terminate(), GOODBYE_MS);
+      socket.once('close', () => clearTimeout(goodbye));
+    }
+    done();
+  }
+
+  let stopRecording = (): void => {};
+  if (record) {
+    stopRecording = recordTo(record, journal, (error) => {
+      if (error) app.log.error({ err: error, file: options.record }, 'the record file takes nothing: records wait');
+      else app.log.info({ file: options.record }, 'the record file takes records again');
+    });
+  }
+  app.addHook('onClose', (_app, done) => {
+    clearTimeout(grace);
+    stopRecording();
+    for (const target of targets) target.close();
+    done();
+  });
+  return app;
+}

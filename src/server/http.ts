@@ -1,0 +1,159 @@
+// The routes: what each takes and answers. What they do stands in write.ts, journal.ts and events.ts.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { z } from 'zod';
+import { LEVEL_IDS, type Level, type LevelId } from '../syscalls/contract.js';
+import type { Target } from '../syscalls/target.js';
+import { type Run, type Subscription, sinceProblem, subscribe } from './events.js';
+import type { Filter, Journal } from './journal.js';
+import { refusal } from './problem.js';
+import { Events, EventsQuery, Health, Levels, Problem, Targets, WriteRequest, WriteResult } from './schema.js';
+import { VERSION } from './version.js';
+import type { Writer } from './write.js';
+
+const DEFAULT_EVENTS = 1000;
+
+export type Routes = {
+  levels: Record<LevelId, Level>;
+  targets: readonly Target[];
+  journal: Journal;
+  writer: Writer;
+  service: Run;
+};
+
+const problems = <const S extends number>(...statuses: S[]): Record<S, typeof Problem> =>
+  Object.fromEntries(statuses.map((status) => [status, Problem])) as Record<S, typeof Problem>;
+
+export function addRoutes(instance: FastifyInstance, { levels, targets, journal, writer, service }: Routes): void {
+  const app = instance.withTypeProvider<ZodTypeProvider>();
+
+  app.post(
+    '/write',
+    {
+      schema: {
+        operationId: 'write',
+        summary: 'Write a message, for real',
+        description:
+          'Makes the call at the level asked for. 200 means that the operating system was asked: its refusal is a result too, in `error`. Every other status means that no call was made.',
+        tags: ['calls'],
+        body: WriteRequest,
+        response: { 200: WriteResult, ...problems(400, 401, 403, 404, 413, 415, 501, 503) },
+      },
+    },
+    (request, reply) => {
+      const whenGone = (stop: () => void): void => {
+        reply.raw.once('close', stop);
+      };
+      const result = writer.write(request.body, request.id, whenGone);
+      if (result instanceof Promise) return result;
+      reply.send(result);
+    },
+  );
+
+  const targetIndex = new Map(targets.map(({ name }, index) => [name, index]));
+
+  function subscriptionOf({ since, run, level, target, requestId, errors }: z.infer<typeof EventsQuery>): Subscription {
+    const filter: Filter = { errors: errors === '1' };
+    if (level !== undefined) filter.level = LEVEL_IDS.indexOf(level);
+    if (requestId !== undefined) filter.requestId = requestId;
+    if (target !== undefined) {
+      filter.target = targetIndex.get(target) ?? -1;
+      if (filter.target < 0)
+        throw refusal(404, `there is no target '${target}': GET /targets lists them`, [
+          { pointer: '?target', detail: 'unknown' },
+        ]);
+    }
+    return { since, run, filter };
+  }
+
+  app.route({
+    method: 'GET',
+    url: '/events',
+    schema: {
+      operationId: 'events',
+      summary: 'The record of every call',
+      description:
+        'With an upgrade to WebSocket: a live stream of text frames, each of one or more lines of JSON; the first is `{"type":"hello"}`, then `call` records, and `gap` where records were lost to a slow reader. Without: the records that are kept, as JSON.',
+      tags: ['records'],
+      querystring: EventsQuery,
+      response: { 200: Events, ...problems(400, 401, 403, 404, 503) },
+    },
+    // What cannot be served must be said before the upgrade, or by a frame after it; see wsHandler.
+    preHandler: (request, _reply, done) => {
+      if (request.ws && request.query.limit !== undefined)
+        throw refusal(400, 'limit is not for WebSocket: leave it out', [
+          { pointer: '?limit', detail: 'not for WebSocket' },
+        ]);
+      subscriptionOf(request.query);
+      done();
+    },
+    handler: (request, reply) => {
+      const subscription = subscriptionOf(request.query);
+      const detail = sinceProblem(subscription, journal, service);
+      if (detail !== null) throw refusal(400, detail, [{ pointer: '?since', detail }]);
+      const limit = request.query.limit ?? DEFAULT_EVENTS;
+      const lines: string[] = [];
+      let at = Math.max(subscription.since ?? 1, journal.oldest());
+      for (const next = journal.next(); at < next && lines.length < limit; at++) {
+        if (journal.matches(at, subscription.filter)) lines.push(journal.line(at));
+      }
+      // The records are JSON already: they are put together, not made again.
+      reply.type('application/json; charset=utf-8').serializer((text: string) => text);
+      reply.send(
+        `{"events":[${lines.join(',')}],"next":${at},"oldest":${journal.oldest()}}` as unknown as z.infer<
+          typeof Events
+        >,
+      );
+    },
+    wsHandler: (socket, request) => {
+      const query = (request as FastifyRequest<{ Querystring: z.infer<typeof EventsQuery> }>).query;
+      subscribe(socket, subscriptionOf(query), journal, service);
+    },
+  });
+
+  app.get(
+    '/levels',
+    {
+      schema: {
+        operationId: 'levels',
+        summary: 'The levels, and how each reaches the kernel',
+        tags: ['about'],
+        response: { 200: Levels, ...problems(401, 403) },
+      },
+    },
+    () => ({
+      levels: LEVEL_IDS.map((id) => {
+        const { code, write: _, ...level } = levels[id];
+        return { ...level, code: code && Buffer.from(code).toString('hex') };
+      }),
+    }),
+  );
+
+  app.get(
+    '/targets',
+    {
+      schema: {
+        operationId: 'targets',
+        summary: 'Where a write can go',
+        tags: ['about'],
+        response: { 200: Targets, ...problems(401, 403) },
+      },
+    },
+    () => ({ targets: targets.map(({ name, kind, shared }) => ({ name, kind, shared })) }),
+  );
+
+  app.get(
+    '/health',
+    {
+      schema: {
+        operationId: 'health',
+        summary: 'Whether the service answers',
+        description: 'Needs no token.',
+        tags: ['about'],
+        security: [],
+        response: { 200: Health, ...problems(403) },
+      },
+    },
+    () => ({ status: 'ok' as const, version: VERSION, ...service, next: journal.next() }),
+  );
+}

@@ -1,0 +1,109 @@
+// Everything that made no call is answered as application/problem+json, whatever went wrong and
+// however early. https://www.rfc-editor.org/rfc/rfc9457
+import { STATUS_CODES } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Problem } from './schema.js';
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+export type FieldError = { pointer: string; detail: string };
+export type Refusal = Error & {
+  statusCode: number;
+  errors?: FieldError[] | undefined;
+  headers?: Record<string, string>;
+};
+
+/**
+ * An error that is answered with `status`, to be thrown before any call is made.
+ *
+ * @param detail what is wrong and what to do about it
+ * @param errors the fields at fault
+ */
+export function refusal(
+  status: number,
+  detail: string,
+  errors?: FieldError[],
+  headers: Record<string, string> = {},
+): Refusal {
+  // Clients' mistakes need no stack, and taking one costs more than the rest of the answer.
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  const error = Object.assign(new Error(detail), { statusCode: status, errors, headers });
+  Error.stackTraceLimit = limit;
+  return error;
+}
+
+export function problem(status: number, detail: string, requestId?: string, errors?: FieldError[]): Problem {
+  const title = STATUS_CODES[status] ?? 'Unknown';
+  return { type: 'about:blank', title, status, detail, ...(requestId && { requestId }), ...(errors && { errors }) };
+}
+
+/** Ends a connection that never became a request with a whole answer. */
+export function refuseConnection(socket: Socket, status: number, detail: string): void {
+  const body = JSON.stringify(problem(status, detail));
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
+  socket.end(head + body, () => socket.destroy());
+}
+
+/** What Node's parser refuses before there is a request: https://nodejs.org/api/http.html#event-clienterror */
+export function onClientError(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  if (error.code === 'HPE_HEADER_OVERFLOW')
+    refuseConnection(socket, 431, 'the headers are too large: send fewer or shorter ones');
+  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
+    refuseConnection(socket, 408, 'the request did not arrive in time: send it faster');
+  else refuseConnection(socket, 400, `this is not HTTP/1.1: ${error.message}`);
+}
+
+/** What zod found, field by field: `#/msg` in a body, `?since` in a query; a key too many by its own place. */
+function fieldErrors({ validation = [], validationContext }: FastifyError): FieldError[] {
+  const isQuery = validationContext === 'querystring';
+  const pointer = (path: string): string => (isQuery ? `?${path.slice(1)}` : path === '/' ? '#' : `#${path}`);
+  return validation.flatMap(({ instancePath, message = 'is not valid', params }) => {
+    const { keys } = params as { keys?: string[] };
+    if (!keys) return [{ pointer: pointer(instancePath), detail: message }];
+    const parent = instancePath === '/' ? '' : instancePath;
+    return keys.map((key) => ({ pointer: pointer(`${parent}/${key}`), detail: 'is not known here: leave it out' }));
+  });
+}
+
+/** In our words, where Fastify's do not say what to do. */
+const DETAILS: Record<string, (request: FastifyRequest) => string> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ({ routeOptions }) =>
+    `the body is over the limit of ${routeOptions.bodyLimit} bytes: send less, or start with a larger --body-limit`,
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: () => 'send a body of Content-Type: application/json',
+  FST_ERR_CTP_EMPTY_JSON_BODY: () => 'the body is empty: send JSON',
+};
+
+function explain(error: FastifyError | Refusal, request: FastifyRequest): Problem {
+  if ('validation' in error && error.validation) {
+    const errors = fieldErrors(error);
+    const detail = errors.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('; ');
+    return problem(400, detail, request.id, errors);
+  }
+  const status = error.statusCode ?? 500;
+  // What is not a client's mistake is logged whole and told briefly.
+  if (status === 500) return problem(500, 'the service made a mistake; its log says more', request.id);
+  const detail = 'code' in error ? DETAILS[error.code]?.(request) : undefined;
+  return problem(status, detail ?? error.message, request.id, 'errors' in error ? error.errors : undefined);
+}
+
+/** Answers any error. */
+export function answerError(error: FastifyError | Refusal, request: FastifyRequest, reply: FastifyReply): void {
+  const answer = explain(error, request);
+  if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'failed');
+  if ('headers' in error) reply.headers(error.headers ?? {});
+  reply.code(answer.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(answer);
+}
+
+/** Answers what no route takes: 405 where another method would do, else 404. */
+export function answerUnknown(app: FastifyInstance, request: FastifyRequest): never {
+  const path = request.url.split('?', 1)[0] as string;
+  const allowed = ['GET', 'POST'].filter((method) => app.hasRoute({ method, url: path }));
+  if (allowed.length === 0) throw refusal(404, `there is nothing at ${path}: /docs shows what there is`);
+  throw refusal(405, `${path} takes ${allowed.join(' and ')}`, undefined, { allow: allowed.join(', ') });
+}

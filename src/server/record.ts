@@ -1,0 +1,49 @@
+// --record FILE: every record as a line of JSON, in order, so that the truth outlives the ring.
+import { writeSync } from 'node:fs';
+import type { Target } from '../syscalls/target.js';
+import { createCursor, type Journal } from './journal.js';
+
+const BATCH = 1 << 16;
+
+/**
+ * Writes the journal to a file, as a reader of it like any other: when the file takes nothing (a
+ * full disk), the records wait in the ring, and those that the ring overtakes are told as a `gap`.
+ *
+ * @param onError told of each new error, and of null when it is over
+ * @returns what writes the rest and ends it
+ */
+export function recordTo(
+  file: Target,
+  journal: Journal,
+  onError: (error: NodeJS.ErrnoException | null) => void,
+): () => void {
+  const cursor = createCursor(journal, 1);
+  let pending: Buffer = Buffer.alloc(0);
+  let failing: string | undefined;
+
+  function drain(): void {
+    try {
+      for (;;) {
+        if (pending.length === 0) {
+          const lines = cursor.read(BATCH);
+          if (lines === '') break;
+          pending = Buffer.from(`${lines}\n`);
+        }
+        pending = pending.subarray(writeSync(file.fd, pending));
+      }
+      if (failing) onError(null);
+      failing = undefined;
+    } catch (cause) {
+      const error = cause as NodeJS.ErrnoException;
+      if (error.code !== failing) onError(error);
+      failing = error.code;
+    }
+  }
+
+  const unwatch = journal.watch(drain);
+  return () => {
+    unwatch();
+    drain();
+    file.close();
+  };
+}

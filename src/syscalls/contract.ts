@@ -1,0 +1,52 @@
+// What a level is: the one signature that all of them share, and what is told about each.
+
+/**
+ * One write, in the kernel's own convention.
+ *
+ * @param fd a file descriptor
+ * @param bytes what to write; a subarray writes its own bytes
+ * @returns the bytes written (0 or more), or −errno. It never throws for what the OS says.
+ * @see https://man7.org/linux/man-pages/man2/write.2.html
+ */
+export type Write = (fd: number, bytes: Uint8Array) => number;
+
+/** The levels, in the order in which they are listed: from the instruction upwards. */
+export const LEVEL_IDS = ['raw', 'os', 'std'] as const;
+export type LevelId = (typeof LEVEL_IDS)[number];
+
+/** How a level reaches the kernel; what does not apply is null. */
+export type Via = {
+  /** The instruction of our own that enters the kernel: `syscall`, `svc #0`. */
+  instruction: string | null;
+  /** The function that is called instead: `write`, `WriteFile`, `fs.writeSync`. */
+  symbol: string | null;
+  /** Where that function lives, in words. */
+  library: string | null;
+};
+
+/** The calling convention of the instruction. */
+export type Registers = {
+  number: string;
+  arguments: string[];
+  result: string;
+  /** What the kernel overwrites besides the result. */
+  clobbered: string[];
+  /** How an error is told from a count. */
+  error: string;
+};
+
+export type Level = {
+  id: LevelId;
+  write: Write;
+  available: boolean;
+  /** Why it is not available here; null when it is. */
+  reason: string | null;
+  via: Via;
+  registers: Registers | null;
+  /** The system call's number, as it is loaded; null where the level leaves it to a library. */
+  number: number | null;
+  /** The machine code, read back from memory; null where it is not ours. */
+  code: Uint8Array | null;
+  /** Who can see a call of this level from outside; null where nobody has tried. */
+  seenBy: { strace: boolean; seccomp: boolean; ldPreload: boolean } | null;
+};

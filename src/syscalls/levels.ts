@@ -1,0 +1,10 @@
+// The table of levels, and the library's door: import { levels } from 'syswire/syscalls'.
+import type { Level, LevelId } from './contract.js';
+import { os } from './os.js';
+import { raw } from './raw.js';
+import { std } from './std.js';
+
+export type { Level, LevelId, Registers, Via, Write } from './contract.js';
+export { type OsError, osError } from './errno.js';
+
+export const levels: Record<LevelId, Level> = { raw, os, std };

@@ -1,0 +1,25 @@
+// Level `os` on Linux and macOS: libc's write(2).
+// https://pubs.opengroup.org/onlinepubs/9799919799/functions/write.html
+import type { Level } from './contract.js';
+import { bind, lastErrno } from './libc.js';
+
+export function posix(): Level {
+  // koffi knows no ssize_t; intptr_t has its width wherever POSIX runs.
+  const libcWrite = bind<(fd: number, bytes: Uint8Array, count: number) => number>(
+    'intptr_t write(int fd, const void *bytes, size_t count)',
+  );
+  return {
+    id: 'os',
+    write(fd, bytes) {
+      const result = libcWrite(fd, bytes, bytes.byteLength);
+      return result < 0 ? -lastErrno() : result;
+    },
+    available: true,
+    reason: null,
+    via: { instruction: null, symbol: 'write', library: 'libc' },
+    registers: null,
+    number: null,
+    code: null,
+    seenBy: { strace: true, seccomp: true, ldPreload: true },
+  };
+}

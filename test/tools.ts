@@ -1,0 +1,31 @@
+// Outside tools that a test needs.
+import { accessSync, constants } from 'node:fs';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+
+export type Tool = { command: string; package: string };
+
+function isInstalled(command: string): boolean {
+  return (process.env.PATH ?? '').split(path.delimiter).some((folder) => {
+    try {
+      accessSync(path.join(folder, command), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * Whether every tool is there. If one is not, the test is skipped, loudly; in CI, where they are all
+ * installed first, it fails.
+ */
+export function need(t: TestContext, ...tools: Tool[]): boolean {
+  const missing = tools.filter(({ command }) => !isInstalled(command));
+  if (missing.length === 0) return true;
+  const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
+  const message = `needs ${missing.map(({ command }) => command).join(', ')}: apt-get install ${packages}`;
+  if (process.env.CI === 'true') throw new Error(message);
+  t.skip(message);
+  return false;
+}

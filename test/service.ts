@@ -2,7 +2,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { Socket } from 'node:net';
+import { Socket, type SocketConstructorOpts } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -27,11 +27,13 @@ export type Fifo = { path: string; reader: Socket; writer: number };
 export function openFifo(t: TestContext): Fifo {
   const file = path.join(tempFolder(t), 'fifo');
   execFileSync('mkfifo', [file]);
-  const reader = new Socket({
+  // An option that @types/node does not know: without it Node begins to read at once.
+  const options: SocketConstructorOpts & { pauseOnCreate: boolean } = {
     fd: openSync(file, constants.O_RDONLY | constants.O_NONBLOCK),
     readable: true,
     pauseOnCreate: true,
-  });
+  };
+  const reader = new Socket(options);
   const writer = openSync(file, constants.O_WRONLY);
   t.after(() => reader.destroy());
   return { path: file, reader, writer };

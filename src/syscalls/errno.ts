@@ -24,22 +24,30 @@ function posix(): (errno: number) => OsError {
   });
 }
 
-/** What WriteFile and WriteConsoleW answer most; Windows has messages for its numbers, but no names. */
+/**
+ * What WriteFile and WriteConsoleW answer most; Windows has messages for its numbers, but no names.
+ * https://learn.microsoft.com/windows/win32/debug/system-error-codes
+ */
 const WIN32_NAMES: Record<number, string> = {
   1: 'ERROR_INVALID_FUNCTION',
   5: 'ERROR_ACCESS_DENIED',
   6: 'ERROR_INVALID_HANDLE',
   8: 'ERROR_NOT_ENOUGH_MEMORY',
   19: 'ERROR_WRITE_PROTECT',
+  21: 'ERROR_NOT_READY',
   29: 'ERROR_WRITE_FAULT',
   33: 'ERROR_LOCK_VIOLATION',
   39: 'ERROR_HANDLE_DISK_FULL',
+  64: 'ERROR_NETNAME_DELETED',
   87: 'ERROR_INVALID_PARAMETER',
   109: 'ERROR_BROKEN_PIPE',
   112: 'ERROR_DISK_FULL',
   232: 'ERROR_NO_DATA',
   233: 'ERROR_PIPE_NOT_CONNECTED',
   995: 'ERROR_OPERATION_ABORTED',
+  1117: 'ERROR_IO_DEVICE',
+  1784: 'ERROR_INVALID_USER_BUFFER',
+  1816: 'ERROR_NOT_ENOUGH_QUOTA',
 };
 
 function win32(): (errno: number) => OsError {

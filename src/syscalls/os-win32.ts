@@ -21,10 +21,10 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 export function consoleChunk(bytes: Uint8Array, most: number = CONSOLE_UNITS): { taken: Uint8Array; text: string } {
   // No byte makes more than one unit, so as many bytes as units are never too many.
   let end = Math.min(bytes.length, most);
-  // From within a character, back to its first byte: https://datatracker.ietf.org/doc/html/rfc3629#section-3
+  // From within a character, back to its first byte, three away at most:
+  // https://datatracker.ietf.org/doc/html/rfc3629#section-3
   const isInside = (at: number): boolean => at < bytes.length && ((bytes[at] as number) & 0xc0) === 0x80;
   for (let back = 0; back < 3 && isInside(end); back++) end--;
-  if (isInside(end)) end = most; // four in a row are not UTF-8
   const taken = bytes.subarray(0, end);
   return { taken, text: utf8.decode(taken) };
 }
@@ -47,11 +47,11 @@ export function win32(): Level {
   const writeConsole = kernel32.func(
     'int __stdcall WriteConsoleW(intptr_t handle, const char16_t *text, uint32_t units, _Out_ uint32_t *written, void *reserved)',
   );
-  // koffi keeps what a call left here for the next: https://koffi.dev/changelog ("Protect GetLastError()", 2.6.10)
+  // koffi keeps what one call left here until the next: https://koffi.dev/changelog, 2.6.10
   const getLastError = kernel32.func('uint32_t __stdcall GetLastError()');
   // Descriptors above 2 live in the C runtime inside node.exe, which exports libuv's way to them. For one
   // that is not open the answer is −1, since libuv keeps the C runtime from ending the process over it:
-  // https://github.com/libuv/libuv/blob/v1.46.0/src/win/core.c#L171-L175
+  // https://github.com/libuv/libuv/blob/v1.46.0/src/win/core.c#L184-L188
   const getOsHandle = koffi.load(null).func('intptr_t uv_get_osfhandle(int fd)');
 
   const handleOf = (fd: number): number => (fd >= 0 && fd <= 2 ? getStdHandle(0xfffffff6 - fd) : getOsHandle(fd));

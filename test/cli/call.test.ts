@@ -10,7 +10,11 @@ import { MAIN, tempFolder } from '../service.js';
 const LEVELS = ['raw', 'os', 'std'];
 
 function run(args: string[], input = '') {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'call', ...args], { input, encoding: 'utf8', timeout: 20_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'call', ...args], {
+    input,
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
   return { status, stdout, stderr };
 }
 

@@ -1,0 +1,80 @@
+// The parity table, case × level, under two witnesses at once. strace says which calls the kernel
+// got; an LD_PRELOAD library says who called libc's write: nobody for `raw`, koffi for `os`, Node
+// itself for `std`. One level standing in for another would be seen.
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { ROOT, tempFolder } from '../service.js';
+import { need } from '../tools.js';
+import type { Row } from './parity.child.js';
+import { parseStrace } from './strace.js';
+
+const CALLER: Record<string, RegExp | null> = { raw: null, os: /koffi\.node$/, std: /\/node$/ };
+
+test('every case at every level: the same result, one write each, by the level that was asked for', (t) => {
+  if (!need(t, { command: 'strace', package: 'strace' }, { command: 'cc', package: 'gcc' })) return;
+  const folder = tempFolder(t);
+  const [witness, trace, log, out] = ['witness.so', 'trace', 'log', 'out'].map((name) => path.join(folder, name)) as [
+    string,
+    string,
+    string,
+    string,
+  ];
+  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', witness, path.join(ROOT, 'test/proofs/witness.c'), '-ldl']);
+  const fd = openSync(out, 'w');
+  const strace = [
+    '-f',
+    '-xx',
+    '-s',
+    '100000',
+    '-e',
+    'trace=write',
+    '-E',
+    `LD_PRELOAD=${witness}`,
+    '-E',
+    `WITNESS_LOG=${log}`,
+    '-o',
+    trace,
+  ];
+  const node = [process.execPath, '--import', 'tsx', path.join(ROOT, 'test/proofs/parity.child.ts'), folder];
+  const { status, stderr } = spawnSync('strace', [...strace, ...node], {
+    cwd: ROOT,
+    stdio: ['ignore', 'ignore', 'pipe', fd],
+    encoding: 'utf8',
+  });
+  closeSync(fd);
+  assert.equal(status, 0, stderr);
+
+  const rows: Row[] = readFileSync(out, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const traced = parseStrace(readFileSync(trace, 'utf8'));
+  const calls = readFileSync(log, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ') as [hex: string, file: string]);
+
+  for (const row of rows) {
+    const name = `${row.case}, ${row.level}`;
+    const seen = traced.filter(({ bytes }) => bytes.toString('hex') === row.sent);
+    assert.equal(seen.length, 1, `${name}: one write with exactly these bytes`);
+    assert.deepEqual([seen[0]?.fd, seen[0]?.count, seen[0]?.result], [row.fd, row.sent.length / 2, row.result], name);
+
+    const by = calls.filter(([hex]) => hex === row.sent.slice(0, 128)).map(([, file]) => file);
+    const caller = CALLER[row.level];
+    assert.equal(by.length, caller ? 1 : 0, `${name}: libc's write was called by ${by}`);
+    if (caller) assert.match(by[0] ?? '', caller, name);
+
+    const errno = /^(E[A-Z]+):/.exec(row.case)?.[1] as keyof typeof constants.errno | undefined;
+    assert.equal(row.result, errno ? -constants.errno[errno] : row.sent.length / 2, name);
+  }
+
+  const cases = new Set(rows.map((row) => row.case)).size;
+  const levels = new Set(rows.map((row) => row.level)).size;
+  assert.equal(rows.length, cases * levels);
+  t.diagnostic(`${cases} cases × ${levels} levels = ${rows.length} calls, each seen by strace once`);
+});

@@ -1,0 +1,134 @@
+// strace as the outside witness of the service: what a record says is what the kernel was asked.
+import assert from 'node:assert/strict';
+import { closeSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { openFifo, read, type Service, startService, tempFolder } from '../service.js';
+import { need } from '../tools.js';
+import { parseStrace, type TracedWrite } from './strace.js';
+
+const LEVELS = ['raw', 'os', 'std'];
+const STRACE = { command: 'strace', package: 'strace' };
+
+type Traced = { service: Service; trace: () => TracedWrite[] };
+
+/** The service under strace; more flags may inject faults, `-P path` limits both to one file. */
+async function traced(t: TestContext, args: string[], flags: string[] = []): Promise<Traced> {
+  const file = path.join(tempFolder(t), 'trace');
+  const strace = ['strace', '-f', '-xx', '-s', '4194304', '-e', 'trace=write', '-o', file, ...flags];
+  const service = await startService(t, { args, wrap: (command) => [...strace, ...command] });
+  return { service, trace: () => parseStrace(readFileSync(file, 'utf8')) };
+}
+
+test('every call is one write with exactly those bytes, on the descriptor and with the result of its record', async (t) => {
+  if (!need(t, STRACE)) return;
+  const out = path.join(tempFolder(t), 'out');
+  const { service, trace } = await traced(t, ['--target', `out=${out}`, '--target', 'full=/dev/full']);
+  const messages = ['Hello world from interrupt!\n', '', 'Grüße, 世界 🌍', 'x'.repeat(100_000)];
+  const sent: Buffer[] = [];
+  for (const level of LEVELS) {
+    for (const target of ['out', 'full']) {
+      for (const msg of messages) {
+        await service.write({ level, target, msg });
+        sent.push(Buffer.from(msg));
+      }
+    }
+  }
+  const records = await service.records();
+  assert.equal(await service.stop(), 0);
+  const fds = new Set(records.map(({ fd }) => fd));
+  const writes = trace().filter(({ fd }) => fds.has(fd));
+  const told = records.map(({ fd, requested, written, error }) => ({
+    fd,
+    count: requested,
+    result: error ? -error.errno : written,
+  }));
+  assert.deepEqual(
+    writes.map(({ fd, count, result }) => ({ fd, count, result })),
+    told,
+  );
+  for (const [index, { bytes }] of writes.entries()) assert.deepEqual(bytes, sent[index]);
+  t.diagnostic(`${writes.length} calls, ${LEVELS.length} levels × 2 targets × ${messages.length} messages`);
+});
+
+test('where the levels differ: a partial write is one call at raw and os, and two at std, whose second is swallowed', async (t) => {
+  if (!need(t, STRACE)) return;
+  for (const [level, expected] of [
+    ['raw', [65_536]],
+    ['os', [65_536]],
+    ['std', [65_536, -11]],
+  ] as const) {
+    const { path: fifo, writer, reader } = openFifo(t);
+    const { service, trace } = await traced(t, ['--target', `pipe=${fifo}`], ['-P', fifo]);
+    closeSync(writer);
+    const { written, error } = await service.write({ level, target: 'pipe', msg: 'x'.repeat(100_000) });
+    assert.deepEqual({ written, error }, { written: 65_536, error: null });
+    await service.stop();
+    assert.deepEqual(
+      trace().map(({ result }) => result),
+      expected,
+      level,
+    );
+    reader.destroy();
+  }
+});
+
+for (const [code, errno] of [
+  ['EIO', 5],
+  ['ENOSPC', 28],
+  ['EPERM', 1],
+] as const) {
+  test(`an injected ${code} comes back as such, at every level, and only where it was injected`, async (t) => {
+    if (!need(t, STRACE)) return;
+    const out = path.join(tempFolder(t), 'out');
+    // Every second write to that file.
+    const { service, trace } = await traced(
+      t,
+      ['--target', `out=${out}`],
+      ['-P', out, '-e', `inject=write:error=${code}:when=2+2`],
+    );
+    for (const level of LEVELS) {
+      const spared = await service.write({ level, target: 'out', msg: 'spared' });
+      assert.deepEqual({ written: spared.written, error: spared.error }, { written: 6, error: null });
+      const struck = await service.write({ level, target: 'out', msg: 'struck' });
+      assert.deepEqual(
+        { written: struck.written, code: struck.error?.code, errno: struck.error?.errno },
+        { written: 0, code, errno },
+      );
+    }
+    await service.stop();
+    assert.deepEqual(
+      trace().map(({ injected }) => injected),
+      [false, true, false, true, false, true],
+    );
+    assert.equal(readFileSync(out, 'utf8'), 'spared'.repeat(LEVELS.length));
+  });
+}
+
+test('a short count injected is reported as it is', async (t) => {
+  if (!need(t, STRACE)) return;
+  const out = path.join(tempFolder(t), 'out');
+  const { service } = await traced(t, ['--target', `out=${out}`], ['-P', out, '-e', 'inject=write:retval=3']);
+  for (const level of ['raw', 'os']) {
+    const { written, requested, error } = await service.write({ level, target: 'out', msg: 'hello' });
+    assert.deepEqual({ written, requested, error }, { written: 3, requested: 5, error: null });
+  }
+  await service.stop();
+});
+
+test('a wait is not busy: one write for each record, and no more while nothing changes', async (t) => {
+  if (!need(t, STRACE)) return;
+  const { path: fifo, writer, reader } = openFifo(t);
+  const { service, trace } = await traced(t, ['--target', `pipe=${fifo}`], ['-P', fifo]);
+  closeSync(writer);
+  await service.write({ level: 'raw', target: 'pipe', msg: 'x'.repeat(65_536) });
+  await service.write({ level: 'raw', target: 'pipe', msg: 'late', timeoutMs: 800 });
+  const records = await service.records();
+  await service.stop();
+  assert.deepEqual(
+    trace().map(({ result }) => result),
+    [65_536, -11],
+  );
+  assert.equal(records.length, 2);
+  assert.equal((await read(reader, 65_536)).length, 65_536);
+});

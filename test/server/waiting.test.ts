@@ -1,0 +1,135 @@
+// timeoutMs: waiting for room, in turn, and giving up.
+import assert from 'node:assert/strict';
+import { closeSync } from 'node:fs';
+import { request } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import type { CallRecord, WriteResult } from '../../src/server/schema.js';
+import { listen, type TestApp, testApp } from '../app.js';
+import { type Fifo, openFifo, read } from '../service.js';
+
+const CAPACITY = 65_536;
+
+/** An app whose target `pipe` is full, with the reader's end. */
+async function fullPipe(
+  t: TestContext,
+): Promise<{ fifo: Fifo; test: TestApp; send: (body: object) => Promise<WriteResult> }> {
+  const fifo = openFifo(t);
+  const test = testApp(t, { targets: { pipe: fifo.path } });
+  closeSync(fifo.writer);
+  const send = async (body: object) =>
+    (await test.post({ level: 'raw', target: 'pipe', msg: '', ...body })).json<WriteResult>();
+  const full = await send({ msg: 'x'.repeat(1 << 20) });
+  assert.deepEqual(
+    { written: full.written, error: full.error },
+    { written: CAPACITY, error: null },
+    'a partial write says so',
+  );
+  return { fifo, test, send };
+}
+
+for (const level of ['raw', 'os', 'std']) {
+  test(`${level}: repeats until every byte is written, a record each`, async (t) => {
+    const { fifo, test, send } = await fullPipe(t);
+    const msg = 'y'.repeat(200_000);
+    const [result, taken] = await Promise.all([
+      send({ level, msg, timeoutMs: 30_000 }),
+      read(fifo.reader, CAPACITY + msg.length),
+    ]);
+    assert.deepEqual({ written: result.written, error: result.error }, { written: msg.length, error: null });
+    assert.equal(String(taken.subarray(CAPACITY)), msg);
+    const { events } = (await test.app.inject(`/events?requestId=${result.requestId}`)).json<{
+      events: CallRecord[];
+    }>();
+    assert.equal(events.length, result.calls);
+    assert.ok(result.calls > 1);
+    assert.equal(events.at(-1)?.seq, result.seq);
+    assert.equal(
+      events.reduce((sum, { written }) => sum + written, 0),
+      msg.length,
+    );
+    assert.equal(
+      events.reduce((sum, { durationNs }) => sum + durationNs, 0),
+      result.durationNs,
+    );
+    assert.deepEqual([...new Set(events.map(({ error }) => error?.code))].sort(), ['EAGAIN', undefined]);
+  });
+
+  test(`${level}: time is up: EAGAIN, and as far as it came`, async (t) => {
+    const { send } = await fullPipe(t);
+    const before = performance.now();
+    const { written, error, calls } = await send({ level, msg: 'late', timeoutMs: 300 });
+    const took = performance.now() - before;
+    assert.deepEqual({ written, code: error?.code, calls }, { written: 0, code: 'EAGAIN', calls: 1 });
+    assert.ok(took >= 299 && took < 1500, `${took} ms`);
+  });
+}
+
+test('any other error ends the wait at once', async (t) => {
+  const { fifo, send } = await fullPipe(t);
+  const waiting = send({ msg: 'never', timeoutMs: 30_000 });
+  fifo.reader.destroy();
+  const { error, written } = await waiting;
+  assert.deepEqual({ code: error?.code, written }, { code: 'EPIPE', written: 0 });
+});
+
+test('who waits takes turns: bytes never mix, and a timeoutMs of 0 goes at once', async (t) => {
+  const { fifo, send } = await fullPipe(t);
+  const letters = [...'abcdefgh'];
+  const waiting = letters.map((letter) => send({ msg: letter.repeat(100_000), timeoutMs: 30_000 }));
+  const { error, calls } = await send({ msg: 'now', timeoutMs: 0 });
+  assert.deepEqual({ code: error?.code, calls }, { code: 'EAGAIN', calls: 1 });
+  const taken = String(await read(fifo.reader, CAPACITY + letters.length * 100_000));
+  assert.equal(
+    taken.slice(CAPACITY),
+    letters.map((letter) => letter.repeat(100_000)).join(''),
+    'first come, first served',
+  );
+  for (const result of await Promise.all(waiting)) assert.deepEqual([result.written, result.error], [100_000, null]);
+});
+
+test('a turn that does not come in time is a 503, and no call', async (t) => {
+  const { fifo, test, send } = await fullPipe(t);
+  const first = send({ msg: 'first', timeoutMs: 30_000 });
+  const answer = await test.post({ level: 'raw', target: 'pipe', msg: 'second', timeoutMs: 50 });
+  assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '1']);
+  const third = send({ msg: 'third', timeoutMs: 30_000 });
+  await read(fifo.reader, CAPACITY);
+  assert.equal((await first).error, null);
+  assert.equal((await third).error, null);
+  assert.equal(String(await read(fifo.reader, 10)), 'firstthird');
+});
+
+test('too many that wait: 503 with Retry-After', async (t) => {
+  const { fifo, test, send } = await fullPipe(t);
+  const waiting = Array.from({ length: 100 }, () => send({ msg: 'w', timeoutMs: 30_000 }));
+  const answer = await test.post({ level: 'raw', target: 'pipe', msg: 'one too many', timeoutMs: 50 });
+  assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '1']);
+  const elsewhere = await test.post({ level: 'raw', target: 'out', msg: 'x', timeoutMs: 50 });
+  assert.equal(elsewhere.statusCode, 200, 'another target is not held up');
+  await read(fifo.reader, CAPACITY + 100);
+  for (const { error } of await Promise.all(waiting)) assert.equal(error, null);
+});
+
+test('a client that goes away ends its wait, and the next one gets its turn', async (t) => {
+  const { fifo, test, send } = await fullPipe(t);
+  const url = await listen(test.app);
+  const leaving = request(`${url}/write`, { method: 'POST', headers: { 'content-type': 'application/json' } });
+  leaving.on('error', () => {});
+  leaving.end(JSON.stringify({ level: 'raw', target: 'pipe', msg: 'gone', timeoutMs: 60_000 }));
+  // Its EAGAIN is recorded once it waits.
+  const waits = async () => ((await (await fetch(`${url}/health`)).json()) as { next: number }).next === 3;
+  while (!(await waits()));
+  const next = send({ msg: 'next', timeoutMs: 30_000 });
+  leaving.destroy();
+  const taken = read(fifo.reader, CAPACITY + 4);
+  assert.equal((await next).error, null);
+  assert.equal(String((await taken).subarray(CAPACITY)), 'next');
+});
+
+test('a wait keeps no other request waiting', async (t) => {
+  const { fifo, test, send } = await fullPipe(t);
+  const waiting = send({ msg: 'w', timeoutMs: 30_000 });
+  for (let i = 0; i < 50; i++) assert.equal((await test.app.inject('/health')).statusCode, 200);
+  await read(fifo.reader, CAPACITY);
+  assert.equal((await waiting).error, null);
+});

@@ -1,0 +1,35 @@
+// 'syswire/syscalls' as other people's code meets it: by import and by require, without the server.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test } from 'node:test';
+import { ROOT } from '../service.js';
+
+const USE = `
+  for (const level of Object.values(levels)) if (level.available) level.write(1, Buffer.from(level.id + ' '));
+  console.log(JSON.stringify([levels.os.write(2147483646, Buffer.from('x')), osError(-28)]));`;
+
+const FORMS: [name: string, args: string[]][] = [
+  ['import', ['--input-type=module', '-e', `import { levels, osError } from 'syswire/syscalls'; ${USE}`]],
+  ['require', ['--input-type=commonjs', '-e', `const { levels, osError } = require('syswire/syscalls'); ${USE}`]],
+];
+
+for (const [name, args] of FORMS) {
+  test(`by ${name}`, () => {
+    const out = execFileSync(process.execPath, ['--no-warnings', ...args], { cwd: ROOT, encoding: 'utf8' });
+    assert.equal(out, 'raw os std [-9,{"code":"ENOSPC","errno":28,"message":"No space left on device"}]\n');
+  });
+}
+
+test('the service can be built by somebody else: import { buildApp } from "syswire"', () => {
+  const script = `import { buildApp } from 'syswire';
+    const app = buildApp({ targets: { nowhere: '/dev/null' } });
+    const { statusCode, body } = await app.inject({ method: 'POST', url: '/write', payload: { level: 'os', msg: 'hi', target: 'nowhere' } });
+    console.error(statusCode, JSON.parse(body).written);
+    await app.close();`;
+  const out = execFileSync(
+    process.execPath,
+    ['--input-type=module', '-e', `${script.replace('console.error', 'console.log')}`],
+    { cwd: ROOT, encoding: 'utf8' },
+  );
+  assert.equal(out, '200 2\n');
+});

@@ -29,9 +29,10 @@ function run(reason, command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-// npm writes this file at the end of every install.
+// npm writes this file at the end of every install. No package needs its install script: koffi and
+// esbuild come with their binaries.
 if (newest('node_modules/.package-lock.json') < newest('package-lock.json'))
-  run('installing', 'npm', ['ci', '--no-audit', '--no-fund']);
+  run('installing', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
 
 const sources = ['src', 'native', 'tsconfig.json', 'package-lock.json'].map(newest);
 if (newest('dist/cli/main.js') < Math.max(...sources)) run('building', 'npm', ['run', '--silent', 'build']);

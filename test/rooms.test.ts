@@ -12,7 +12,9 @@ const ROOMS: Record<string, { rooms: string[]; packages: RegExp }> = {
 };
 
 const importsOf = (source: string): string[] =>
-  [...source.matchAll(/(?:from |import\()'([^']+)'/g)].map(([, name]) => name as string);
+  [...source.matchAll(/^(?:import|export|\}).*?from '([^']+)'|import\('([^']+)'\)/gm)].map(
+    ([, one, other]) => (one ?? other) as string,
+  );
 
 for (const [room, { rooms, packages }] of Object.entries(ROOMS)) {
   test(`src/${room} imports only ${[...rooms.map((name) => `src/${name}`), 'what it may'].join(', ')}`, () => {

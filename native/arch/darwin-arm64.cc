@@ -35,7 +35,7 @@ __attribute__((noinline)) intptr_t raw_write(int fd, const void* bytes, size_t c
       "raw_code_end:"
       : "+r"(x0), "+r"(x1)
       : "r"(x2)
-      : "x16", "x17", "cc", "memory");
+      : "x16", "cc", "memory");
   return x0;
 }
 

@@ -4,7 +4,7 @@
 //   arguments  x0 = fd, x1 = bytes, x2 = count
 //   enter      svc #0
 //   result     x0 = bytes written, or -errno (-4095..-1)
-//   clobbered  memory; every register but x0 is kept
+//   clobbered  memory; every general register but x0 is kept
 //
 // Sources: syscall(2), "Architecture calling conventions"; the number:
 // include/uapi/asm-generic/unistd.h in the kernel's source.

@@ -1,15 +1,16 @@
 // A checked request → calls → a result. Knows no transport.
-import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LEVEL_IDS, type Level, type LevelId } from '../syscalls/contract.js';
-import { osError } from '../syscalls/errno.js';
+import { negated, osError } from '../syscalls/errno.js';
 import type { Target } from '../syscalls/target.js';
 import { waitForRoom } from '../syscalls/wait.js';
 import type { Journal } from './journal.js';
 import { refusal } from './problem.js';
 import type { WriteRequest, WriteResult } from './schema.js';
 
-const { EAGAIN, EINTR } = constants.errno;
+/** No room, and a signal in between: what a wait goes on after. */
+const NO_ROOM = negated('EAGAIN');
+const INTERRUPTED = negated('EINTR');
 
 export type WhenGone = (stop: () => void) => void;
 
@@ -124,12 +125,11 @@ export function createWriter({ levels, targets, journal, maxWaiting }: WriterOpt
     for (let ready = false; ; ) {
       call(job, job.bytes.subarray(job.written));
       if (job.written === job.bytes.length) return;
-      const refused = -job.result;
-      if (refused > 0 && refused !== EAGAIN && refused !== EINTR) return;
+      if (job.result < 0 && job.result !== NO_ROOM && job.result !== INTERRUPTED) return;
       if (performance.now() >= deadline || signal.aborted) return;
       // After a partial write the next call says at once whether there is more room, so that time is
       // only ever up after a real EAGAIN.
-      if (refused !== EAGAIN) continue;
+      if (job.result !== NO_ROOM) continue;
       // Ready, and yet no room: somebody else was quicker, or the pipe has less than one page left.
       if (ready) await sleep(10);
       ready = await waitForRoom(job.fd, deadline, signal);

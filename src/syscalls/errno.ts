@@ -90,3 +90,13 @@ export function osError(result: number): OsError | null {
   }
   return error;
 }
+
+const numbers = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name, number]));
+
+/**
+ * −errno of a name, as levels `raw` and `std` give it: on POSIX the platform's own number, on Windows
+ * libuv's. Not os.constants.errno: on Windows that has the C runtime's numbers, which nobody returns.
+ */
+export function negated(name: 'EAGAIN' | 'EBADF' | 'EINTR' | 'EINVAL' | 'ENOSYS'): number {
+  return numbers.get(name) as number;
+}

@@ -1,8 +1,8 @@
 // Level `raw`: our own instruction, in native/arch/, with no libc in between.
 import { createRequire } from 'node:module';
-import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Level, Registers, Write } from './contract.js';
+import { negated } from './errno.js';
 
 type Addon = { write: Write; code: () => Uint8Array };
 
@@ -83,7 +83,7 @@ const why = reason();
 
 export const raw: Level = {
   id: 'raw',
-  write: typeof addon === 'string' ? () => -constants.errno.ENOSYS : addon.write,
+  write: typeof addon === 'string' ? () => negated('ENOSYS') : addon.write,
   available: why === null,
   reason: why,
   via: { instruction: convention?.instruction ?? null, symbol: null, library: null },

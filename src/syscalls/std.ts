@@ -1,14 +1,14 @@
 // Level `std`: Node's standard library.
 import { writeSync } from 'node:fs';
-import { constants } from 'node:os';
 import type { Level } from './contract.js';
+import { negated } from './errno.js';
 
 /**
  * What Node refuses itself, before any call, has a code but no errno: a descriptor below 0 or above
  * 2³¹−1, a length above 2³¹−1 (https://nodejs.org/api/errors.html#err_out_of_range).
  */
 function refusedByNode(fd: number): number {
-  return fd >= 0 && fd <= 0x7fffffff ? -constants.errno.EINVAL : -constants.errno.EBADF;
+  return fd >= 0 && fd <= 0x7fffffff ? negated('EINVAL') : negated('EBADF');
 }
 
 export const std: Level = {

@@ -1,7 +1,9 @@
 // timeoutMs: waiting for room, in turn, and giving up.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { request } from 'node:http';
+import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { CallRecord, WriteResult } from '../../src/server/schema.js';
 import { listen, type TestApp, testApp } from '../app.js';
@@ -113,6 +115,8 @@ test('too many that wait: 503 with Retry-After', async (t) => {
 test('a client that goes away ends its wait, and the next one gets its turn', async (t) => {
   const { fifo, test, send } = await fullPipe(t);
   const url = await listen(test.app);
+  const sockets = new Map<number | undefined, Socket>();
+  test.app.server.on('connection', (socket: Socket) => sockets.set(socket.remotePort, socket));
   const leaving = request(`${url}/write`, { method: 'POST', headers: { 'content-type': 'application/json' } });
   leaving.on('error', () => {});
   leaving.end(JSON.stringify({ level: 'raw', target: 'pipe', msg: 'gone', timeoutMs: 60_000 }));
@@ -120,7 +124,9 @@ test('a client that goes away ends its wait, and the next one gets its turn', as
   const waits = async () => ((await (await fetch(`${url}/health`)).json()) as { next: number }).next === 3;
   while (!(await waits()));
   const next = send({ msg: 'next', timeoutMs: 30_000 });
+  const left = once(sockets.get(leaving.socket?.localPort) as Socket, 'close');
   leaving.destroy();
+  await left;
   const taken = read(fifo.reader, CAPACITY + 4);
   assert.equal((await next).error, null);
   assert.equal(String((await taken).subarray(CAPACITY)), 'next');

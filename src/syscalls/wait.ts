@@ -44,7 +44,7 @@ export async function waitForRoom(fd: number, deadline: number, signal: AbortSig
         error ? reject(error) : resolve(result),
       ),
     );
-    if (ready > 0) return true;
+    if (ready > 0) return !signal.aborted;
     // −1 is EINTR or a lack of memory: poll(2) asks for another try, and none should spin.
     if (ready < 0) await sleep(1);
   }

@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import swaggerUi from '@fastify/swagger-ui';
 import websocket from '@fastify/websocket';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
@@ -61,14 +61,17 @@ function openAll(openers: (() => Target)[]): Target[] {
 }
 
 /** JSON from a body that is UTF-8. By default one that is not would be read, and written, with U+FFFD in it. */
-function parseJson(body: Buffer): unknown {
-  if (body.length === 0) throw refusal(400, 'the body is empty: send JSON');
-  if (!isUtf8(body))
-    throw refusal(400, 'the body is not valid UTF-8: send other bytes as base64, with "encoding": "base64"');
+function parseJson(_request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
+  if (body.length === 0) done(refusal(400, 'the body is empty: send JSON'));
+  else if (!isUtf8(body)) done(refusal(400, 'the body is not valid UTF-8: send other bytes with "encoding": "base64"'));
+  else done(...parsed(body.toString()));
+}
+
+function parsed(text: string): [error: Error | null, value?: unknown] {
   try {
-    return JSON.parse(body.toString());
+    return [null, JSON.parse(text)];
   } catch (error) {
-    throw refusal(400, `the body is not JSON: ${(error as SyntaxError).message}`);
+    return [refusal(400, `the body is not JSON: ${(error as SyntaxError).message}`)];
   }
 }
 
@@ -120,9 +123,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (_request: unknown, body: Buffer) =>
-    parseJson(body),
-  );
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseJson);
 
   // Before the guard: a refused upgrade is answered through the hooks that this adds, and with them
   // its socket is closed; the other way round it stays open and holds up close().

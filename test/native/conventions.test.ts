@@ -1,0 +1,94 @@
+// Every file of native/arch/ tells its convention three times: in its comment, in its asm statement, and, in
+// src/syscalls/raw.ts, to the users. The three have to agree. That the machines agree too is in the other tests.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { need } from '../tools.js';
+import { type Addon, ARCH, conventionOf, copyNative, ELF, plain, require, run } from './native.js';
+
+const TARGETS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'];
+
+/** The comment at the head of a file: `//   name   what`. */
+function commentOf(source: string): Map<string, string> {
+  const lines = source.matchAll(/^\/\/ {3}(\w+) +(.+)$/gm);
+  return new Map(Array.from(lines, ([, name = '', what = '']) => [name, what]));
+}
+
+// https://gcc.gnu.org/onlinedocs/gcc/Machine-Constraints.html, x86 family
+const BY_LETTER: Record<string, string> = { a: 'rax', d: 'rdx', D: 'rdi', S: 'rsi' };
+
+type Operands = { outputs: string[]; inputs: string[]; clobbers: string[] };
+
+/** The operands of a file's one asm statement, by register. */
+function operandsOf(source: string): Operands {
+  const variables = new Map(
+    Array.from(source.matchAll(/^ *register .*?(\w+) __asm__\("(\w+)"\)/gm), ([, variable, name]) => [variable, name]),
+  );
+  const [statement, ...others] = source.matchAll(/__asm__ volatile\((.*?)\);\n/gs);
+  assert.ok(statement && others.length === 0, 'one asm statement');
+  const operands = /(?:"[^"]*"\s*)+:(.*):(.*):(.*)$/s.exec(statement[1] ?? '');
+  const [outputs = '', inputs = '', clobbers = ''] = operands?.slice(1) ?? [];
+  const registers = (text: string): string[] =>
+    Array.from(text.matchAll(/"([^"]*)"\(([^()]*(?:\([^()]*\))?)\)/g), ([, constraint = '', value = '']) => {
+      const name = variables.get(value) ?? BY_LETTER[constraint.replace(/[=+&]/g, '')];
+      assert.ok(name, `"${constraint}"(${value}) names a register`);
+      // A register that is read and written is an input as well.
+      return constraint.startsWith('+') ? `+${name}` : name;
+    });
+  return {
+    outputs: registers(outputs),
+    inputs: registers(inputs),
+    clobbers: Array.from(clobbers.matchAll(/"(\w+)"/g), ([, name = '']) => (name === 'cc' ? 'flags' : name)),
+  };
+}
+
+for (const target of TARGETS)
+  test(`${target}: comment, asm statement and what users are told agree`, async () => {
+    const [platform = '', arch = ''] = target.split('-');
+    const told = await conventionOf(platform, arch);
+    const { number, arguments: names, result, clobbered, error } = told.registers;
+    const source = readFileSync(path.join(ARCH, `${target}.cc`), 'utf8');
+
+    const comment = commentOf(source);
+    assert.deepEqual([...comment.keys()], ['number', 'arguments', 'enter', 'result', 'clobbered']);
+    const [, register, value] = /^(\w+) = (\w+)/.exec(comment.get('number') ?? '') ?? [];
+    assert.deepEqual([register, Number(value)], [number, told.number]);
+    assert.equal(comment.get('arguments'), `${names[0]} = fd, ${names[1]} = bytes, ${names[2]} = count`);
+    assert.equal(comment.get('enter'), told.instruction);
+    assert.ok(comment.get('result')?.startsWith(`${result} = bytes written`));
+    const byCarry = platform === 'darwin';
+    assert.equal(/errno, carry flag set$/.test(comment.get('result') ?? ''), byCarry);
+    assert.equal(
+      error,
+      byCarry ? `the carry flag is set and ${result} is errno` : `${result} from -4095 to -1 is -errno`,
+    );
+    const bare = comment
+      .get('clobbered')
+      ?.replace(/;.*/, '')
+      .replace(/ \([^)]*\)/g, '');
+    assert.deepEqual(bare?.split(', '), clobbered);
+
+    const operands = operandsOf(source);
+    const bareName = (name: string): string => name.replace('+', '');
+    const inputs = [...operands.outputs.filter((name) => name.startsWith('+')), ...operands.inputs].map(bareName);
+    assert.deepEqual(inputs.sort(), [...names].sort());
+    // What is not the result and yet changes: an output that nobody reads, or a clobber. The number is loaded by
+    // the statement itself.
+    const changes = [...operands.outputs.map(bareName), ...operands.clobbers];
+    assert.ok(operands.outputs.map(bareName).includes(result));
+    assert.ok(changes.includes(number));
+    assert.deepEqual(changes.filter((name) => name !== result && name !== number).sort(), [...clobbered].sort());
+    assert.ok(plain(source).includes(plain(told.instruction)));
+  });
+
+test('where there is no assembly the addon builds all the same, and says ENOSYS', { skip: !ELF }, (t) => {
+  if (!need(t, { command: 'c++', package: 'g++' })) return;
+  const project = copyNative(t);
+  const elsewhere = 'Object.defineProperty(process, "arch", { value: "riscv64" })';
+  run(process.execPath, ['--import', `data:text/javascript,${elsewhere}`, 'native/build.mjs'], { cwd: project });
+  const addon = require(path.join(project, `prebuilds/${process.platform}-riscv64/syswire.node`)) as Addon;
+  assert.equal(addon.write(2, Buffer.from('nothing of this may be seen')), -constants.errno.ENOSYS);
+  assert.equal(addon.code().length, 0);
+});

@@ -44,6 +44,7 @@ test('every case at every level: the same result, one write each, by the level t
     cwd: ROOT,
     stdio: ['ignore', 'ignore', 'pipe', fd],
     encoding: 'utf8',
+    timeout: 60_000,
   });
   closeSync(fd);
   assert.equal(status, 0, stderr);

@@ -4,6 +4,7 @@ import { BlockList, isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { DEFAULTS } from '../server/app.js';
+import { FAULT_NAMES } from '../syscalls/faults.js';
 import { UsageError } from './verb.js';
 
 const MIN_TOKEN = 16;
@@ -18,15 +19,15 @@ const wholeNumber = (least: number, most: number) => {
 };
 
 const NAME = '1 to 64 letters, digits, dots, dashes or underscores';
+const RESERVED = new Set(['stdout', 'stderr', ...FAULT_NAMES]);
 const target = z
   .string()
   .regex(/^[^=]+=.+$/, 'must be name=path')
   .transform((text): [string, string] => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)])
   .refine(([name]) => /^[\w.-]{1,64}$/.test(name), `a target's name is ${NAME}`)
-  .refine(
-    ([name]) => name !== 'stdout' && name !== 'stderr',
-    'stdout and stderr are targets already: choose another name',
-  );
+  .refine(([name]) => !RESERVED.has(name), {
+    error: ({ input }) => `'${(input as string[])[0]}' is a target already: choose another name`,
+  });
 
 const targets = z.array(target).superRefine((all, context) => {
   const names = all.map(([name]) => name);
@@ -53,7 +54,7 @@ const tokenFile = z.string().transform((path, context) => {
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-type Flag = { value: string; help: string; shape: z.ZodType; several?: true };
+type Flag = { value?: string; help: string; shape: z.ZodType; several?: boolean };
 
 const FLAGS = {
   host: {
@@ -73,6 +74,10 @@ const FLAGS = {
     help: 'a file (appended to), FIFO or device to write to; repeatable',
     shape: targets.default([]),
     several: true,
+  },
+  faults: {
+    help: 'the fault targets, which refuse each write with a known errno (on Linux by default)',
+    shape: z.union([z.boolean(), z.stringbool('must be true or false')]).default(DEFAULTS.faults),
   },
   'allow-host': {
     value: 'NAME',
@@ -111,6 +116,7 @@ export type Config = {
   port: number;
   logLevel: (typeof LOG_LEVELS)[number];
   targets: Record<string, string>;
+  faults: boolean;
   allowHost: string[];
   token: string | undefined;
   history: number;
@@ -123,7 +129,7 @@ const variable = (name: string): string => `SYSWIRE_${name.toUpperCase().replace
 /** One line a flag, for --help. */
 export const FLAG_HELP = NAMES.map((name) => {
   const { value, help }: Flag = FLAGS[name];
-  return `  ${`--${name} ${value}`.padEnd(22)} ${help}`;
+  return `  ${`--${value ? `${name} ${value}` : `[no-]${name}`}`.padEnd(22)} ${help}`;
 }).join('\n');
 
 const loopback = new BlockList();
@@ -154,10 +160,13 @@ function given(name: Name, flags: Record<string, unknown>, env: NodeJS.ProcessEn
 
 function parseFlags(args: string[]): Record<string, unknown> {
   const options = Object.fromEntries(
-    NAMES.map((name) => [name, { type: 'string' as const, multiple: 'several' in FLAGS[name] }]),
+    NAMES.map((name) => {
+      const { value, several = false }: Flag = FLAGS[name];
+      return [name, { type: value ? ('string' as const) : ('boolean' as const), multiple: several }];
+    }),
   );
   try {
-    return parseArgs({ args, options, strict: true, allowPositionals: false }).values;
+    return parseArgs({ args, options, strict: true, allowNegative: true, allowPositionals: false }).values;
   } catch (error) {
     // Node's message goes on with advice about '--' after its first sentence.
     throw new UsageError((error as Error).message.split('. ', 1)[0]);
@@ -191,6 +200,7 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
     port: values.port,
     logLevel: values['log-level'],
     targets: Object.fromEntries(values.target),
+    faults: values.faults,
     allowHost: values['allow-host'],
     token: secret,
     history: values.history,

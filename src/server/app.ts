@@ -9,7 +9,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequ
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
-import { adoptTarget, openTarget, type Target } from '../syscalls/target.js';
+import { openTarget, type Target } from '../syscalls/target.js';
 import { heartbeat } from './events.js';
 import { createGuard } from './guard.js';
 import { addRoutes } from './http.js';
@@ -18,11 +18,14 @@ import { addOpenApi } from './openapi.js';
 import { answerError, answerUnknown, onClientError, refusal, refuseConnection } from './problem.js';
 import { recordTo } from './record.js';
 import { serializerCompiler } from './serialize.js';
+import { openTargets } from './targets.js';
 import { createWriter } from './write.js';
 
 export type AppOptions = {
   /** Targets besides `stdout` and `stderr`: name → path. */
   targets?: Record<string, string>;
+  /** Whether there are fault targets (on Linux by default). */
+  faults?: boolean;
   /** Names besides IP addresses and localhost that `Host` may give. */
   allowHost?: readonly string[];
   /** What `Authorization: Bearer` must carry; none: nothing. */
@@ -37,7 +40,7 @@ export type AppOptions = {
   logger?: FastifyBaseLogger;
 };
 
-export const DEFAULTS = { history: 65_536, bodyLimit: 4 << 20 };
+export const DEFAULTS = { history: 65_536, bodyLimit: 4 << 20, faults: process.platform === 'linux' };
 /** Requests that may wait for one target. */
 const MAX_WAITING = 100;
 /** How long a stop lets waiting writes go on, so that all is over in 5 s, and a subscriber say goodbye. */
@@ -47,18 +50,6 @@ const GOODBYE_MS = 1000;
 const MAX_HEADER_BYTES = 16 << 10;
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
-
-/** Opens them all; when one cannot be, those already open are closed again. */
-function openAll(openers: (() => Target)[]): Target[] {
-  const open: Target[] = [];
-  try {
-    for (const opener of openers) open.push(opener());
-  } catch (error) {
-    for (const target of open) target.close();
-    throw error;
-  }
-  return open;
-}
 
 /** JSON from a body that is UTF-8. By default one that is not would be read, and written, with U+FFFD in it. */
 function parseJson(_request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
@@ -79,20 +70,17 @@ function parsed(text: string): [error: Error | null, value?: unknown] {
  * The service, ready for `listen` or `inject`. `close` ends it: waiting writes get 5 s, subscribers
  * a 1001, and every descriptor is put back as it was.
  *
- * @throws an error with `code` when a target or the record file cannot be opened
+ * @throws an error with `code` when a target or the record file cannot be opened, or a name is taken
  */
 export function buildApp(options: AppOptions = {}): FastifyInstance {
-  const targets = openAll([
-    () => adoptTarget('stdout', 1),
-    () => adoptTarget('stderr', 2),
-    ...Object.entries(options.targets ?? {}).map(
-      ([name, path]) =>
-        () =>
-          openTarget(name, path),
-    ),
-    ...(options.record === undefined ? [] : [() => openTarget('record', options.record as string)]),
-  ]);
-  const record = options.record === undefined ? undefined : targets.pop();
+  const record = options.record === undefined ? undefined : openTarget('record', options.record);
+  let targets: Target[];
+  try {
+    targets = openTargets(options.targets ?? {}, options.faults ?? DEFAULTS.faults);
+  } catch (error) {
+    record?.close();
+    throw error;
+  }
   const journal = createJournal({ capacity: options.history ?? DEFAULTS.history, levels: LEVEL_IDS, targets });
   const writer = createWriter({ levels, targets, journal, maxWaiting: MAX_WAITING });
   const guard = createGuard({ allowHost: options.allowHost ?? [], token: options.token });

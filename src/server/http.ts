@@ -139,7 +139,12 @@ export function addRoutes(instance: FastifyInstance, { levels, targets, journal,
         response: { 200: Targets, ...problems(401, 403) },
       },
     },
-    () => ({ targets: targets.map(({ name, kind, shared }) => ({ name, kind, shared })) }),
+    () => ({
+      targets: targets.map(({ name, kind, shared, expects, reason }) => {
+        const available = reason === null;
+        return { name, kind, shared, expects, available, reason };
+      }),
+    }),
   );
 
   app.get(

@@ -33,7 +33,7 @@ const PROBLEMS: Record<string, { description: string; detail: string }> = {
     detail: 'send a body of Content-Type: application/json',
   },
   501: {
-    description: 'The level is not available on this machine. No call was made.',
+    description: 'The level, or the fault target, is not available on this machine. No call was made.',
     detail: "level 'raw' is not available here: no assembly for linux on riscv64 yet",
   },
   503: {

@@ -1,7 +1,7 @@
 // The shapes of everything that crosses the wire, and their types. No behaviour here:
 // openapi.yaml and the serializers are made from these.
 import { z } from 'zod';
-import { LEVEL_IDS } from '../syscalls/contract.js';
+import { KINDS, LEVEL_IDS } from '../syscalls/contract.js';
 
 /** The longest wait that a write may ask for, in ms. */
 export const MAX_TIMEOUT_MS = 60_000;
@@ -251,10 +251,20 @@ export const Targets = z
         z
           .object({
             name: TargetName,
-            kind: z.enum(['file', 'pipe', 'tty', 'socket', 'device']).describe('What the descriptor leads to.'),
+            kind: z
+              .enum(KINDS)
+              .describe(
+                'What the descriptor leads to; `other`: an epoll descriptor, say; `none`: nothing is open there.',
+              ),
             shared: z
               .boolean()
               .describe('Whether O_NONBLOCK had to be set on a file description that others may share.'),
+            expects: z
+              .string()
+              .nullable()
+              .describe('For a fault target, the errno that each write to it gives; null for the others.'),
+            available: z.boolean().describe('Whether it can be written to on this machine.'),
+            reason: z.string().nullable().describe('Why it cannot; null when it can.'),
           })
           .meta({ id: 'Target', description: 'One target.' }),
       )
@@ -263,7 +273,12 @@ export const Targets = z
   .meta({
     id: 'Targets',
     description: 'The targets.',
-    ...example({ targets: [{ name: 'stdout', kind: 'pipe' as const, shared: false }] }),
+    ...example({
+      targets: [
+        { name: 'stdout', kind: 'pipe' as const, shared: false, expects: null, available: true, reason: null },
+        { name: 'full', kind: 'device' as const, shared: false, expects: 'ENOSPC', available: true, reason: null },
+      ],
+    }),
   });
 
 export const Health = z

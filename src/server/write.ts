@@ -74,6 +74,11 @@ export function createWriter({ levels, targets, journal, maxWaiting }: WriterOpt
       const detail = `there is no target '${request.target}': GET /targets lists them, --target name=path adds one`;
       throw refusal(404, detail, [{ pointer: '#/target', detail }]);
     }
+    const { fd, reason } = targets[target] as Target;
+    if (reason !== null) {
+      const detail = `target '${request.target}' is not available here: ${reason}`;
+      throw refusal(501, detail, [{ pointer: '#/target', detail }]);
+    }
     if (!level.available) {
       const detail = `level '${request.level}' is not available here: ${level.reason}`;
       throw refusal(501, detail, [{ pointer: '#/level', detail }]);
@@ -83,7 +88,7 @@ export function createWriter({ levels, targets, journal, maxWaiting }: WriterOpt
       level: LEVEL_IDS.indexOf(request.level),
       write: level.write,
       target,
-      fd: (targets[target] as Target).fd,
+      fd,
       bytes: bytesOf(request),
       written: 0,
       result: 0,

@@ -50,3 +50,7 @@ export type Level = {
   /** Who can see a call of this level from outside; null where nobody has tried. */
   seenBy: { strace: boolean; seccomp: boolean; ldPreload: boolean } | null;
 };
+
+/** What a descriptor leads to; `other`: an epoll or timer descriptor, `none`: nothing is open there. */
+export const KINDS = ['file', 'pipe', 'tty', 'socket', 'device', 'other', 'none'] as const;
+export type Kind = (typeof KINDS)[number];

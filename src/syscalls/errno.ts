@@ -2,7 +2,7 @@
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import koffi from 'koffi';
-import { bind } from './libc.js';
+import { bind, lastErrno } from './libc.js';
 
 /** The operating system's refusal. `errno` is positive, the platform's own number. */
 export type OsError = { code: string; errno: number; message: string };
@@ -99,4 +99,11 @@ const numbers = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name
  */
 export function negated(name: 'EAGAIN' | 'EBADF' | 'EINTR' | 'EINVAL' | 'ENOSYS'): number {
   return numbers.get(name) as number;
+}
+
+/** What libc returned, or an error like Node's own fs throws when it is −1. To be called directly around the call. */
+export function checked(result: number, call: string): number {
+  if (result !== -1) return result;
+  const error = osError(-lastErrno());
+  throw Object.assign(new Error(`${call}: ${error?.message}`), error);
 }

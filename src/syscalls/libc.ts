@@ -11,5 +11,18 @@ export function bind<F extends (...args: never[]) => unknown>(prototype: string)
   return libc.func(prototype) as unknown as KoffiFunc<F>;
 }
 
+/**
+ * The same, looked up when it is first called: importing works where the function does not exist, and
+ * what is never called costs nothing at start.
+ */
+export function lazy<F extends (...args: never[]) => unknown>(prototype: string): F {
+  let bound: KoffiFunc<F> | undefined;
+  const call = (...args: Parameters<F>): ReturnType<F> => {
+    bound ??= bind<F>(prototype);
+    return bound(...args) as ReturnType<F>;
+  };
+  return call as unknown as F;
+}
+
 /** What the last function called through koffi left in errno: read it directly after the call. */
 export const lastErrno = (): number => koffi.errno();

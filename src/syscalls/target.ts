@@ -1,10 +1,9 @@
 // A target: a name, a descriptor, and how it is kept from ever blocking the caller.
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { osError } from './errno.js';
-import { bind, lastErrno } from './libc.js';
-
-export type Kind = 'file' | 'pipe' | 'tty' | 'socket' | 'device';
+import type { Kind } from './contract.js';
+import { checked } from './errno.js';
+import { lazy } from './libc.js';
 
 export type Target = {
   name: string;
@@ -12,6 +11,10 @@ export type Target = {
   kind: Kind;
   /** O_NONBLOCK was set on a file description that other processes may share; `close` takes it back. */
   shared: boolean;
+  /** For a fault target, the errno that each write to it gives; else null. */
+  expects: string | null;
+  /** Why it cannot be written to here; null when it can. */
+  reason: string | null;
   /** Puts back what was changed, and closes what was opened. */
   close: () => void;
 };
@@ -20,35 +23,29 @@ const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
 const F_GETFL = 3;
 const F_SETFL = 4;
 
-type Libc = ReturnType<typeof bindLibc>;
-const bindLibc = () => ({
-  dup: bind<(fd: number) => number>('int dup(int fd)'),
-  dup2: bind<(from: number, to: number) => number>('int dup2(int from, int to)'),
-  fcntl: bind<(fd: number, command: number, type: 'int', argument: number) => number>(
-    'int fcntl(int fd, int command, ...)',
-  ),
-});
-let bound: Libc | undefined;
-const libc = (): Libc => {
-  bound ??= bindLibc();
-  return bound;
-};
+const dup = lazy<(fd: number) => number>('int dup(int fd)');
+const dup2 = lazy<(from: number, to: number) => number>('int dup2(int from, int to)');
+/** fcntl(2) with a number for its third argument. */
+export const fcntl = lazy<(fd: number, command: number, type: 'int', argument: number) => number>(
+  'int fcntl(int fd, int command, ...)',
+);
 
-/** Throws what libc said, like Node's own fs does, when `result` is −1. */
-function checked(result: number, call: string): number {
-  if (result !== -1) return result;
-  const error = osError(-lastErrno());
-  throw Object.assign(new Error(`${call}: ${error?.message}`), error);
-}
+const getFlags = (fd: number): number => checked(fcntl(fd, F_GETFL, 'int', 0), 'fcntl');
+const setFlags = (fd: number, flags: number): number => checked(fcntl(fd, F_SETFL, 'int', flags), 'fcntl');
 
-const getFlags = (fd: number): number => checked(libc().fcntl(fd, F_GETFL, 'int', 0), 'fcntl');
-const setFlags = (fd: number, flags: number): number => checked(libc().fcntl(fd, F_SETFL, 'int', flags), 'fcntl');
-
-function kindOf(fd: number, stats: Stats): Kind {
+/** What `fd` leads to. */
+export function kindOf(fd: number): Kind {
+  let stats: Stats;
+  try {
+    stats = fstatSync(fd);
+  } catch {
+    return 'none';
+  }
   if (stats.isFile()) return 'file';
   if (stats.isFIFO()) return 'pipe';
   if (stats.isSocket()) return 'socket';
-  return isatty(fd) ? 'tty' : 'device';
+  if (stats.isCharacterDevice() || stats.isBlockDevice()) return isatty(fd) ? 'tty' : 'device';
+  return 'other';
 }
 
 /**
@@ -66,11 +63,11 @@ function reopen(fd: number): (() => void) | null {
   } catch {
     return null;
   }
-  const original = checked(libc().dup(fd), 'dup');
-  checked(libc().dup2(fresh, fd), 'dup2');
+  const original = checked(dup(fd), 'dup');
+  checked(dup2(fresh, fd), 'dup2');
   closeSync(fresh);
   return () => {
-    libc().dup2(original, fd);
+    dup2(original, fd);
     closeSync(original);
   };
 }
@@ -88,8 +85,9 @@ function setNonBlocking(fd: number): () => void {
  * @throws an error with `code` when the descriptor is not open
  */
 export function adoptTarget(name: string, fd: number): Target {
-  const kind = kindOf(fd, fstatSync(fd));
-  const target: Target = { name, fd, kind, shared: false, close: () => {} };
+  fstatSync(fd);
+  const kind = kindOf(fd);
+  const target: Target = { name, fd, kind, shared: false, expects: null, reason: null, close: () => {} };
   // A regular file never makes its writer wait, and a second description would lose its offset.
   const mayBlock = kind === 'pipe' || kind === 'tty' || kind === 'socket';
   if (process.platform === 'win32' || !mayBlock || getFlags(fd) & O_NONBLOCK) return target;
@@ -109,5 +107,5 @@ export function openTarget(name: string, path: string): Target {
   // folder such as /tmp, it is refused (fs.protected_fifos, proc_sys_fs(5)).
   const isFile = stats?.isFile() ?? true;
   const fd = openSync(path, O_WRONLY | (isFile ? O_APPEND | O_CREAT : O_NONBLOCK | O_NOCTTY), 0o644);
-  return { name, fd, kind: kindOf(fd, fstatSync(fd)), shared: false, close: () => closeSync(fd) };
+  return { name, fd, kind: kindOf(fd), shared: false, expects: null, reason: null, close: () => closeSync(fd) };
 }

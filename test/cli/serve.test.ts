@@ -19,6 +19,12 @@ const BINARY = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 const flagsOf = (pid: number | 'self', fd: number): number =>
   Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
 
+type Listed = { name: string; kind: string; shared: boolean };
+const stdoutOf = (targets: Listed[]): object => {
+  const { kind, shared } = targets.find(({ name }) => name === 'stdout') as Listed;
+  return { kind, shared };
+};
+
 test('stdout is a pipe: what a client writes arrives byte for byte, and nothing else', async (t) => {
   const { reader, writer } = openFifo(t);
   const service = await startService(t, { stdout: writer });
@@ -48,8 +54,8 @@ test('a pipe is made non-blocking for the service alone', async (t) => {
 
 test('a socket cannot be opened anew: it is shared, said so, and put back at the end', async (t) => {
   const service = await startService(t, { stdout: 'pipe' });
-  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: object[] };
-  assert.deepEqual(targets[0], { name: 'stdout', kind: 'socket', shared: true });
+  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
+  assert.deepEqual(stdoutOf(targets), { kind: 'socket', shared: true });
   await service.write({ level: 'raw', msg: 'over a socket' });
   assert.equal(String(await read(service.child.stdout as Socket, 13)), 'over a socket');
   assert.equal(await service.stop(), 0);
@@ -72,8 +78,8 @@ test('stdout is a terminal', async (t) => {
     stdout: 'pipe',
     wrap: (command) => ['script', '-qfec', `${command.map((word) => `'${word}'`).join(' ')} 2>&3`, '/dev/null'],
   });
-  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: object[] };
-  assert.deepEqual(targets[0], { name: 'stdout', kind: 'tty', shared: false });
+  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
+  assert.deepEqual(stdoutOf(targets), { kind: 'tty', shared: false });
   const screen = createInterface(service.child.stdout as Socket)[Symbol.asyncIterator]();
   for (const level of LEVELS) {
     await service.write({ level, msg: `${level} ${TEXT}` });
@@ -170,7 +176,17 @@ const REFUSED: Record<string, (folder: string) => Refused> = {
   'a history of nothing': () => ({ args: ['--history', '0'], code: 2, says: /--history: .*from 1/ }),
   'a target without a path': () => ({ args: ['--target', 'log'], code: 2, says: /--target: must be name=path/ }),
   'a target name with a slash': () => ({ args: ['--target', 'a/b=/dev/null'], code: 2, says: /a target's name/ }),
-  'a target called stdout': () => ({ args: ['--target', 'stdout=/dev/null'], code: 2, says: /choose another name/ }),
+  'a target called stdout': () => ({
+    args: ['--target', 'stdout=/dev/null'],
+    code: 2,
+    says: /'stdout' is a target already: choose another name/,
+  }),
+  'a target called like a fault target': () => ({
+    args: ['--target', 'sealed=/dev/null', '--no-faults'],
+    code: 2,
+    says: /'sealed' is a target already/,
+  }),
+  'faults that are neither on nor off': () => ({ env: { SYSWIRE_FAULTS: 'maybe' }, code: 2, says: /SYSWIRE_FAULTS: / }),
   'a target name given twice': () => ({
     args: ['--target', 'a=/dev/null', '--target', 'a=/dev/full'],
     code: 2,
@@ -247,7 +263,7 @@ test('port in use: one line, exit 1', async (t) => {
 
 test('--help and --version', () => {
   const ask = (...args: string[]) => execFileSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
-  assert.match(ask('--help'), /--target NAME=PATH.*\n.*--allow-host/);
+  assert.match(ask('--help'), /--target NAME=PATH.*\n.*--\[no-\]faults/);
   assert.match(ask('call', '--help'), /syswire call LEVEL MSG/);
   assert.equal(ask('--version').trim(), JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).version);
 });

@@ -74,7 +74,7 @@ test('the preview is 64 bytes at most, and cuts no character', async (t) => {
 });
 
 test('as JSON: since, limit, filters, and what the ring has lost', async (t) => {
-  const app = testApp(t, { history: 10, targets: { full: '/dev/full' } });
+  const app = testApp(t, { history: 10 });
   await make(app, 8);
   await make(app, 4, { level: 'std', target: 'full' });
   const get = async (query: string) => (await app.app.inject(`/events${query}`)).json();
@@ -183,7 +183,7 @@ function addressOf({ app }: TestApp): string {
 }
 
 test('a stream filters', async (t) => {
-  const app = testApp(t, { targets: { full: '/dev/full' } });
+  const app = testApp(t);
   const url = await listen(app.app);
   const watchers = ['?level=os', '?errors=1', '?target=full&level=std', '?requestId=mine'].map((query) =>
     watch(t, url, query),

@@ -36,7 +36,7 @@ for (const level of LEVELS) {
   });
 
   test(`${level}: the operating system's refusal is a result, 200`, async (t) => {
-    const { post } = testApp(t, { targets: { full: '/dev/full' } });
+    const { post } = testApp(t);
     const answer = await post({ level, msg: 'x', target: 'full' });
     assert.equal(answer.statusCode, 200);
     assert.deepEqual(answer.json<WriteResult>().error, {

@@ -6,8 +6,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bind } from './libc.js';
 
-/** How long one poll may keep a worker thread, in ms; also how soon an abort is noticed. */
+/**
+ * How long one poll may keep a worker thread, in ms; also how soon an abort is noticed. Shared by all
+ * that wait: libuv has four such threads, and a fifth wait must not be held up by four that last.
+ */
 const SLICE_MS = 250;
+let waiting = 0;
 const POLLOUT = 4;
 
 const bindPoll = () =>
@@ -39,11 +43,12 @@ export async function waitForRoom(fd: number, deadline: number, signal: AbortSig
   for (;;) {
     const left = deadline - performance.now();
     if (left <= 0 || signal.aborted) return false;
+    waiting += 1;
+    const slice = Math.ceil(Math.min(left, SLICE_MS / waiting));
     const ready = await new Promise<number>((resolve, reject) =>
-      pollAsync(struct, 1, Math.ceil(Math.min(left, SLICE_MS)), (error, result) =>
-        error ? reject(error) : resolve(result),
-      ),
+      pollAsync(struct, 1, slice, (error, result) => (error ? reject(error) : resolve(result))),
     );
+    waiting -= 1;
     if (ready > 0) return !signal.aborted;
     // −1 is EINTR or a lack of memory: poll(2) asks for another try, and none should spin.
     if (ready < 0) await sleep(1);

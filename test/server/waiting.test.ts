@@ -139,3 +139,19 @@ test('a wait keeps no other request waiting', async (t) => {
   await read(fifo.reader, CAPACITY);
   assert.equal((await waiting).error, null);
 });
+
+test('more targets wait than libuv has threads, and none holds up another', async (t) => {
+  const fifos = Array.from({ length: 12 }, () => openFifo(t));
+  const test = testApp(t, { targets: Object.fromEntries(fifos.map(({ path }, index) => [`p${index}`, path])) });
+  for (const { writer } of fifos) closeSync(writer);
+  const send = async (target: string, body: object) =>
+    (await test.post({ level: 'raw', target, ...body })).json<WriteResult>();
+  for (const [index] of fifos.entries()) await send(`p${index}`, { msg: 'x'.repeat(CAPACITY) });
+  const waiting = fifos.map((_, index) => send(`p${index}`, { msg: 'y', timeoutMs: 30_000 }));
+  for (const [index, { reader }] of [...fifos.entries()].reverse()) {
+    const before = performance.now();
+    await read(reader, CAPACITY);
+    assert.equal((await waiting[index])?.error, null);
+    assert.ok(performance.now() - before < 1000, `target ${index} took ${performance.now() - before} ms`);
+  }
+});

@@ -4,9 +4,25 @@
 #include <cmath>
 #include <limits>
 
+#include "int80.h"
 #include "raw.h"
+#include "uring.h"
 
 namespace {
+
+// One per environment, that is one per thread that loads the addon.
+struct State {
+  Int80 int80;
+  Uring uring;
+
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() {
+    int80_close(&int80);
+    uring_close(&uring);
+  }
+};
 
 Napi::Value Refuse(Napi::Env env, const char* message) {
   Napi::TypeError::New(env, message).ThrowAsJavaScriptException();
@@ -24,7 +40,18 @@ bool ToDescriptor(const Napi::Value& value, int* fd) {
   return true;
 }
 
+// What each level does with a descriptor and bytes.
+using Call = intptr_t (*)(State*, int fd, const void* bytes, size_t count);
+intptr_t ByRaw(State*, int fd, const void* bytes, size_t count) { return raw_write(fd, bytes, count); }
+intptr_t ByInt80(State* state, int fd, const void* bytes, size_t count) {
+  return int80_write(&state->int80, fd, bytes, count);
+}
+intptr_t ByUring(State* state, int fd, const void* bytes, size_t count) {
+  return uring_write(&state->uring, fd, bytes, count);
+}
+
 // write(fd: number, bytes: Uint8Array): number
+template <Call call>
 Napi::Value Write(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   int fd;
@@ -40,18 +67,72 @@ Napi::Value Write(const Napi::CallbackInfo& info) {
   if (status != napi_ok || type != napi_uint8_array)
     return Refuse(env, "bytes must be a Uint8Array");
 
-  return Napi::Number::New(env, static_cast<double>(raw_write(fd, bytes, length)));
+  State* const state = static_cast<State*>(info.Data());
+  return Napi::Number::New(env, static_cast<double>(call(state, fd, bytes, length)));
+}
+
+// writeFrom(fd: number, address: bigint, count: bigint): number, for src/syscalls/hostile.ts: the address is
+// taken as it is, whatever lies there.
+template <Call call>
+Napi::Value WriteFrom(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  int fd;
+  if (!ToDescriptor(info[0], &fd)) return Refuse(env, "fd must be a 32-bit integer");
+  if (!info[1].IsBigInt() || !info[2].IsBigInt()) return Refuse(env, "address and count must be bigints");
+  bool lossless;
+  const uint64_t address = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
+  const uint64_t count = info[2].As<Napi::BigInt>().Uint64Value(&lossless);
+  State* const state = static_cast<State*>(info.Data());
+  return Napi::Number::New(env, static_cast<double>(call(state, fd, reinterpret_cast<void*>(address), count)));
 }
 
 // code(): Uint8Array, a copy of the instruction's machine code as it lies in memory
+template <RawCode (*read)()>
 Napi::Value Code(const Napi::CallbackInfo& info) {
-  const RawCode code = raw_code();
+  const RawCode code = read();
   return Napi::Buffer<unsigned char>::Copy(info.Env(), code.begin, code.size);
 }
 
+// int80.probe(): { call: string, result: number, signal: number }
+Napi::Value ProbeInt80(const Napi::CallbackInfo& info) {
+  const Int80Probe probe = int80_probe();
+  const Napi::Object told = Napi::Object::New(info.Env());
+  told.Set("call", probe.call);
+  told.Set("result", static_cast<double>(probe.result));
+  told.Set("signal", probe.signal);
+  return told;
+}
+
+// uring.probe(): { call: string, result: number }
+Napi::Value ProbeUring(const Napi::CallbackInfo& info) {
+  const char* call = "";
+  const intptr_t result = uring_probe(&static_cast<State*>(info.Data())->uring, &call);
+  const Napi::Object told = Napi::Object::New(info.Env());
+  told.Set("call", call);
+  told.Set("result", static_cast<double>(result));
+  return told;
+}
+
+template <Call call, RawCode (*read)()>
+void Export(Napi::Env env, Napi::Object level, State* state) {
+  level.Set("write", Napi::Function::New<Write<call>>(env, "write", state));
+  level.Set("writeFrom", Napi::Function::New<WriteFrom<call>>(env, "writeFrom", state));
+  level.Set("code", Napi::Function::New<Code<read>>(env, "code"));
+}
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  exports.Set("write", Napi::Function::New<Write>(env, "write"));
-  exports.Set("code", Napi::Function::New<Code>(env, "code"));
+  State* const state = new State;
+  env.SetInstanceData(state);  // and deleted with the environment
+
+  Export<ByRaw, raw_code>(env, exports, state);
+  const Napi::Object int80 = Napi::Object::New(env);
+  Export<ByInt80, int80_code>(env, int80, state);
+  int80.Set("probe", Napi::Function::New<ProbeInt80>(env, "probe"));
+  exports.Set("int80", int80);
+  const Napi::Object uring = Napi::Object::New(env);
+  Export<ByUring, uring_code>(env, uring, state);
+  uring.Set("probe", Napi::Function::New<ProbeUring>(env, "probe", state));
+  exports.Set("uring", uring);
   return exports;
 }
 

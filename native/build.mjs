@@ -14,14 +14,31 @@ const ELF = ['-shared', '-Wl,-z,noexecstack', '-Wl,-z,relro', '-Wl,-z,now'];
 // Node's own symbols are bound when the addon is loaded.
 const MACH_O = ['-bundle', '-undefined', 'dynamic_lookup'];
 
+const RAW_ONLY = ['int80-none.cc', 'uring-none.cc'];
+
 const TARGETS = {
-  'linux-x64': { compiler: 'c++', flags: ELF, source: 'linux-x64', file: 'syswire.glibc.node' },
-  'linux-arm64': { compiler: 'aarch64-linux-gnu-g++', flags: ELF, source: 'linux-arm64', file: 'syswire.glibc.node' },
-  'darwin-x64': { compiler: 'c++', flags: ['-arch', 'x86_64', ...MACH_O], source: 'darwin-x64', file: 'syswire.node' },
+  'linux-x64': {
+    compiler: 'c++',
+    flags: ELF,
+    sources: ['arch/linux-x64.cc', 'arch/linux-x64-calls.cc', 'int80.cc', 'uring.cc'],
+    file: 'syswire.glibc.node',
+  },
+  'linux-arm64': {
+    compiler: 'aarch64-linux-gnu-g++',
+    flags: ELF,
+    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-calls.cc', 'int80-none.cc', 'uring.cc'],
+    file: 'syswire.glibc.node',
+  },
+  'darwin-x64': {
+    compiler: 'c++',
+    flags: ['-arch', 'x86_64', ...MACH_O],
+    sources: ['arch/darwin-x64.cc', ...RAW_ONLY],
+    file: 'syswire.node',
+  },
   'darwin-arm64': {
     compiler: 'c++',
     flags: ['-arch', 'arm64', ...MACH_O],
-    source: 'darwin-arm64',
+    sources: ['arch/darwin-arm64.cc', ...RAW_ONLY],
     file: 'syswire.node',
   },
 };
@@ -30,7 +47,7 @@ const here = `${process.platform}-${process.arch}`;
 const isMusl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
 const ours = {
   flags: ELF,
-  source: 'unsupported',
+  sources: ['arch/unsupported.cc', ...RAW_ONLY],
   file: 'syswire.node',
   ...TARGETS[here],
   compiler: process.env.CXX ?? 'c++',
@@ -64,8 +81,7 @@ function build(name) {
     ...target.flags,
     '-o',
     path.join(folder, target.file),
-    path.join(root, 'addon.cc'),
-    path.join(root, 'arch', `${target.source}.cc`),
+    ...['addon.cc', ...target.sources].map((source) => path.join(root, source)),
   ];
   try {
     execFileSync(target.compiler, args, { stdio: ['ignore', 2, 2] });

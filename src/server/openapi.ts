@@ -3,13 +3,14 @@
 import swagger from '@fastify/swagger';
 import type { FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { LEVEL_IDS } from '../syscalls/contract.js';
 import { PROBLEM_TYPE, problem } from './problem.js';
 import { VERSION } from './version.js';
 
 const PROBLEMS: Record<string, { description: string; detail: string }> = {
   400: {
     description: 'The request is malformed; `errors` names the fields. No call was made.',
-    detail: '#/level: Invalid option: expected one of "raw"|"os"|"std"',
+    detail: `#/level: Invalid option: expected one of ${LEVEL_IDS.map((id) => `"${id}"`).join('|')}`,
   },
   401: {
     description: 'The service was started with a token, and the request has none or another. No call was made.',

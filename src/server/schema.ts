@@ -13,7 +13,7 @@ const example = <T>(value: T): { examples: T[] } => ({ examples: [value] });
 export const LevelName = z.enum(LEVEL_IDS).meta({
   id: 'LevelName',
   description:
-    'How the call is made: `raw` by our own instruction, `os` through libc (kernel32 on Windows), `std` through `fs.writeSync`.',
+    'How the call is made: `raw` by our own instruction, `int80` by the software interrupt of 32-bit programs (Linux, x86-64), `uring` as an entry in an io_uring (Linux), `os` through libc (kernel32 on Windows), `std` through `fs.writeSync`.',
 });
 
 const TargetName = z
@@ -197,23 +197,32 @@ export const LevelShape = z
     registers: z
       .object({
         number: z.string().describe('Takes the number of the system call.'),
-        arguments: z.array(z.string()).describe('Take descriptor, address and count.'),
+        arguments: z
+          .array(z.string())
+          .describe('Take descriptor, address and count; for `uring`, what io_uring_enter takes.'),
         result: z.string().describe('Gives the result.'),
         clobbered: z.array(z.string()).describe('Overwritten by the kernel besides.'),
         error: z.string().describe('How an error is told from a count.'),
       })
       .nullable()
       .describe("The instruction's calling convention; null where a library sees to it."),
-    number: z.int().nullable().describe("The system call's number; null where a library chooses it."),
+    number: z
+      .int()
+      .nullable()
+      .describe("The system call's number (`uring`: of io_uring_enter); null where a library chooses it."),
     code: z.string().nullable().describe('The machine code as hex, read back from memory; null where it is not ours.'),
     seenBy: z
       .object({
         strace: z.boolean().describe('Whether strace sees a `write`.'),
-        seccomp: z.boolean().describe('Whether a seccomp filter on `write` applies.'),
+        seccomp: z
+          .boolean()
+          .describe('Whether a seccomp filter on `write` applies (`int80`: on the `write` of 32-bit programs).'),
         ldPreload: z.boolean().describe('Whether a library loaded with LD_PRELOAD can step in.'),
       })
       .nullable()
-      .describe('Which observers can see such a call; null where nobody has tried.'),
+      .describe(
+        'Which observers can see the `write`; null where nobody has tried. Of `uring` they see an io_uring_enter.',
+      ),
   })
   .meta({ id: 'Level', description: 'One level.' });
 

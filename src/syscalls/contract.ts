@@ -11,7 +11,7 @@
 export type Write = (fd: number, bytes: Uint8Array) => number;
 
 /** The levels, in the order in which they are listed: from the instruction upwards. */
-export const LEVEL_IDS = ['raw', 'os', 'std'] as const;
+export const LEVEL_IDS = ['raw', 'int80', 'uring', 'os', 'std'] as const;
 export type LevelId = (typeof LEVEL_IDS)[number];
 
 /** How a level reaches the kernel; what does not apply is null. */

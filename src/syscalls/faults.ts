@@ -130,7 +130,15 @@ const FAULTS: Record<string, { expects: string; make: () => Made }> = {
       }
     },
   },
-  unsuitable: { expects: 'EINVAL', make: () => ({ fd: checked(epollCreate(EPOLL_CLOEXEC), 'epoll_create1') }) },
+  unsuitable: {
+    expects: 'EINVAL',
+    make() {
+      const fd = checked(epollCreate(EPOLL_CLOEXEC), 'epoll_create1');
+      // Else io_uring would wait for room that an epoll descriptor never has, and not ask it.
+      checked(fcntl(fd, F_SETFL, 'int', O_NONBLOCK), 'fcntl');
+      return { fd };
+    },
+  },
   unaddressed: { expects: 'EDESTADDRREQ', make: () => ({ fd: openSocket(AF_INET, SOCK_DGRAM) }) },
   unconnected: { expects: 'ENOTCONN', make: () => ({ fd: openSocket(AF_UNIX, SOCK_STREAM) }) },
   'hung-up': {

@@ -1,23 +1,7 @@
 // Level `raw`: our own instruction, in native/arch/, with no libc in between.
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import type { Level, Registers, Write } from './contract.js';
+import { addon } from './addon.js';
+import type { Level, Registers } from './contract.js';
 import { negated } from './errno.js';
-
-type Addon = { write: Write; code: () => Uint8Array };
-
-/** The addon that native/build.mjs made for this machine, or why there is none. */
-function load(): Addon | string {
-  if (process.platform === 'win32')
-    return 'Windows promises nothing about system call numbers: they change between its builds';
-  try {
-    // node-gyp-build has no types; it looks for prebuilds/ in the folder that it is given.
-    const nodeGypBuild = createRequire(import.meta.url)('node-gyp-build') as (dir: string) => Addon;
-    return nodeGypBuild(fileURLToPath(new URL('../..', import.meta.url)));
-  } catch (error) {
-    return `the native addon could not be loaded (run: npm run build): ${(error as Error).message.split('\n', 1)[0]}`;
-  }
-}
 
 type Convention = { instruction: string; number: number; registers: Registers };
 
@@ -69,7 +53,6 @@ const CONVENTIONS: Record<string, Convention> = {
   },
 };
 
-const addon = load();
 const convention = CONVENTIONS[`${process.platform}-${process.arch}`];
 
 function reason(): string | null {

@@ -75,6 +75,7 @@ function reopen(fd: number): (() => void) | null {
 /** O_NONBLOCK on the description itself, for everybody who shares it. @returns what undoes it. */
 function setNonBlocking(fd: number): () => void {
   const flags = getFlags(fd);
+  if (flags & O_NONBLOCK) return () => {};
   setFlags(fd, flags | O_NONBLOCK);
   return () => setFlags(fd, flags);
 }
@@ -90,7 +91,7 @@ export function adoptTarget(name: string, fd: number): Target {
   const target: Target = { name, fd, kind, shared: false, expects: null, reason: null, close: () => {} };
   // A regular file never makes its writer wait, and a second description would lose its offset.
   const mayBlock = kind === 'pipe' || kind === 'tty' || kind === 'socket';
-  if (process.platform === 'win32' || !mayBlock || getFlags(fd) & O_NONBLOCK) return target;
+  if (process.platform === 'win32' || !mayBlock) return target;
   const undo = reopen(fd);
   return undo ? { ...target, close: undo } : { ...target, shared: true, close: setNonBlocking(fd) };
 }
@@ -106,6 +107,14 @@ export function openTarget(name: string, path: string): Target {
   // O_CREAT only where a file is to be made: on a FIFO that belongs to somebody else, in a sticky
   // folder such as /tmp, it is refused (fs.protected_fifos, proc_sys_fs(5)).
   const isFile = stats?.isFile() ?? true;
-  const fd = openSync(path, O_WRONLY | (isFile ? O_APPEND | O_CREAT : O_NONBLOCK | O_NOCTTY), 0o644);
+  let fd: number;
+  try {
+    fd = openSync(path, O_WRONLY | (isFile ? O_APPEND | O_CREAT : O_NONBLOCK | O_NOCTTY), 0o644);
+  } catch (cause) {
+    const error = cause as NodeJS.ErrnoException;
+    if (error.code === 'ENXIO' && stats?.isFIFO())
+      error.message += `: a FIFO needs a reader first; start one (cat ${path}) and try again`;
+    throw error;
+  }
   return { name, fd, kind: kindOf(fd), shared: false, expects: null, reason: null, close: () => closeSync(fd) };
 }

@@ -48,14 +48,21 @@ test('the file holds the instruction once, and no other way to write', onLinux, 
   run(process.execPath, ['native/build.mjs'], { cwd: project, env: { CXX: 'clang++' } });
   for (const file of [builtAddon(), path.join(project, 'prebuilds/linux-x64/syswire.glibc.node')]) {
     checkElf('nm', file);
-    const code = Buffer.from((require(file) as Addon).code());
-    assert.deepEqual(codeInElf('nm', file), code, 'what code() tells is what lies in the file');
-    const copy = path.join(project, 'code.bin');
-    writeFileSync(copy, code);
-    assert.deepEqual(
-      instructions(run('objdump', ['-D', '-b', 'binary', '-m', 'i386:x86-64', '--no-show-raw-insn', copy])),
-      [`mov $${convention.number},%eax`, convention.instruction],
-    );
+    const built = require(file) as Addon;
+    for (const [level, { code: read }, { number, instruction }] of [
+      ['raw', built, convention],
+      ['int80', built.int80, { number: 4, instruction: 'int $128' }],
+      ['uring', built.uring, { number: 426, instruction: 'syscall' }],
+    ] as const) {
+      const code = Buffer.from(read());
+      assert.deepEqual(codeInElf('nm', file, level), code, 'what code() tells is what lies in the file');
+      const copy = path.join(project, 'code.bin');
+      writeFileSync(copy, code);
+      assert.deepEqual(
+        instructions(run('objdump', ['-D', '-b', 'binary', '-m', 'i386:x86-64', '--no-show-raw-insn', copy])),
+        [`mov $${number},%eax`, instruction],
+      );
+    }
   }
 });
 

@@ -91,4 +91,11 @@ test('where there is no assembly the addon builds all the same, and says ENOSYS'
   const addon = require(path.join(project, `prebuilds/${process.platform}-riscv64/syswire.node`)) as Addon;
   assert.equal(addon.write(2, Buffer.from('nothing of this may be seen')), -constants.errno.ENOSYS);
   assert.equal(addon.code().length, 0);
+  const { ENOSYS } = constants.errno;
+  assert.deepEqual(addon.int80.probe(), { call: 'int80', result: -ENOSYS, signal: 0 });
+  assert.deepEqual(addon.uring.probe(), { call: 'io_uring_setup', result: -ENOSYS });
+  for (const { write, code } of [addon.int80, addon.uring]) {
+    assert.equal(write(2, Buffer.from('nothing of this may be seen')), -ENOSYS);
+    assert.equal(code().length, 0);
+  }
 });

@@ -7,7 +7,8 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { Level, Registers, Write } from '../../src/syscalls/contract.js';
+import type { Addon } from '../../src/syscalls/addon.js';
+import type { Level, Registers } from '../../src/syscalls/contract.js';
 import { ROOT, tempFolder } from '../service.js';
 import type { Tool } from '../tools.js';
 
@@ -18,7 +19,7 @@ export const require = createRequire(import.meta.url);
 /** Whether this machine's addon is what native/build.mjs makes with ELF flags. */
 export const ELF = process.platform === 'linux';
 
-export type Addon = { write: Write; code: () => Uint8Array };
+export type { Addon };
 
 /** The addon that the service loads on this machine. */
 export const builtAddon = (): string => (require('node-gyp-build') as { path: (folder: string) => string }).path(ROOT);
@@ -83,10 +84,10 @@ export function addresses(nm: string, file: string, symbol: string): number[] {
   return Array.from(lines).flatMap(([, address, name]) => (name === symbol ? [Number(`0x${address}`)] : []));
 }
 
-/** The bytes between the labels in an ELF file, there being only one of each. */
-export function codeInElf(nm: string, file: string): Buffer {
-  const [begin = 0, ...others] = addresses(nm, file, 'raw_code_begin');
-  const [end = 0, ...more] = addresses(nm, file, 'raw_code_end');
+/** The bytes between a level's labels in an ELF file, there being only one of each. */
+export function codeInElf(nm: string, file: string, level: 'raw' | 'int80' | 'uring' = 'raw'): Buffer {
+  const [begin = 0, ...others] = addresses(nm, file, `${level}_code_begin`);
+  const [end = 0, ...more] = addresses(nm, file, `${level}_code_end`);
   assert.ok(begin > 0 && end > begin, 'the labels are there');
   assert.deepEqual([...others, ...more], [], 'and no second time');
   // https://man7.org/linux/man-pages/man5/elf.5.html, program headers: offset, address, …, size in the file
@@ -109,7 +110,7 @@ export function checkElf(nm: string, file: string): void {
     'it needs no function that could write',
   );
   const given = run(nm, ['-D', '--defined-only', file]);
-  assert.doesNotMatch(given, /raw_/, 'the labels and functions are hidden');
+  assert.doesNotMatch(given, /raw_|int80_|uring_|system_call/, 'the labels and functions are hidden');
 
   const segments = run('readelf', ['-lW', file]);
   assert.match(segments, /GNU_STACK .* RW +0x/, 'the stack is no code');

@@ -5,7 +5,7 @@ export type TracedWrite = { pid: number; fd: number; bytes: Buffer; count: numbe
 
 /** A line: `123 write(1, "\x68\x69", 2) = 2`, or `… = -1 EIO (Input/output error) (INJECTED)`. */
 const WRITE =
-  /^(\d+)\s+(?:[\d.]+ )?write\((\d+)(?:<[^>]*>)?, (?:"((?:\\x[\da-f]{2})*)"|NULL|0x[\da-f]+), (\d+)\s*\)\s*= (-?\d+)(?: (E[A-Z0-9]+))?(.*)$/;
+  /^(\d+)\s+(?:[\d.]+ )?write\((-?\d+)(?:<[^>]*>)?, (?:"((?:\\x[\da-f]{2})*)"|NULL|0x[\da-f]+), (\d+)\s*\)\s*= (-?\d+)(?: (E[A-Z0-9]+))?(.*)$/;
 
 /** Every whole `write` of a trace. @throws when a write is torn in two, which a reader must not overlook */
 export function parseStrace(trace: string): TracedWrite[] {

@@ -1,0 +1,12 @@
+// Level `int80` where there is none.
+#include <cerrno>
+
+#include "int80.h"
+
+intptr_t int80_write(Int80*, int, const void*, size_t) { return -ENOSYS; }
+
+void int80_close(Int80*) {}
+
+Int80Probe int80_probe() { return {"int80", -ENOSYS, 0}; }
+
+RawCode int80_code() { return {nullptr, 0}; }

@@ -1,0 +1,160 @@
+// write(2) on Linux, x86-64, by the software interrupt of 32-bit programs.
+//
+//   number     eax = 4 (__NR_write of i386)
+//   arguments  ebx = fd, ecx = bytes, edx = count
+//   enter      int $0x80
+//   result     eax = bytes written, or -errno (-4095..-1)
+//   clobbered  r8, r9, r10, r11 (zeroed before Linux 4.17), memory
+//
+// Sources: syscall(2), "Architecture calling conventions"; the number: arch/x86/entry/syscalls/syscall_32.tbl in the
+// kernel's source; do_int80_emulation in arch/x86/entry/syscall_32.c there: the kernel takes the lower half of each
+// register. r8 to r11: commit 8bb2610bc496 ("x86/entry/64/compat: Preserve r8-r11 in int $0x80").
+//
+// The lower half of an address names memory below 4 GiB only, and JavaScript's lies above. So the bytes are copied
+// down first, unless they lie below already: then they go as they are, with whatever the kernel finds there.
+#include "int80.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "calls.h"
+
+extern "C" {
+__attribute__((visibility("hidden"))) extern const unsigned char int80_code_begin[];
+__attribute__((visibility("hidden"))) extern const unsigned char int80_code_end[];
+}
+
+namespace {
+
+// Mapped once and kept; a longer message gets memory of its own for as long as the call lasts.
+constexpr size_t KEPT = size_t{1} << 20;
+constexpr size_t FOUR_GIB = size_t{1} << 32;
+// What the kernel cuts any write to: MAX_RW_COUNT in include/linux/fs.h. It reads no byte beyond.
+constexpr size_t MAX_RW_COUNT = 0x7ffff000;
+
+// noinline: a second copy of the labels would not assemble, and int80_code() names the one that runs.
+__attribute__((noinline)) int32_t interrupt(int fd, uint32_t bytes, uint32_t count) {
+  int32_t result;
+  // The number is loaded inside the statement, so that the code read back shows it.
+  __asm__ volatile(
+      ".globl int80_code_begin, int80_code_end\n"
+      ".hidden int80_code_begin, int80_code_end\n"
+      "int80_code_begin:\n\t"
+      "movl $4, %%eax\n\t"
+      "int $0x80\n"
+      "int80_code_end:"
+      : "=&a"(result)
+      : "b"(fd), "c"(bytes), "d"(count)
+      : "r8", "r9", "r10", "r11", "memory");
+  // Whatever is in the upper half, the result is 32 bits wide, and signed.
+  return result;
+}
+
+// Memory below 4 GiB, or -ENOMEM.
+intptr_t map_low(size_t size) {
+  constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  const intptr_t address = system_call(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, flags | MAP_32BIT, -1, 0);
+  if (address != -ENOMEM) return address;
+  // MAP_32BIT looks between 1 and 2 GiB only (mmap(2)). Above that is room for the longest write there is.
+  const intptr_t hint = system_call(__NR_mmap, FOUR_GIB / 2, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+  if (hint < 0 || hint + size <= FOUR_GIB) return hint;
+  system_call(__NR_munmap, hint, size);
+  return -ENOMEM;
+}
+
+// Copies into memory that is all zeros still. What is zeros anyway is left out, page by page, so that a message of a
+// gigabyte that was never touched does not take a gigabyte.
+void copy_sparse(char* to, const char* from, size_t size) {
+  constexpr size_t PAGE = 4096;
+  static const char zeros[PAGE] = {};
+  for (size_t at = 0; at < size; at += PAGE) {
+    const size_t part = size - at < PAGE ? size - at : PAGE;
+    if (memcmp(from + at, zeros, part) != 0) memcpy(to + at, from + at, part);
+  }
+}
+
+// Takes a signal's handler away, so that it ends the process.
+void set_default(int signal) {
+  // The kernel's struct sigaction: handler, flags, restorer, mask; SIG_DFL is 0.
+  const uint64_t by_default[4] = {};
+  system_call(__NR_rt_sigaction, signal, address_of(by_default), 0, sizeof(uint64_t));
+}
+
+constexpr uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
+
+// The probe's child. It is a copy of a process with many threads, of which only this one was copied: no libc here.
+[[noreturn]] void child() {
+  // No core file of Node's memory, and no crash reporter either.
+  system_call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  // Node's handlers must not run here. The alarm is for a seccomp supervisor that keeps the interrupt waiting.
+  constexpr int deadly[] = {SIGSEGV, SIGSYS, SIGALRM};
+  uint64_t blocked = ~uint64_t{0};
+  for (const int signal : deadly) {
+    set_default(signal);
+    blocked &= ~bit(signal);
+  }
+  system_call(__NR_alarm, 5);
+  system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&blocked), 0, sizeof(blocked));
+  // The level's own call, on a descriptor that is none: a filter may tell one call from another.
+  const int32_t result = interrupt(-1, 0, 0);
+  for (;;) system_call(__NR_exit_group, result < 0 && result >= -255 ? -result : 0);
+}
+
+}  // namespace
+
+intptr_t int80_write(Int80* state, int fd, const void* bytes, size_t count) {
+  const uintptr_t address = reinterpret_cast<uintptr_t>(bytes);
+  const size_t asked = count < FOUR_GIB ? count : FOUR_GIB - 1;
+  if (address < FOUR_GIB && asked <= FOUR_GIB - address) return interrupt(fd, address, asked);
+
+  const size_t size = asked < MAX_RW_COUNT ? asked : MAX_RW_COUNT;
+  if (state->low == nullptr) {
+    const intptr_t kept = map_low(KEPT);
+    if (kept < 0) return kept;
+    state->low = reinterpret_cast<void*>(kept);
+  }
+  if (size <= KEPT) {
+    memcpy(state->low, bytes, size);
+    return interrupt(fd, static_cast<uint32_t>(address_of(state->low)), asked);
+  }
+  const intptr_t low = map_low(size);
+  if (low < 0) return low;
+  copy_sparse(reinterpret_cast<char*>(low), static_cast<const char*>(bytes), size);
+  const intptr_t result = interrupt(fd, low, asked);
+  system_call(__NR_munmap, low, size);
+  return result;
+}
+
+void int80_close(Int80* state) {
+  if (state->low != nullptr) system_call(__NR_munmap, address_of(state->low), KEPT);
+  state->low = nullptr;
+}
+
+Int80Probe int80_probe() {
+  // A signal that came for this process must not run its handler in the copy of it.
+  const uint64_t every = ~uint64_t{0};
+  uint64_t before = 0;
+  system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&every), address_of(&before), sizeof(every));
+  // No CLONE_VM: before Linux 5.16 a core dump killed everybody who shared the memory. No exit signal, so that
+  // no SIGCHLD tells anybody, and no wait(2) of somebody else takes the status (__WALL, wait(2)).
+  const intptr_t pid = system_call(__NR_clone, 0, 0, 0, 0, 0);
+  if (pid == 0) child();
+  int status = 0;
+  intptr_t waited = 0;
+  if (pid > 0) {
+    do waited = system_call(__NR_wait4, pid, address_of(&status), __WALL, 0);
+    while (waited == -EINTR);
+  }
+  system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&before), 0, sizeof(before));
+  if (pid < 0) return {"clone", pid, 0};
+  if (waited < 0) return {"wait4", waited, 0};
+  if (WIFSIGNALED(status)) return {"int80", 0, WTERMSIG(status)};
+  return {"int80", -static_cast<intptr_t>(WEXITSTATUS(status)), 0};
+}
+
+RawCode int80_code() { return {int80_code_begin, static_cast<size_t>(int80_code_end - int80_code_begin)}; }

@@ -1,0 +1,15 @@
+// Level `uring` where there is none.
+#include <cerrno>
+
+#include "uring.h"
+
+intptr_t uring_probe(Uring*, const char** call) {
+  *call = "io_uring_setup";
+  return -ENOSYS;
+}
+
+intptr_t uring_write(Uring*, int, const void*, size_t) { return -ENOSYS; }
+
+void uring_close(Uring*) {}
+
+RawCode uring_code() { return {nullptr, 0}; }

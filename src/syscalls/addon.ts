@@ -1,0 +1,41 @@
+// The native addon, for the levels that stand on it.
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { Write } from './contract.js';
+
+/** (fd, address, count) → bytes written or −errno: from an address as it is, whatever lies there. */
+export type WriteFrom = (fd: number, address: bigint, count: bigint) => number;
+
+export type Addon = {
+  write: Write;
+  writeFrom: WriteFrom;
+  code: () => Uint8Array;
+  int80: {
+    write: Write;
+    writeFrom: WriteFrom;
+    code: () => Uint8Array;
+    /** What a child process got from the interrupt: `call`'s result, or the signal that killed it. */
+    probe: () => { call: string; result: number; signal: number };
+  };
+  uring: {
+    write: Write;
+    code: () => Uint8Array;
+    /** 0, or what `call` answered instead. */
+    probe: () => { call: string; result: number };
+  };
+};
+
+function load(): Addon | string {
+  if (process.platform === 'win32')
+    return 'Windows promises nothing about system call numbers: they change between its builds';
+  try {
+    // node-gyp-build has no types; it looks for prebuilds/ in the folder that it is given.
+    const nodeGypBuild = createRequire(import.meta.url)('node-gyp-build') as (dir: string) => Addon;
+    return nodeGypBuild(fileURLToPath(new URL('../..', import.meta.url)));
+  } catch (error) {
+    return `the native addon could not be loaded (run: npm run build): ${(error as Error).message.split('\n', 1)[0]}`;
+  }
+}
+
+/** The addon that native/build.mjs made for this machine, or why there is none. */
+export const addon: Addon | string = load();

@@ -34,5 +34,8 @@ function run(reason, command, args) {
 if (newest('node_modules/.package-lock.json') < newest('package-lock.json'))
   run('installing', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
 
+// The build's last step writes this one, so that a build that failed is made again.
+const built = newest('dist/.built');
+const hasAddon = process.platform === 'win32' || newest('prebuilds') > 0;
 const sources = ['src', 'native', 'tsconfig.json', 'package-lock.json'].map(newest);
-if (newest('dist/cli/main.js') < Math.max(...sources)) run('building', 'npm', ['run', '--silent', 'build']);
+if (built < Math.max(...sources) || !hasAddon) run('building', 'npm', ['run', '--silent', 'build']);

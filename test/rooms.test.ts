@@ -12,7 +12,7 @@ const ROOMS: Record<string, { rooms: string[]; packages: RegExp }> = {
 };
 
 const importsOf = (source: string): string[] =>
-  [...source.matchAll(/^(?:import|export|\}).*?from '([^']+)'|import\('([^']+)'\)/gm)].map(
+  [...source.matchAll(/^(?:import |(?:import|export|\}).*?from )'([^']+)'|import\('([^']+)'\)/gm)].map(
     ([, one, other]) => (one ?? other) as string,
   );
 

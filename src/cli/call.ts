@@ -2,7 +2,7 @@
 // stdout, so that `strace syswire call raw hello` is a lesson and not a search.
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { preview } from '../server/preview.js';
+import { PREVIEW_BYTES, preview } from '../server/preview.js';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels, osError } from '../syscalls/levels.js';
 import { openTarget, type Target } from '../syscalls/target.js';
@@ -52,6 +52,14 @@ function open(path: string | undefined): Pick<Target, 'name' | 'fd' | 'close'> {
   }
 }
 
+function readStdin(): Buffer {
+  try {
+    return readFileSync(0);
+  } catch (error) {
+    throw new UsageError(`stdin cannot be read: ${(error as Error).message}`);
+  }
+}
+
 export const call: Verb = ({ args, print, note, fail }) => {
   const { level: id, msg, path, json, help } = parse(args);
   if (help) {
@@ -64,9 +72,8 @@ export const call: Verb = ({ args, print, note, fail }) => {
     throw new UsageError(`a message is needed: syswire call ${level} MSG, or - to read it from stdin`);
   if (!levels[level].available) throw new UsageError(`level '${level}' is not available here: ${levels[level].reason}`);
 
-  const bytes = msg === '-' ? readFileSync(0) : Buffer.from(msg);
+  const bytes = msg === '-' ? readStdin() : Buffer.from(msg);
   const target = open(path);
-  const time = Date.now();
   const before = performance.now();
   const result = levels[level].write(target.fd, bytes);
   const durationNs = Math.round((performance.now() - before) * 1e6);
@@ -78,7 +85,7 @@ export const call: Verb = ({ args, print, note, fail }) => {
   const record = {
     type: 'call',
     seq: 1,
-    time,
+    time: performance.timeOrigin + before,
     requestId: `call-${process.pid}`,
     level,
     target: target.name,
@@ -88,7 +95,7 @@ export const call: Verb = ({ args, print, note, fail }) => {
     error,
     durationNs,
     pid: process.pid,
-    preview: preview(bytes.subarray(0, 64)),
+    preview: preview(bytes.subarray(0, PREVIEW_BYTES), bytes.length <= PREVIEW_BYTES),
   };
   if (json) note(JSON.stringify(record));
   if (error) return fail(1, `write to ${target.name}: ${error.code} (${error.errno}): ${error.message}`);

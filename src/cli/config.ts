@@ -1,4 +1,5 @@
 // Flags and environment → one checked object. The table below is all there is: --help is made from it.
+import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { parseArgs } from 'node:util';
@@ -82,7 +83,7 @@ const FLAGS = {
   'allow-host': {
     value: 'NAME',
     help: 'a name that Host may give besides localhost; repeatable',
-    shape: z.array(z.string()).default([]),
+    shape: z.array(z.string().regex(/^[\w.-]+$/, 'must be a host name, without a port')).default([]),
     several: true,
   },
   history: {
@@ -98,7 +99,7 @@ const FLAGS = {
   'body-limit': {
     value: 'BYTES',
     help: `the largest body (${DEFAULTS.bodyLimit})`,
-    shape: wholeNumber(1, 1 << 30).default(DEFAULTS.bodyLimit),
+    shape: wholeNumber(1, constants.MAX_STRING_LENGTH).default(DEFAULTS.bodyLimit),
   },
   'log-level': {
     value: 'LEVEL',
@@ -141,9 +142,9 @@ function isLoopback(host: string): boolean {
   return family === 0 ? host === 'localhost' : loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** What was given for a flag, and how it was called: the flag wins; an empty variable is none. */
+/** What was given for a flag, and how it was called: the flag wins; an empty value is none. */
 function given(name: Name, flags: Record<string, unknown>, env: NodeJS.ProcessEnv): { raw: unknown; source: string } {
-  if (flags[name] !== undefined) return { raw: flags[name], source: `--${name}` };
+  if (flags[name] !== undefined && flags[name] !== '') return { raw: flags[name], source: `--${name}` };
   const source = variable(name);
   const text = env[source] || undefined;
   const several = 'several' in FLAGS[name];
@@ -189,7 +190,7 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
   });
   const values = Object.fromEntries(checked) as Values;
   if (values.token !== undefined && values['token-file'] !== undefined)
-    throw new UsageError('--token and --token-file are both given: leave one out');
+    throw new UsageError('a token and a token file are both given: leave one out');
   const secret = values.token ?? values['token-file'];
   if (secret === undefined && !isLoopback(values.host))
     throw new UsageError(

@@ -36,8 +36,6 @@ function startError(error: NodeJS.ErrnoException, host: string, port: number): s
     return `port ${port} on ${host} is in use: choose another with --port (0 picks a free one)`;
   if (error.code === 'EACCES' && error.syscall === 'listen')
     return `port ${port} needs privileges: choose one above 1023 with --port`;
-  if (error.code === 'ENXIO')
-    return `${error.message}: a FIFO needs a reader first, start it (cat ${error.path}) and try again`;
   return error.message;
 }
 

@@ -44,8 +44,12 @@ export const DEFAULTS = { history: 65_536, bodyLimit: 4 << 20, faults: process.p
 /** Requests that may wait for one target. */
 const MAX_WAITING = 100;
 /** How long a stop lets waiting writes go on, so that all is over in 5 s, and a subscriber say goodbye. */
-const STOP_GRACE_MS = 4500;
+const STOP_GRACE_MS = 4000;
 const GOODBYE_MS = 1000;
+/** How long answers may take to leave once nothing waits; a connection that sent no whole request has nothing to wait for. */
+const LINGER_MS = 300;
+/** How long a request may take to arrive, headers and body. */
+const REQUEST_TIMEOUT_MS = 60_000;
 /** The longest query there is fits many times over. */
 const MAX_HEADER_BYTES = 16 << 10;
 
@@ -101,6 +105,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     bodyLimit: options.bodyLimit ?? DEFAULTS.bodyLimit,
     // The guard says these two itself, as problems.
     return503OnClosing: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
     http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false },
     genReqId: requestId,
     frameworkErrors: answerError,
@@ -115,7 +120,12 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
 
   // Before the guard: a refused upgrade is answered through the hooks that this adds, and with them
   // its socket is closed; the other way round it stays open and holds up close().
-  app.register(websocket, { options: { maxPayload: 1024, handleProtocols: () => false }, preClose: stop });
+  app.register(websocket, {
+    options: { maxPayload: 1024, handleProtocols: () => false },
+    // ws has closed the connection with the code that says why.
+    errorHandler: (error, _socket, request) => request.log.debug({ err: error }, 'subscriber'),
+    preClose: stop,
+  });
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     guard(request);
@@ -150,11 +160,12 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     });
   });
 
-  let grace: NodeJS.Timeout | undefined;
+  const timers: NodeJS.Timeout[] = [];
   function stop(done: () => void): void {
     stopping = true;
     stopHeartbeat();
-    grace = setTimeout(writer.stopWaiting, STOP_GRACE_MS);
+    timers.push(setTimeout(writer.stopWaiting, STOP_GRACE_MS));
+    writer.settled().then(() => timers.push(setTimeout(() => app.server.closeAllConnections(), LINGER_MS)));
     for (const socket of app.websocketServer.clients) {
       socket.close(1001, 'the service is stopping');
       const goodbye = setTimeout(() => socket.terminate(), GOODBYE_MS);
@@ -170,11 +181,12 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       else app.log.info({ file: options.record }, 'the record file takes records again');
     });
   }
-  app.addHook('onClose', (_app, done) => {
-    clearTimeout(grace);
+  app.addHook('onClose', async () => {
+    // A write that came by inject() has no connection that close() would have waited for.
+    await writer.end();
+    for (const timer of timers) clearTimeout(timer);
     stopRecording();
     for (const target of targets) target.close();
-    done();
   });
   return app;
 }

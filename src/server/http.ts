@@ -41,11 +41,16 @@ export function addRoutes(instance: FastifyInstance, { levels, targets, journal,
       },
     },
     (request, reply) => {
-      const whenGone = (stop: () => void): void => {
-        reply.raw.once('close', stop);
+      // The connection's end, not the answer's: an answer that stands behind others on one connection
+      // (pipelining) does not know of it.
+      const { socket } = request.raw;
+      let stop = (): void => {};
+      const whenGone = (stopWaiting: () => void): void => {
+        stop = stopWaiting;
+        socket.setMaxListeners(0).once('close', stop);
       };
       const result = writer.write(request.body, request.id, whenGone);
-      if (result instanceof Promise) return result;
+      if (result instanceof Promise) return result.finally(() => socket.off('close', stop));
       reply.send(result);
     },
   );

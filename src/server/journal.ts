@@ -93,7 +93,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       error: osError(result),
       durationNs: durations[slot],
       pid: process.pid,
-      preview: preview(previews.subarray(start, start + Math.min(asked, PREVIEW_BYTES))),
+      preview: preview(previews.subarray(start, start + Math.min(asked, PREVIEW_BYTES)), asked <= PREVIEW_BYTES),
     });
   }
 

@@ -10,8 +10,13 @@ const UNSAFE = /[\u0000-\u001f\u007f-\u009f\\]/g;
 
 const escaped = (char: string): string => SHORT[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
 
-/** `bytes` as text; what is not UTF-8 shows as U+FFFD, a character cut off at the end not at all. */
-export function preview(bytes: Uint8Array): string {
-  const cutOff = bytes.length === PREVIEW_BYTES;
-  return new TextDecoder().decode(bytes, { stream: cutOff }).replace(UNSAFE, escaped);
+/**
+ * A message's first bytes as text.
+ *
+ * @param kept no more than its first PREVIEW_BYTES
+ * @param isWhole whether that is all of it; else a character cut off at the end is left out
+ * @returns what is not UTF-8 shows as U+FFFD
+ */
+export function preview(kept: Uint8Array, isWhole: boolean): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(kept, { stream: !isWhole }).replace(UNSAFE, escaped);
 }

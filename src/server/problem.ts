@@ -1,11 +1,14 @@
 // Everything that made no call is answered as application/problem+json, whatever went wrong and
 // however early. https://www.rfc-editor.org/rfc/rfc9457
-import { STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Problem } from './schema.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
+
+/** A body may have a million keys too many; naming each would answer megabytes. */
+const MAX_FIELD_ERRORS = 20;
 
 export type FieldError = { pointer: string; detail: string };
 export type Refusal = Error & {
@@ -52,6 +55,12 @@ export function onClientError(error: ConnectionError, socket: Socket): void {
     socket.destroy();
     return;
   }
+  // Behind a request that is still being answered: that answer is what the client must get.
+  const { _httpMessage: answering } = socket as Socket & { _httpMessage?: ServerResponse };
+  if (answering) {
+    answering.once('finish', () => socket.end());
+    return;
+  }
   if (error.code === 'HPE_HEADER_OVERFLOW')
     refuseConnection(socket, 431, 'the headers are too large: send fewer or shorter ones');
   else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
@@ -81,9 +90,11 @@ const DETAILS: Record<string, (request: FastifyRequest) => string> = {
 
 function explain(error: FastifyError | Refusal, request: FastifyRequest): Problem {
   if ('validation' in error && error.validation) {
-    const errors = fieldErrors(error);
-    const detail = errors.map(({ pointer, detail }) => `${pointer}: ${detail}`).join('; ');
-    return problem(400, detail, request.id, errors);
+    const all = fieldErrors(error);
+    const errors = all.slice(0, MAX_FIELD_ERRORS);
+    const told = errors.map(({ pointer, detail }) => `${pointer}: ${detail}`);
+    if (all.length > errors.length) told.push(`and ${all.length - errors.length} more`);
+    return problem(400, told.join('; '), request.id, errors);
   }
   const status = error.statusCode ?? 500;
   // What is not a client's mistake is logged whole and told briefly.

@@ -4,6 +4,7 @@ import type { Target } from '../syscalls/target.js';
 import { createCursor, type Journal } from './journal.js';
 
 const BATCH = 1 << 16;
+const RETRY_MS = 1000;
 
 /**
  * Writes the journal to a file, as a reader of it like any other: when the file takes nothing (a
@@ -20,8 +21,10 @@ export function recordTo(
   const cursor = createCursor(journal, 1);
   let pending: Buffer = Buffer.alloc(0);
   let failing: string | undefined;
+  let retry: NodeJS.Timeout | undefined;
 
   function drain(): void {
+    clearTimeout(retry);
     try {
       for (;;) {
         if (pending.length === 0) {
@@ -37,6 +40,8 @@ export function recordTo(
       const error = cause as NodeJS.ErrnoException;
       if (error.code !== failing) onError(error);
       failing = error.code;
+      // Without another call nobody would wake it.
+      retry = setTimeout(drain, RETRY_MS).unref();
     }
   }
 
@@ -44,6 +49,7 @@ export function recordTo(
   return () => {
     unwatch();
     drain();
+    clearTimeout(retry);
     file.close();
   };
 }

@@ -1,11 +1,11 @@
 // A checked request → calls → a result. Knows no transport.
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { LEVEL_IDS, type Level, type LevelId } from '../syscalls/contract.js';
 import { negated, osError } from '../syscalls/errno.js';
 import type { Target } from '../syscalls/target.js';
 import { waitForRoom } from '../syscalls/wait.js';
 import type { Journal } from './journal.js';
-import { refusal } from './problem.js';
+import { type Refusal, refusal } from './problem.js';
 import type { WriteRequest, WriteResult } from './schema.js';
 
 /** No room, and a signal in between: what a wait goes on after. */
@@ -25,6 +25,10 @@ export type Writer = {
   write: (request: WriteRequest, requestId: string, whenGone: WhenGone) => WriteResult | Promise<WriteResult>;
   /** Ends every wait; the writes answer with as far as they came. */
   stopWaiting: () => void;
+  /** Resolves once no write waits any more. */
+  settled: () => Promise<unknown>;
+  /** Refuses every write from now on, and resolves once none waits: only then may targets be closed. */
+  end: () => Promise<unknown>;
 };
 
 export type WriterOptions = {
@@ -65,9 +69,12 @@ export function createWriter({ levels, targets, journal, maxWaiting }: WriterOpt
   /** Per target: how many requests wait, and what the last of them resolves when it is done. */
   const turns = targets.map(() => ({ waiting: 0, last: Promise.resolve() }));
   const waits = new Set<AbortController>();
+  const running = new Set<Promise<WriteResult>>();
   let epoch = performance.timeOrigin;
+  let ended = false;
 
   function prepare(request: WriteRequest, requestId: string): Job {
+    if (ended) throw tooLate('the service has stopped');
     const level = levels[request.level];
     const target = targetIndex.get(request.target);
     if (target === undefined) {
@@ -101,10 +108,11 @@ export function createWriter({ levels, targets, journal, maxWaiting }: WriterOpt
   /** One call, and its record. */
   function call(job: Job, bytes: Uint8Array): void {
     const before = performance.now();
+    const wall = Date.now();
+    // performance.now() does not follow when the wall clock is set, nor count a suspended laptop's sleep.
+    if (Math.abs(wall - epoch - before) > 2) epoch = wall - before;
     const result = job.write(job.fd, bytes);
     const durationNs = Math.round((performance.now() - before) * 1e6);
-    // performance.now() does not follow when the wall clock is set, nor count a suspended laptop's sleep.
-    if (Math.abs(Date.now() - epoch - before) > 2) epoch = Date.now() - before;
     job.seq = journal.append(epoch + before, job.requestId, job.level, job.target, bytes, result, durationNs);
     job.result = result;
     job.calls += 1;
@@ -133,10 +141,14 @@ export function createWriter({ levels, targets, journal, maxWaiting }: WriterOpt
       if (job.result < 0 && job.result !== NO_ROOM && job.result !== INTERRUPTED) return;
       if (performance.now() >= deadline || signal.aborted) return;
       // After a partial write the next call says at once whether there is more room, so that time is
-      // only ever up after a real EAGAIN.
-      if (job.result !== NO_ROOM) continue;
+      // only ever up after a real EAGAIN. In between, others have their turn of the event loop.
+      if (job.result !== NO_ROOM) {
+        await (job.result > 0 ? setImmediate() : sleep(1));
+        if (signal.aborted) return;
+        continue;
+      }
       // Ready, and yet no room: somebody else was quicker, or the pipe has less than one page left.
-      if (ready) await sleep(10);
+      if (ready) await sleep(10, undefined, { signal }).catch(() => {});
       ready = await waitForRoom(job.fd, deadline, signal);
       if (!ready) return;
     }
@@ -161,10 +173,9 @@ export function createWriter({ levels, targets, journal, maxWaiting }: WriterOpt
     turn.last = mine;
     turn.waiting += 1;
     try {
-      if (ahead && !(await before(ahead, timeoutMs, wait.signal)))
-        throw refusal(503, 'the writes ahead of this one took longer than its timeoutMs: no call was made', undefined, {
-          'retry-after': '1',
-        });
+      const inTime = ahead === null || (await before(ahead, timeoutMs, wait.signal));
+      if (wait.signal.aborted) throw tooLate('the service is stopping');
+      if (!inTime) throw tooLate('the writes ahead of this one took longer than its timeoutMs');
       await untilWritten(job, deadline, wait.signal);
       return resultOf(job);
     } finally {
@@ -176,18 +187,33 @@ export function createWriter({ levels, targets, journal, maxWaiting }: WriterOpt
     }
   }
 
+  const settled = (): Promise<unknown> => Promise.allSettled(running);
+
   return {
     write(request, requestId, whenGone) {
       const job = prepare(request, requestId);
-      if (request.timeoutMs > 0) return inTurn(job, request.timeoutMs, whenGone);
+      if (request.timeoutMs > 0) {
+        const result = inTurn(job, request.timeoutMs, whenGone);
+        running.add(result);
+        const forget = (): boolean => running.delete(result);
+        result.then(forget, forget);
+        return result;
+      }
       call(job, job.bytes);
       return resultOf(job);
     },
     stopWaiting() {
       for (const wait of waits) wait.abort();
     },
+    settled,
+    end() {
+      ended = true;
+      return settled();
+    },
   };
 }
+
+const tooLate = (why: string): Refusal => refusal(503, `${why}: no call was made`, undefined, { 'retry-after': '1' });
 
 /** Whether `promise` resolves within `ms`, and before `signal` aborts. */
 function before(promise: Promise<void>, ms: number, signal: AbortSignal): Promise<boolean> {

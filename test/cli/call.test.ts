@@ -5,9 +5,11 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { CallRecord } from '../../src/server/schema.js';
+import { LEVEL_IDS } from '../../src/syscalls/contract.js';
+import { levels } from '../../src/syscalls/levels.js';
 import { MAIN, tempFolder } from '../service.js';
 
-const LEVELS = ['raw', 'os', 'std'];
+const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 
 function run(args: string[], input = '') {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'call', ...args], {
@@ -46,7 +48,7 @@ for (const level of LEVELS) {
 }
 
 const USAGE: [string, string[], RegExp][] = [
-  ['no level', [], /a level is needed: syswire call raw\|os\|std MSG/],
+  ['no level', [], new RegExp(`a level is needed: syswire call ${LEVEL_IDS.join('\\|')} MSG`)],
   ['an unknown level', ['int81', 'x'], /a level is needed/],
   ['no message', ['raw'], /a message is needed/],
   ['two messages', ['raw', 'a', 'b'], /put 'a b' in quotes/],

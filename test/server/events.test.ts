@@ -73,6 +73,18 @@ test('the preview is 64 bytes at most, and cuts no character', async (t) => {
   );
 });
 
+test('the preview leaves nothing out that was there', async (t) => {
+  const app = testApp(t);
+  await app.post({ level: 'raw', msg: '\ufeffhi', target: 'out' });
+  const broken = Buffer.concat([Buffer.alloc(63, 'x'), Buffer.from([0xff])]);
+  await app.post({ level: 'raw', msg: broken.toString('base64'), encoding: 'base64', target: 'out' });
+  const { events } = (await app.app.inject('/events')).json();
+  assert.deepEqual(
+    events.map(({ preview }: CallRecord) => preview),
+    ['\ufeffhi', `${'x'.repeat(63)}\ufffd`],
+  );
+});
+
 test('as JSON: since, limit, filters, and what the ring has lost', async (t) => {
   const app = testApp(t, { history: 10 });
   await make(app, 8);

@@ -24,7 +24,7 @@ test('seq starts at 1 and grows by 1; the ring keeps the last', () => {
 test('a record is what was appended, and its line is made once', () => {
   const journal = make(4);
   append(journal, 5);
-  const seq = journal.append(1767225600000.25, 'id', 2, 0, Buffer.from('héllo'), -28, 1234);
+  const seq = journal.append(1767225600000.25, 'id', LEVEL_IDS.indexOf('std'), 0, Buffer.from('héllo'), -28, 1234);
   const line = journal.line(seq);
   assert.deepEqual(JSON.parse(line), {
     type: 'call',

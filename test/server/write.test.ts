@@ -2,9 +2,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Problem, WriteResult } from '../../src/server/schema.js';
+import { LEVEL_IDS } from '../../src/syscalls/contract.js';
+import { levels } from '../../src/syscalls/levels.js';
 import { testApp } from '../app.js';
 
-const LEVELS = ['raw', 'os', 'std'] as const;
+const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
+const EVERY_LEVEL = new RegExp(LEVEL_IDS.map((id) => `"${id}"`).join('\\|'));
 const good = { level: 'raw', msg: 'x', target: 'out' };
 
 for (const level of LEVELS) {
@@ -89,8 +92,8 @@ const REFUSED: Record<string, Refused> = {
     pointer: '#/__proto__',
     says: /leave it out/,
   },
-  'no level': { body: { msg: 'x', target: 'out' }, status: 400, pointer: '#/level', says: /"raw"\|"os"\|"std"/ },
-  'an unknown level': { body: { ...good, level: 'RAW' }, status: 400, pointer: '#/level', says: /"raw"\|"os"\|"std"/ },
+  'no level': { body: { msg: 'x', target: 'out' }, status: 400, pointer: '#/level', says: EVERY_LEVEL },
+  'an unknown level': { body: { ...good, level: 'RAW' }, status: 400, pointer: '#/level', says: EVERY_LEVEL },
   'no msg': { body: { level: 'raw', target: 'out' }, status: 400, pointer: '#/msg', says: /expected string/ },
   'msg of another type': { body: { ...good, msg: 1 }, status: 400, pointer: '#/msg', says: /expected string/ },
   'msg null': { body: { ...good, msg: null }, status: 400, pointer: '#/msg', says: /expected string/ },
@@ -223,4 +226,12 @@ test('a bad URL is a problem too', async (t) => {
   const { app } = testApp(t);
   const answer = await app.inject({ method: 'GET', url: '/%zz' });
   assert.deepEqual([answer.statusCode, answer.headers['content-type']], [400, 'application/problem+json']);
+});
+
+test('a body with very many faults is answered briefly', async (t) => {
+  const { post } = testApp(t);
+  const body = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`key${index}`, 1]));
+  const answer = await post({ ...good, ...body });
+  assert.equal(answer.json<Problem>().errors?.length, 20);
+  assert.match(answer.json<Problem>().detail, /and 49980 more$/);
 });

@@ -6,13 +6,26 @@ import { type Cli, UsageError, type Verb } from './verb.js';
 
 // Loaded when asked for: `syswire call` starts without the server's modules.
 const VERBS: Record<string, () => Promise<Verb>> = {
-  serve: async () => (await import('./serve.js')).serve,
+  async serve() {
+    // Loading the service takes a while, and a signal may come meanwhile.
+    untilSignal();
+    // Before anything else is loaded: the first look at process.stderr makes Node set O_NONBLOCK on a pipe
+    // or socket there, for everybody who shares it (https://nodejs.org/api/process.html#a-note-on-process-io).
+    const { adoptTarget } = await import('../syscalls/target.js');
+    for (const [name, fd] of Object.entries({ stdout: 1, stderr: 2 })) process.on('exit', adoptTarget(name, fd).close);
+    return (await import('./serve.js')).serve;
+  },
   call: async () => (await import('./call.js')).call,
+  probe: async () => (await import('./probe.js')).probe,
 };
+
+let stopped: AbortController | undefined;
 
 /** Aborts at the first signal; the second ends the process, as it would have without us. */
 function untilSignal(): AbortSignal {
+  if (stopped) return stopped.signal;
   const first = new AbortController();
+  stopped = first;
   for (const name of ['SIGTERM', 'SIGINT'] as const) {
     process.on(name, () => {
       if (first.signal.aborted) process.exit(128 + constants.signals[name]);

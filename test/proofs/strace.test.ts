@@ -86,6 +86,7 @@ for (const [code, errno] of [
   ['EIO', 5],
   ['ENOSPC', 28],
   ['EPERM', 1],
+  ['EDQUOT', 122],
 ] as const) {
   test(`an injected ${code} comes back as such, at every level that strace sees, and only where it was injected`, async (t) => {
     if (!need(t, STRACE)) return;
@@ -118,6 +119,21 @@ for (const [code, errno] of [
     assert.equal(readFileSync(out, 'utf8'), 'spared'.repeat(SEEN.length) + 'unseen'.repeat(2 * unseen.length));
   });
 }
+
+test('an injected EINTR: raw, os and int80 say so, std tries again, and uring never meets it', async (t) => {
+  if (!need(t, STRACE)) return;
+  for (const level of LEVELS) {
+    const out = path.join(tempFolder(t), 'out');
+    const flags = ['-P', out, '-e', 'inject=write:error=EINTR:when=1'];
+    const { service, trace } = await traced(t, ['--target', `out=${out}`], flags);
+    const { written, error } = await service.write({ level, target: 'out', msg: 'struck' });
+    await service.stop();
+    const results = trace().map(({ result }) => result);
+    if (!SEEN.includes(level)) assert.deepEqual([written, error, results], [6, null, []], level);
+    else if (level === 'std') assert.deepEqual([written, error, results], [6, null, [-4, 6]]);
+    else assert.deepEqual([written, error?.code, results], [0, 'EINTR', [-4]], level);
+  }
+});
 
 test('a short count injected is reported as it is', async (t) => {
   if (!need(t, STRACE)) return;

@@ -93,6 +93,12 @@ Napi::Value Code(const Napi::CallbackInfo& info) {
   return Napi::Buffer<unsigned char>::Copy(info.Env(), code.begin, code.size);
 }
 
+// address(): bigint, where that machine code lies
+template <RawCode (*read)()>
+Napi::Value Address(const Napi::CallbackInfo& info) {
+  return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(reinterpret_cast<uintptr_t>(read().begin)));
+}
+
 // int80.probe(): { call: string, result: number, signal: number }
 Napi::Value ProbeInt80(const Napi::CallbackInfo& info) {
   const Int80Probe probe = int80_probe();
@@ -118,6 +124,7 @@ void Export(Napi::Env env, Napi::Object level, State* state) {
   level.Set("write", Napi::Function::New<Write<call>>(env, "write", state));
   level.Set("writeFrom", Napi::Function::New<WriteFrom<call>>(env, "writeFrom", state));
   level.Set("code", Napi::Function::New<Code<read>>(env, "code"));
+  level.Set("address", Napi::Function::New<Address<read>>(env, "address"));
 }
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {

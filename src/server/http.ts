@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { LEVEL_IDS, type Level, type LevelId } from '../syscalls/contract.js';
+import { elsewhere } from '../syscalls/levels.js';
 import type { Target } from '../syscalls/target.js';
 import { type Run, type Subscription, sinceProblem, subscribe } from './events.js';
 import type { Filter, Journal } from './journal.js';
@@ -131,6 +132,7 @@ export function addRoutes(instance: FastifyInstance, { levels, targets, journal,
         const { code, write: _, ...level } = levels[id];
         return { ...level, code: code && Buffer.from(code).toString('hex') };
       }),
+      elsewhere,
     }),
   );
 

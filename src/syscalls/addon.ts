@@ -10,28 +10,34 @@ export type Addon = {
   write: Write;
   writeFrom: WriteFrom;
   code: () => Uint8Array;
+  address: () => bigint;
   int80: {
     write: Write;
     writeFrom: WriteFrom;
     code: () => Uint8Array;
+    address: () => bigint;
     /** What a child process got from the interrupt: `call`'s result, or the signal that killed it. */
     probe: () => { call: string; result: number; signal: number };
   };
   uring: {
     write: Write;
     code: () => Uint8Array;
+    address: () => bigint;
     /** 0, or what `call` answered instead. */
     probe: () => { call: string; result: number };
   };
 };
 
+// node-gyp-build has no types; it looks for prebuilds/ in the folder that it is given.
+type NodeGypBuild = ((folder: string) => Addon) & { path: (folder: string) => string };
+const nodeGypBuild = (): NodeGypBuild => createRequire(import.meta.url)('node-gyp-build') as NodeGypBuild;
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
 function load(): Addon | string {
   if (process.platform === 'win32')
     return 'Windows promises nothing about system call numbers: they change between its builds';
   try {
-    // node-gyp-build has no types; it looks for prebuilds/ in the folder that it is given.
-    const nodeGypBuild = createRequire(import.meta.url)('node-gyp-build') as (dir: string) => Addon;
-    return nodeGypBuild(fileURLToPath(new URL('../..', import.meta.url)));
+    return nodeGypBuild()(root);
   } catch (error) {
     return `the native addon could not be loaded (run: npm run build): ${(error as Error).message.split('\n', 1)[0]}`;
   }
@@ -39,3 +45,9 @@ function load(): Addon | string {
 
 /** The addon that native/build.mjs made for this machine, or why there is none. */
 export const addon: Addon | string = load();
+
+/** Where a piece of the addon's machine code lies: its file, and the address of `part` in memory. */
+export function placeOf(part: (of: Addon) => () => bigint): { file: string | null; address: string | null } {
+  if (typeof addon === 'string') return { file: null, address: null };
+  return { file: nodeGypBuild().path(root), address: `0x${part(addon)().toString(16)}` };
+}

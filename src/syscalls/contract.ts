@@ -22,6 +22,10 @@ export type Via = {
   symbol: string | null;
   /** Where that function lives, in words. */
   library: string | null;
+  /** The file that the code was loaded from. */
+  file: string | null;
+  /** Where it lies in this process's memory, as hex. */
+  address: string | null;
 };
 
 /** The calling convention of the instruction. */
@@ -47,8 +51,22 @@ export type Level = {
   number: number | null;
   /** The machine code, read back from memory; null where it is not ours. */
   code: Uint8Array | null;
+  /** The same in words, one instruction a line, AT&T syntax on x86-64; null where it is not ours. */
+  disassembly: string[] | null;
   /** Who can see a call of this level from outside; null where nobody has tried. */
-  seenBy: { strace: boolean; seccomp: boolean; ldPreload: boolean } | null;
+  seenBy: { strace: boolean; seccomp: boolean; ldPreload: boolean; ltrace: boolean } | null;
+  /** Where to read on. */
+  manPage: string;
+};
+
+/** How a level is made on a platform; `instruction` enters the kernel. */
+export type Convention = {
+  instruction: string;
+  number: number;
+  registers: Registers;
+  /** The machine code as hex, and in words. */
+  code: string;
+  disassembly: string[];
 };
 
 /** What a descriptor leads to; `other`: an epoll or timer descriptor, `none`: nothing is open there. */

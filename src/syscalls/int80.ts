@@ -5,8 +5,8 @@
 // Where it differs from `raw`: the bytes are copied below 4 GiB first, so a message longer than that has room for is
 // −ENOMEM, mmap(2)'s own.
 import { constants } from 'node:os';
-import { addon } from './addon.js';
-import type { Level } from './contract.js';
+import { addon, placeOf } from './addon.js';
+import type { Convention, Level } from './contract.js';
 import { negated, osError } from './errno.js';
 import { probed } from './probed.js';
 
@@ -35,10 +35,12 @@ function probe(): string | null {
   return `int $0x80 could not be tried in a child process: ${call} said ${answer}`;
 }
 
-export const int80: Level = probed(
-  {
-    id: 'int80',
-    via: { instruction: 'int $0x80', symbol: null, library: null },
+export const INT80: Record<string, Convention> = {
+  'linux-x64': {
+    instruction: 'int $0x80',
+    number: 4,
+    code: 'b804000000cd80',
+    disassembly: ['mov $0x4,%eax', 'int $0x80'],
     registers: {
       number: 'eax',
       arguments: ['ebx', 'ecx', 'edx'],
@@ -46,9 +48,21 @@ export const int80: Level = probed(
       clobbered: ['r8', 'r9', 'r10', 'r11', 'memory'],
       error: 'eax from -4095 to -1 is -errno',
     },
-    number: 4,
+  },
+};
+
+const [{ instruction, number, disassembly, registers }] = Object.values(INT80) as [Convention];
+
+export const int80: Level = probed(
+  {
+    id: 'int80',
+    via: { instruction, symbol: null, library: null, ...placeOf((of) => of.int80.address) },
+    registers,
+    number,
     code: isHere && typeof addon !== 'string' ? addon.int80.code() : null,
-    seenBy: { strace: true, seccomp: true, ldPreload: false },
+    disassembly,
+    seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
+    manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
   },
   typeof addon === 'string' ? () => negated('ENOSYS') : addon.int80.write,
   probe,

@@ -2,6 +2,7 @@
 // https://pubs.opengroup.org/onlinepubs/9799919799/functions/write.html
 import type { Level } from './contract.js';
 import { bind, lastErrno } from './libc.js';
+import { locate } from './symbol.js';
 
 export function posix(): Level {
   // koffi knows no ssize_t; intptr_t has its width wherever POSIX runs.
@@ -16,10 +17,19 @@ export function posix(): Level {
     },
     available: true,
     reason: null,
-    via: { instruction: null, symbol: 'write', library: 'libc' },
+    // Looked up when somebody asks, not at each start.
+    get via() {
+      const at = locate('write');
+      const address = at && `0x${at.address.toString(16)}`;
+      return { instruction: null, symbol: 'write', library: 'libc', file: at?.file ?? null, address };
+    },
     registers: null,
     number: null,
-    code: null,
-    seenBy: { strace: true, seccomp: true, ldPreload: true },
+    get code() {
+      return locate('write')?.code ?? null;
+    },
+    disassembly: null,
+    seenBy: { strace: true, seccomp: true, ldPreload: true, ltrace: false },
+    manPage: 'https://man7.org/linux/man-pages/man2/write.2.html',
   };
 }

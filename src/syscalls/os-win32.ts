@@ -79,10 +79,18 @@ export function win32(): Level {
     },
     available: true,
     reason: null,
-    via: { instruction: null, symbol: 'WriteConsoleW for a console, else WriteFile', library: 'kernel32.dll' },
+    via: {
+      instruction: null,
+      symbol: 'WriteConsoleW for a console, else WriteFile',
+      library: 'kernel32.dll',
+      file: null,
+      address: null,
+    },
     registers: null,
     number: null,
     code: null,
+    disassembly: null,
     seenBy: null,
+    manPage: 'https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile',
   };
 }

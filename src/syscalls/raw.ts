@@ -1,15 +1,15 @@
 // Level `raw`: our own instruction, in native/arch/, with no libc in between.
-import { addon } from './addon.js';
-import type { Level, Registers } from './contract.js';
+import { addon, placeOf } from './addon.js';
+import type { Convention, Level } from './contract.js';
 import { negated } from './errno.js';
 
-type Convention = { instruction: string; number: number; registers: Registers };
-
 /** What native/arch/ does, per OS and CPU; test/native/ holds this against the machine code. */
-const CONVENTIONS: Record<string, Convention> = {
+export const RAW: Record<string, Convention> = {
   'linux-x64': {
     instruction: 'syscall',
     number: 1,
+    code: 'b8010000000f05',
+    disassembly: ['mov $0x1,%eax', 'syscall'],
     registers: {
       number: 'rax',
       arguments: ['rdi', 'rsi', 'rdx'],
@@ -21,6 +21,8 @@ const CONVENTIONS: Record<string, Convention> = {
   'linux-arm64': {
     instruction: 'svc #0',
     number: 64,
+    code: '080880d2010000d4',
+    disassembly: ['mov x8, #0x40', 'svc #0x0'],
     registers: {
       number: 'x8',
       arguments: ['x0', 'x1', 'x2'],
@@ -32,6 +34,8 @@ const CONVENTIONS: Record<string, Convention> = {
   'darwin-x64': {
     instruction: 'syscall',
     number: 0x2000004,
+    code: 'b8040000020f05730348f7d8',
+    disassembly: ['mov $0x2000004,%eax', 'syscall', 'jae 0xc', 'neg %rax'],
     registers: {
       number: 'rax',
       arguments: ['rdi', 'rsi', 'rdx'],
@@ -43,6 +47,8 @@ const CONVENTIONS: Record<string, Convention> = {
   'darwin-arm64': {
     instruction: 'svc #0x80',
     number: 4,
+    code: '900080d2011000d443000054e00300cb',
+    disassembly: ['mov x16, #0x4', 'svc #0x80', 'b.cc 0x10', 'neg x0, x0'],
     registers: {
       number: 'x16',
       arguments: ['x0', 'x1', 'x2'],
@@ -53,7 +59,7 @@ const CONVENTIONS: Record<string, Convention> = {
   },
 };
 
-const convention = CONVENTIONS[`${process.platform}-${process.arch}`];
+const convention = RAW[`${process.platform}-${process.arch}`];
 
 function reason(): string | null {
   if (typeof addon === 'string') return addon;
@@ -69,9 +75,16 @@ export const raw: Level = {
   write: typeof addon === 'string' ? () => negated('ENOSYS') : addon.write,
   available: why === null,
   reason: why,
-  via: { instruction: convention?.instruction ?? null, symbol: null, library: null },
+  via: {
+    instruction: convention?.instruction ?? null,
+    symbol: null,
+    library: null,
+    ...placeOf(({ address }) => address),
+  },
   registers: convention?.registers ?? null,
   number: convention?.number ?? null,
   code: typeof addon === 'string' || !convention ? null : addon.code(),
-  seenBy: { strace: true, seccomp: true, ldPreload: false },
+  disassembly: convention?.disassembly ?? null,
+  seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
+  manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
 };

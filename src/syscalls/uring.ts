@@ -7,17 +7,21 @@
 // - Zero bytes to a device without a write_iter of its own, /dev/full for one, are 0: the kernel does not ask it.
 // - A regular file is written by a worker thread of the kernel, which takes some 100 µs.
 import { readFileSync } from 'node:fs';
-import { addon } from './addon.js';
-import type { Level, Registers } from './contract.js';
+import { addon, placeOf } from './addon.js';
+import type { Convention, Level } from './contract.js';
 import { negated, osError } from './errno.js';
 import { probed } from './probed.js';
 
-type Convention = { instruction: string; registers: Registers };
+/** io_uring_enter(2), the same on every architecture; the write is the entry's opcode, IORING_OP_WRITE. */
+const IO_URING_ENTER = 426;
 
 /** What native/arch/*-calls.cc does, per CPU; test/syscalls/uring.test.ts holds this against the machine code. */
-const CONVENTIONS: Record<string, Convention> = {
+export const URING: Record<string, Convention> = {
   'linux-x64': {
     instruction: 'syscall',
+    number: IO_URING_ENTER,
+    code: 'b8aa0100000f05',
+    disassembly: ['mov $0x1aa,%eax', 'syscall'],
     registers: {
       number: 'rax',
       arguments: ['rdi', 'rsi', 'rdx', 'r10', 'r8', 'r9'],
@@ -28,6 +32,9 @@ const CONVENTIONS: Record<string, Convention> = {
   },
   'linux-arm64': {
     instruction: 'svc #0',
+    number: IO_URING_ENTER,
+    code: '483580d2010000d4',
+    disassembly: ['mov x8, #0x1aa', 'svc #0x0'],
     registers: {
       number: 'x8',
       arguments: ['x0', 'x1', 'x2', 'x3', 'x4', 'x5'],
@@ -38,7 +45,7 @@ const CONVENTIONS: Record<string, Convention> = {
   },
 };
 
-const convention = CONVENTIONS[`${process.platform}-${process.arch}`];
+const convention = URING[`${process.platform}-${process.arch}`];
 
 /** https://docs.kernel.org/admin-guide/sysctl/kernel.html#io-uring-disabled */
 function sysctl(): string | null {
@@ -70,12 +77,18 @@ function probe(): string | null {
 export const uring: Level = probed(
   {
     id: 'uring',
-    via: { instruction: convention?.instruction ?? null, symbol: null, library: null },
+    via: {
+      instruction: convention?.instruction ?? null,
+      symbol: null,
+      library: null,
+      ...placeOf((of) => of.uring.address),
+    },
     registers: convention?.registers ?? null,
-    // io_uring_enter(2), the same on every architecture; the write is the entry's opcode, IORING_OP_WRITE.
-    number: convention ? 426 : null,
+    number: convention?.number ?? null,
     code: convention && typeof addon !== 'string' ? addon.uring.code() : null,
-    seenBy: { strace: false, seccomp: false, ldPreload: false },
+    disassembly: convention?.disassembly ?? null,
+    seenBy: { strace: false, seccomp: false, ldPreload: false, ltrace: false },
+    manPage: 'https://man7.org/linux/man-pages/man2/io_uring_enter.2.html',
   },
   typeof addon === 'string' ? () => negated('ENOSYS') : addon.uring.write,
   probe,

@@ -17,6 +17,7 @@ const VERBS: Record<string, () => Promise<Verb>> = {
   },
   call: async () => (await import('./call.js')).call,
   probe: async () => (await import('./probe.js')).probe,
+  reconcile: async () => (await import('./reconcile.js')).reconcile,
 };
 
 let stopped: AbortController | undefined;

@@ -1,0 +1,257 @@
+// `syswire reconcile` with real tracers as witnesses of the real service, three that share no code: every
+// call is explained, and what is then deleted, altered or added in a trace is found, all of it.
+import assert from 'node:assert/strict';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { Detail } from '../../src/cli/report.js';
+import { type Format, READERS } from '../../src/cli/traces.js';
+import type { CallRecord } from '../../src/server/schema.js';
+import { random } from '../cli/synthetic.js';
+import { MAIN, openFifo, post, ROOT, type Service, type ServiceOptions, startService, tempFolder } from '../service.js';
+import { need, type Tool } from '../tools.js';
+
+const CALLS = 10_000;
+const AT_ONCE = 64;
+const STRACE = { command: 'strace', package: 'strace' };
+const BPFTRACE = { command: 'bpftrace', package: 'bpftrace' };
+const PERF = { command: 'perf', package: 'linux-perf' };
+const UNSHARE = { command: 'unshare', package: 'util-linux' };
+
+/** Tracepoints are read through tracefs, which not every machine has mounted: a mount of our own, seen by nobody else. */
+const withTracefs = (command: string[]): string[] => [
+  ...['unshare', '--mount', 'sh', '-c', 'mount -t tracefs nodev /sys/kernel/tracing && exec "$@"', 'sh'],
+  ...command,
+];
+
+/** Whether a witness is installed, and can trace here at all; a machine that does not allow it is a skip, in CI too. */
+function canTrace(t: TestContext, tool: Tool, trial: string[]): boolean {
+  if (!need(t, tool, UNSHARE)) return false;
+  const [command, ...args] = withTracefs(trial);
+  const { status, stderr, error } = spawnSync(command as string, args, { encoding: 'utf8', timeout: 60_000 });
+  if (status === 0) return true;
+  t.skip(`${tool.command} cannot trace on this machine: ${error?.message ?? stderr.trim().split('\n').at(-1)}`);
+  return false;
+}
+
+type Counts = Record<'matched' | 'missing' | 'altered' | 'extra' | 'unobservable', number>;
+
+function reconcile(
+  trace: string,
+  records: string,
+  ...flags: string[]
+): Counts & { details: Detail[]; notes: string[] } {
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [MAIN, 'reconcile', trace, records, '--json', ...flags],
+    { encoding: 'utf8', maxBuffer: 1 << 26 },
+  );
+  assert.ok(stdout, stderr);
+  const report = JSON.parse(stdout);
+  assert.equal(status, report.missing + report.altered + report.extra > 0 ? 1 : 0);
+  return report;
+}
+
+const countsOf = ({ matched, missing, altered, extra, unobservable }: Counts): Counts => ({
+  matched,
+  missing,
+  altered,
+  extra,
+  unobservable,
+});
+
+type Driven = { service: Service; records: string; levels: string[] };
+
+/** The service with six targets, each of which takes all it is given or none. */
+async function start(t: TestContext, options: ServiceOptions = {}): Promise<Driven> {
+  const folder = tempFolder(t);
+  const fifo = openFifo(t);
+  const records = path.join(folder, 'records');
+  const targets = {
+    one: path.join(folder, 'one'),
+    two: path.join(folder, 'two'),
+    nowhere: '/dev/null',
+    nospace: '/dev/full',
+    fifo: fifo.path,
+  };
+  const service = await startService(t, {
+    ...options,
+    args: ['--record', records, ...Object.entries(targets).flatMap(([name, file]) => ['--target', `${name}=${file}`])],
+    stdout: 'pipe',
+  });
+  closeSync(fifo.writer);
+  fifo.reader.resume();
+  service.child.stdout?.resume();
+  const { levels } = (await (await fetch(`${service.url}/levels`)).json()) as {
+    levels: { id: string; available: boolean }[];
+  };
+  return { service, records, levels: levels.filter(({ available }) => available).map(({ id }) => id) };
+}
+
+/** Ten thousand calls, over every level and target alike. */
+async function call({ service, levels }: Driven): Promise<void> {
+  const targets = ['one', 'nowhere', 'nospace', 'fifo', 'two', 'stdout'];
+  let next = 0;
+  const caller = async (): Promise<void> => {
+    for (let i = next++; i < CALLS; i = next++) {
+      const target = targets[Math.floor(i / levels.length) % targets.length];
+      const msg = `${i}: ${'é'.repeat(i % 50)}\t"<${i}>\\\n`;
+      const answer = await post(`${service.url}/write`, { level: levels[i % levels.length], target, msg });
+      assert.equal(answer.status, 200);
+      await answer.arrayBuffer();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, caller));
+}
+
+/** Everything matches; and then what is done to the trace is found. */
+function judge(t: TestContext, format: Format, trace: string, { records, levels }: Driven, source = records): void {
+  const made: CallRecord[] = readFileSync(records, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.ok(made.length >= CALLS);
+  const blind = format === 'strace' ? ['uring'] : ['uring', 'int80'];
+  const seen = made.filter(({ level }) => !blind.includes(level));
+  const unobservable = made.length - seen.length;
+  const whole = reconcile(trace, source);
+  assert.deepEqual(
+    countsOf(whole),
+    { matched: seen.length, missing: 0, altered: 0, extra: 0, unobservable },
+    JSON.stringify([whole.notes, whole.details.slice(0, 5)]),
+  );
+  t.diagnostic(`${made.length} calls at ${levels.join(', ')}: ${JSON.stringify(countsOf(whole))}`);
+
+  // The traced writes, each as the lines that tell of it.
+  const lines = readFileSync(trace, 'utf8').split('\n');
+  const fds = new Set(made.map(({ fd }) => fd));
+  const pid = made[0]?.pid;
+  const read = READERS[format]();
+  const begun = new Map<string, number>();
+  const writes = lines.flatMap((line, index): number[][] => {
+    const said = line === '' ? null : read(line);
+    const thread = /^(?:\d+|.*?\b\d+\/\d+)/.exec(line)?.[0] ?? '';
+    if (said === null || typeof said === 'string' || 'lost' in said) {
+      begun.set(thread, index);
+      return [];
+    }
+    if (!fds.has(said.fd) || (said.pid ?? said.tid) !== pid) return [];
+    return format === 'perf' ? [[begun.get(thread) as number, index]] : [[index]];
+  });
+  const inRange = writes.slice(writes.length - seen.length);
+  const next = random(CALLS);
+  const expected: Counts = { matched: 0, missing: 0, altered: 0, extra: 0, unobservable };
+  const seqs: number[] = [];
+  for (const [index, [first = 0, last = first]] of inRange.entries()) {
+    const kind = Math.floor(next() * 100);
+    if (kind === 0) {
+      for (const at of [first, last]) lines[at] = '';
+      expected.missing += 1;
+    } else if (kind === 1) {
+      lines[first] = altered(lines[first] as string);
+      expected.altered += 1;
+    } else expected.matched += 1;
+    if (kind === 2) {
+      // perf's lines of one call are one after the other, as nothing else of the thread comes between.
+      lines[last] +=
+        `\n${(first === last ? [first] : [first, last]).map((at) => altered(lines[at] as string)).join('\n')}`;
+      expected.extra += 1;
+    }
+    if (kind < 2) seqs.push((seen[index] as CallRecord).seq);
+  }
+  const edited = `${trace}.edited`;
+  writeFileSync(edited, lines.join('\n'));
+  const found = reconcile(edited, records);
+  assert.deepEqual(countsOf(found), expected, JSON.stringify(found.details));
+  assert.deepEqual(
+    found.details.flatMap(({ seq }) => seq ?? []),
+    seqs,
+  );
+  t.diagnostic(`deleted ${expected.missing}, altered ${expected.altered}, added ${expected.extra}: each found`);
+}
+
+/** A line with another count, of whichever format. */
+const altered = (line: string): string =>
+  line
+    .replace(
+      /(\bcount=|, )(\d+)( ret=|\) += )/,
+      (_, before, count, after) => `${before}${Number(count) + 7000}${after}`,
+    )
+    .replace(/\bcount: 0x([\da-f]+)/, (_, count) => `count: 0x${(Number.parseInt(count, 16) + 7000).toString(16)}`);
+
+test('strace: every call is explained, and what is done to its trace is found', { timeout: 240_000 }, async (t) => {
+  if (!need(t, STRACE)) return;
+  const trace = path.join(tempFolder(t), 'trace');
+  const strace = ['strace', '-f', '-ttt', '-y', '-e', 'trace=write', '-o', trace];
+  const driven = await start(t, { wrap: (command) => [...strace, ...command] });
+  await call(driven);
+  // From the service itself, while it runs.
+  const live = reconcile(trace, driven.service.url);
+  assert.equal(live.missing + live.altered + live.extra, 0, JSON.stringify(live.details.slice(0, 5)));
+  assert.equal(live.matched + live.unobservable, CALLS);
+  assert.equal(await driven.service.stop(), 0);
+  judge(t, 'strace', trace, driven);
+});
+
+/** Ends what somebody else's SIGINT would end. */
+async function interrupt(child: ChildProcess): Promise<void> {
+  const exited = once(child, 'exit');
+  child.kill('SIGINT');
+  await exited;
+}
+
+test('bpftrace: the same', { timeout: 240_000 }, async (t) => {
+  const script = path.join(ROOT, 'docs/tracers/write.bt');
+  const trial = 'tracepoint:syscalls:sys_enter_write { @ = count(); } BEGIN { exit(); }';
+  if (!canTrace(t, BPFTRACE, ['bpftrace', '-e', trial])) return;
+  const driven = await start(t);
+  const { service } = driven;
+  const { pid } = (await (await fetch(`${service.url}/health`)).json()) as { pid: number };
+  const [command, ...args] = withTracefs(['bpftrace', script, String(pid)]);
+  const tracer = spawn(command as string, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  t.after(() => tracer.kill('SIGKILL'));
+  let text = '';
+  tracer.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+    text += chunk;
+  });
+  // It sees the first of these once it is attached, and the last when it has seen all.
+  const asBytes = (msg: string): string => `bytes=${Buffer.from(msg).toString('hex').replace(/../g, '$& ').trim()}\n`;
+  const untilSeen = async (msg: string): Promise<number> => {
+    for (;;) {
+      const { seq } = await service.write({ level: 'raw', target: 'one', msg });
+      if (text.includes(asBytes(msg))) return seq;
+      assert.equal(tracer.exitCode, null, 'bpftrace ended');
+    }
+  };
+  const attached = await untilSeen('attached');
+  await call(driven);
+  await untilSeen('over');
+  await interrupt(tracer);
+  await service.stop();
+
+  const trace = path.join(tempFolder(t), 'trace');
+  writeFileSync(trace, text);
+  // What was called before it was attached is nothing that it could see: of those calls the last ones are.
+  const from = attached - (text.split(asBytes('attached')).length - 1);
+  const records = path.join(tempFolder(t), 'records');
+  const lines = readFileSync(driven.records, 'utf8').split('\n');
+  writeFileSync(records, lines.slice(from).join('\n'));
+  judge(t, 'bpftrace', trace, { ...driven, records });
+});
+
+test('perf record: the same', { timeout: 240_000 }, async (t) => {
+  const events = ['-e', 'syscalls:sys_enter_write', '-e', 'syscalls:sys_exit_write'];
+  const data = path.join(tempFolder(t), 'perf.data');
+  if (!canTrace(t, PERF, ['perf', 'record', '-q', '-k', 'CLOCK_MONOTONIC', ...events, '-o', data, 'true'])) return;
+  const perf = ['perf', 'record', '-q', '-k', 'CLOCK_MONOTONIC', ...events, '-o', data];
+  const driven = await start(t, { wrap: (command) => withTracefs([...perf, ...command]) });
+  await call(driven);
+  await driven.service.stop();
+  const fields = ['--ns', '-F', 'trace:comm,pid,tid,tod,event,trace'];
+  const [command, ...args] = withTracefs(['perf', 'script', '-i', data, ...fields]);
+  const trace = path.join(tempFolder(t), 'trace');
+  writeFileSync(trace, execFileSync(command as string, args, { maxBuffer: 1 << 28, stdio: 'pipe' }));
+  judge(t, 'perf', trace, driven);
+});

@@ -19,11 +19,13 @@ const importsOf = (source: string): string[] =>
 for (const [room, { rooms, packages }] of Object.entries(ROOMS)) {
   test(`src/${room} imports only ${[...rooms.map((name) => `src/${name}`), 'what it may'].join(', ')}`, () => {
     const folder = path.join(ROOT, 'src', room);
-    for (const file of readdirSync(folder)) {
+    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.ts'),
+    )) {
       for (const name of importsOf(readFileSync(path.join(folder, file), 'utf8'))) {
-        const [, other] = /^\.\.\/(\w+)\//.exec(name) ?? [];
+        const [, other] = /^(?:\.\.\/)+(\w+)\//.exec(name) ?? [];
         if (other) assert.ok(rooms.includes(other), `${file} imports ${name}`);
-        else if (!name.startsWith('./')) assert.match(name, packages, `${file} imports ${name}`);
+        else if (!name.startsWith('.')) assert.match(name, packages, `${file} imports ${name}`);
       }
     }
   });

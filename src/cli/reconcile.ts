@@ -1,13 +1,13 @@
 // syswire reconcile TRACE RECORDS: holds what a tracer saw of the service against the service's own
 // records. How a traced write and a record find each other is told in align.ts.
 import { parseArgs } from 'node:util';
-import { align, type Finding } from './align.js';
-import { createClock } from './clock.js';
-import type { Recorded } from './explain.js';
-import { lookAhead, readFileLines } from './lines.js';
-import { type Overview, openRecords } from './records.js';
-import { describe, type Report, toDetail } from './report.js';
-import { FORMATS, type Format, formatOf, READERS, type Traced } from './traces.js';
+import { align, type Finding } from './reconcile/align.js';
+import { createClock } from './reconcile/clock.js';
+import type { Recorded } from './reconcile/explain.js';
+import { lookAhead, readFileLines } from './reconcile/lines.js';
+import { type Overview, openRecords } from './reconcile/records.js';
+import { describe, type Report, toDetail } from './reconcile/report.js';
+import { FORMATS, type Format, formatOf, READERS, type Traced } from './reconcile/traces.js';
 import { UsageError, type Verb } from './verb.js';
 
 const HELP = `syswire reconcile TRACE RECORDS: holds what a tracer saw of the service against its records

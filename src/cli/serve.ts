@@ -48,7 +48,10 @@ one value a line. The service stops at SIGTERM or SIGINT: waiting writes get 5 s
 
 exit: 0 stopped, 1 could not start, 2 usage
 
-syswire call LEVEL MSG makes one call here and now: see syswire call --help`;
+The other verbs, each with a --help of its own:
+  syswire call LEVEL MSG             one call, here and now
+  syswire probe CASE --level LEVEL   one call with hostile arguments, in a child process
+  syswire reconcile TRACE RECORDS    holds a tracer's trace against the records`;
 
 /** Runs until a signal. */
 export const serve: Verb = async ({ args, env, print, fail, untilSignal }) => {

@@ -1,6 +1,6 @@
 // A service's records and the trace of the same calls, made up, in every format; and edits of such a trace.
 import { constants } from 'node:os';
-import type { Format } from '../../src/cli/traces.js';
+import type { Format } from '../../src/cli/reconcile/traces.js';
 import { preview } from '../../src/server/preview.js';
 import type { CallRecord } from '../../src/server/schema.js';
 

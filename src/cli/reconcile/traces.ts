@@ -1,6 +1,6 @@
 // What tracers print, read as values: one reader per format, a line at a time.
-import { PREVIEW_BYTES, preview } from '../server/preview.js';
-import { osError } from '../syscalls/errno.js';
+import { PREVIEW_BYTES, preview } from '../../server/preview.js';
+import { osError } from '../../syscalls/errno.js';
 
 export const FORMATS = ['strace', 'ndjson', 'bpftrace', 'perf'] as const;
 export type Format = (typeof FORMATS)[number];

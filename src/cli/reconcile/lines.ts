@@ -1,7 +1,7 @@
 // Text as batches of lines, so that a file of any size is read in the same little memory.
 import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
-import { UsageError } from './verb.js';
+import { UsageError } from '../verb.js';
 
 /** The lines of a stream, as many at a time as a chunk has; the last one need not end. */
 export async function* readLines(stream: Readable, name: string): AsyncGenerator<string[]> {

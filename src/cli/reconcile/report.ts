@@ -1,5 +1,5 @@
 // What `syswire reconcile` found, as values for programs and as a table for people.
-import { osError } from '../syscalls/errno.js';
+import { osError } from '../../syscalls/errno.js';
 import type { Finding } from './align.js';
 import type { Field } from './explain.js';
 import type { Format } from './traces.js';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { UsageError } from '../verb.js';
 import type { Recorded } from './explain.js';
 import { readFileLines } from './lines.js';
-import { UsageError } from './verb.js';
 
 const PAGE = 10_000;
 

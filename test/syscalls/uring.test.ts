@@ -263,7 +263,7 @@ test('threads have rings of their own, and take them along when they end', here,
   const script = `
     const { workerData, parentPort } = require('node:worker_threads');
     const fs = require('node:fs');
-    const { levels } = require(workerData.library);
+    const { levels } = require(workerData.module);
     const fd = fs.openSync(workerData.file, 'w');
     const results = new Set();
     for (let i = 0; i < 2000; i++)
@@ -273,9 +273,9 @@ test('threads have rings of their own, and take them along when they end', here,
     parentPort.once('message', () => process.exit());`;
   const marks = ['a', 'b', 'c', 'd'];
   const file = (mark: string): string => path.join(folder, mark);
-  const library = path.join(ROOT, 'dist/syscalls/levels.js');
+  const module = path.join(ROOT, 'dist/syscalls/levels.js');
   const workers = marks.map(
-    (mark) => new Worker(script, { eval: true, workerData: { library, file: file(mark), mark } }),
+    (mark) => new Worker(script, { eval: true, workerData: { module, file: file(mark), mark } }),
   );
   for (const [results] of await Promise.all(workers.map((worker) => once(worker, 'message'))))
     assert.deepEqual(results, [100]);

@@ -10,7 +10,12 @@ export type TestApp = {
   app: FastifyInstance;
   /** What arrived at the target `out`. */
   written: () => Buffer;
-  post: (body: InjectOptions['payload'], headers?: Record<string, string>) => Promise<LightMyRequestResponse>;
+  /** POSTs to /write, or to another route. */
+  post: (
+    body: InjectOptions['payload'],
+    headers?: Record<string, string>,
+    url?: string,
+  ) => Promise<LightMyRequestResponse>;
 };
 
 /** An app with a file target `out`, closed when the test ends. stdout is the test runner's: write to `out`. */
@@ -21,10 +26,10 @@ export function testApp(t: TestContext, options: AppOptions = {}): TestApp {
   return {
     app,
     written: () => readFileSync(out),
-    post: (payload, headers = {}) =>
+    post: (payload, headers = {}, url = '/write') =>
       app.inject({
         method: 'POST',
-        url: '/write',
+        url,
         headers: { 'content-type': 'application/json', ...headers },
         payload: payload ?? '',
       }),
@@ -33,3 +38,6 @@ export function testApp(t: TestContext, options: AppOptions = {}): TestApp {
 
 /** The address of an app that listens on a free port. */
 export const listen = (app: FastifyInstance): Promise<string> => app.listen({ port: 0, host: '127.0.0.1' });
+
+/** One turn of the event loop: inject() by itself needs none, and would keep everything else waiting. */
+export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -9,7 +9,9 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { CallRecord, Problem, WriteResult } from '../src/server/schema.js';
+import type { WriteResult } from '../src/server/schema/calls.js';
+import type { Problem } from '../src/server/schema/problem.js';
+import type { CallRecord } from '../src/server/schema/records.js';
 
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const MAIN = path.join(ROOT, 'dist/cli/main.js');

@@ -91,6 +91,11 @@ const FLAGS = {
     help: `records kept for GET /events (${DEFAULTS.history})`,
     shape: wholeNumber(1, 10_000_000).default(DEFAULTS.history),
   },
+  'max-subscribers': {
+    value: 'N',
+    help: `how many may be subscribed to the stream at once (${DEFAULTS.maxSubscribers})`,
+    shape: wholeNumber(0, 100_000).default(DEFAULTS.maxSubscribers),
+  },
   record: {
     value: 'FILE',
     help: 'append every record to a file, one JSON object a line',
@@ -121,6 +126,7 @@ export type Config = {
   allowHost: string[];
   token: string | undefined;
   history: number;
+  maxSubscribers: number;
   record: string | undefined;
   bodyLimit: number;
 };
@@ -205,6 +211,7 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
     allowHost: values['allow-host'],
     token: secret,
     history: values.history,
+    maxSubscribers: values['max-subscribers'],
     record: values.record,
     bodyLimit: values['body-limit'],
   };

@@ -10,10 +10,13 @@ import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
 import { openTarget, type Target } from '../syscalls/target.js';
-import { heartbeat } from './events.js';
+import { createBurst } from './burst.js';
+import { createCaller } from './call.js';
+import { createStream } from './events.js';
 import { createGuard } from './guard.js';
 import { addRoutes } from './http.js';
 import { createJournal } from './journal.js';
+import { createLasting } from './lasting.js';
 import { addOpenApi } from './openapi.js';
 import { answerError, answerUnknown, onClientError, refusal, refuseConnection } from './problem.js';
 import { recordTo } from './record.js';
@@ -32,6 +35,8 @@ export type AppOptions = {
   token?: string | undefined;
   /** How many records are kept (65,536). */
   history?: number;
+  /** How many may be subscribed to the stream at once (256). */
+  maxSubscribers?: number;
   /** A file to append every record to. */
   record?: string | undefined;
   /** The largest body, in bytes (4 MiB). */
@@ -40,12 +45,16 @@ export type AppOptions = {
   logger?: FastifyBaseLogger;
 };
 
-export const DEFAULTS = { history: 65_536, bodyLimit: 4 << 20, faults: process.platform === 'linux' };
+export const DEFAULTS = {
+  history: 65_536,
+  maxSubscribers: 256,
+  bodyLimit: 4 << 20,
+  faults: process.platform === 'linux',
+};
 /** Requests that may wait for one target. */
 const MAX_WAITING = 100;
-/** How long a stop lets waiting writes go on, so that all is over in 5 s, and a subscriber say goodbye. */
+/** How long a stop lets waiting writes and bursts go on, so that all is over in 5 s. */
 const STOP_GRACE_MS = 4000;
-const GOODBYE_MS = 1000;
 /** How long answers may take to leave once nothing waits; a connection that sent no whole request has nothing to wait for. */
 const LINGER_MS = 300;
 /** How long a request may take to arrive, headers and body. */
@@ -86,9 +95,14 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     throw error;
   }
   const journal = createJournal({ capacity: options.history ?? DEFAULTS.history, levels: LEVEL_IDS, targets });
-  const writer = createWriter({ levels, targets, journal, maxWaiting: MAX_WAITING });
+  const caller = createCaller({ levels, targets, journal });
+  const lasting = createLasting();
+  const writer = createWriter({ caller, lasting, targets, maxWaiting: MAX_WAITING });
+  const burst = createBurst({ caller, lasting });
   const guard = createGuard({ allowHost: options.allowHost ?? [], token: options.token });
   const service = { run: randomUUID().slice(0, 8), pid: process.pid, started: Date.now() };
+  const maxSubscribers = options.maxSubscribers ?? DEFAULTS.maxSubscribers;
+  const stream = createStream({ journal, service, maxSubscribers });
 
   let requests = 0;
   let stopping = false;
@@ -121,7 +135,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   // Before the guard: a refused upgrade is answered through the hooks that this adds, and with them
   // its socket is closed; the other way round it stays open and holds up close().
   app.register(websocket, {
-    options: { maxPayload: 1024, handleProtocols: () => false },
+    options: { maxPayload: 1024, handleProtocols: () => false, autoPong: false },
     // ws has closed the connection with the code that says why.
     errorHandler: (error, _socket, request) => request.log.debug({ err: error }, 'subscriber'),
     preClose: stop,
@@ -148,13 +162,11 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
 
   addOpenApi(app);
   app.register(swaggerUi, { routePrefix: '/docs' });
-  let stopHeartbeat = (): void => {};
   app.after(() => {
-    stopHeartbeat = heartbeat(app.websocketServer.clients);
     app.websocketServer.on('wsClientError', (error: Error, socket: Socket) =>
       refuseConnection(socket, 400, error.message),
     );
-    addRoutes(app, { levels, targets, journal, writer, service });
+    addRoutes(app, { levels, targets, journal, writer, burst, stream, service });
     app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) => {
       reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true }));
     });
@@ -163,14 +175,9 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const timers: NodeJS.Timeout[] = [];
   function stop(done: () => void): void {
     stopping = true;
-    stopHeartbeat();
-    timers.push(setTimeout(writer.stopWaiting, STOP_GRACE_MS));
-    writer.settled().then(() => timers.push(setTimeout(() => app.server.closeAllConnections(), LINGER_MS)));
-    for (const socket of app.websocketServer.clients) {
-      socket.close(1001, 'the service is stopping');
-      const goodbye = setTimeout(() => socket.terminate(), GOODBYE_MS);
-      socket.once('close', () => clearTimeout(goodbye));
-    }
+    stream.stop();
+    timers.push(setTimeout(lasting.stop, STOP_GRACE_MS));
+    lasting.settled().then(() => timers.push(setTimeout(() => app.server.closeAllConnections(), LINGER_MS)));
     done();
   }
 
@@ -183,7 +190,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   }
   app.addHook('onClose', async () => {
     // A write that came by inject() has no connection that close() would have waited for.
-    await writer.end();
+    caller.end();
+    await lasting.settled();
     for (const timer of timers) clearTimeout(timer);
     stopRecording();
     for (const target of targets) target.close();

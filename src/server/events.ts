@@ -1,13 +1,24 @@
 // GET /events over WebSocket. A subscriber is a cursor into the journal, not a queue: a slow one
 // costs no memory, and is told with exact numbers what the ring overtook.
 import type { WebSocket } from 'ws';
-import { createCursor, type Filter, type Journal } from './journal.js';
+import { type Cursor, createCursor, type Filter, type Journal } from './journal.js';
+import type { Hello, StreamError } from './schema/records.js';
 
-/** One frame's size, about, and how much may lie in a socket's buffer before the cursor waits. */
+/** One frame's size, about, and how much may lie in a socket's buffer before its cursor waits. */
 const FRAME_CHARS = 1 << 16;
-const HIGH_WATER_BYTES = 1 << 18;
+const HIGH_WATER_BYTES = 1 << 17;
+/** How long frames are made in a row before others have their turn of the event loop, in ms. */
+const SLICE_MS = 4;
 const HEARTBEAT_MS = 30_000;
-/** Policy violation: https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
+/**
+ * Heartbeats without a sign of life after which a peer is dead. So many, since an answer may lie behind megabytes
+ * in the kernel's buffers, which a slow reader must take first.
+ */
+const SILENT_BEATS = 10;
+/** How long a subscriber has to answer the goodbye of a service that stops. */
+const GOODBYE_MS = 1000;
+/** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
+const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
 
 /** What names this start of the service. */
@@ -21,6 +32,23 @@ export type Subscription = {
   filter: Filter;
 };
 
+export type Stream = {
+  /** Whether there are as many subscribers as there may be. */
+  isFull: () => boolean;
+  /** Streams records into a socket until either end closes it. */
+  subscribe: (socket: WebSocket, subscription: Subscription) => void;
+  /** Says goodbye to every subscriber, and ends those that do not answer. */
+  stop: () => void;
+};
+
+export type StreamOptions = {
+  journal: Journal;
+  service: Run;
+  maxSubscribers: number;
+  /** How often a sign of life is asked for, in ms. */
+  heartbeatMs?: number;
+};
+
 /** Why `since` cannot be served, in words for the client; null when it can. */
 export function sinceProblem({ since, run }: Subscription, journal: Journal, service: Run): string | null {
   if (run !== undefined && run !== service.run)
@@ -30,51 +58,113 @@ export function sinceProblem({ since, run }: Subscription, journal: Journal, ser
   return null;
 }
 
-/** Streams records into a socket until either end closes it. */
-export function subscribe(socket: WebSocket, subscription: Subscription, journal: Journal, service: Run): void {
-  const next = journal.next();
-  socket.send(JSON.stringify({ type: 'hello', ...service, oldest: journal.oldest(), next }));
+type Subscriber = {
+  socket: WebSocket;
+  cursor: Cursor;
+  /** Whether its socket must first take what it was given. */
+  waits: boolean;
+  /** Heartbeats since a pong came from it, or a frame went to it. */
+  silentBeats: number;
+};
 
-  // Nothing is expected from the client: who sends is not speaking this protocol.
-  socket.once('message', () => socket.close(POLICY_VIOLATION, 'this stream takes no messages'));
+export function createStream({ journal, service, maxSubscribers, heartbeatMs = HEARTBEAT_MS }: StreamOptions): Stream {
+  const subscribers = new Set<Subscriber>();
+  /** Those that may have something to be sent, whose turn was longest ago first. */
+  const ready = new Set<Subscriber>();
+  let scheduled = false;
 
-  const detail = sinceProblem(subscription, journal, service);
-  if (detail !== null) {
-    socket.send(JSON.stringify({ type: 'error', detail }));
-    socket.close(POLICY_VIOLATION, 'see the last frame');
-    return;
+  /** @returns whether there is more to send at once */
+  function sendFrame(subscriber: Subscriber): boolean {
+    const { socket, cursor } = subscriber;
+    if (socket.readyState !== socket.OPEN) return false;
+    subscriber.waits = socket.bufferedAmount >= HIGH_WATER_BYTES;
+    if (subscriber.waits) return false;
+    const lines = cursor.read(FRAME_CHARS);
+    if (lines !== '') socket.send(lines, () => sent(subscriber));
+    return cursor.isBehind();
   }
 
-  const cursor = createCursor(journal, subscription.since ?? next, subscription.filter);
+  /** A frame has left: what is slow is not dead, and may be ready for the next. */
+  function sent(subscriber: Subscriber): void {
+    subscriber.silentBeats = 0;
+    if (!subscriber.waits || subscriber.socket.bufferedAmount >= HIGH_WATER_BYTES) return;
+    ready.add(subscriber);
+    schedule();
+  }
+
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    setImmediate(pump);
+  }
+
+  /** A frame each, in turns, so that neither many subscribers nor a fast one hold up everybody else. */
   function pump(): void {
-    while (socket.readyState === socket.OPEN && socket.bufferedAmount < HIGH_WATER_BYTES) {
-      const lines = cursor.read(FRAME_CHARS);
-      if (lines === '') return;
-      socket.send(lines, pump);
+    scheduled = false;
+    const start = performance.now();
+    for (const subscriber of ready) {
+      ready.delete(subscriber);
+      // At the end of the set, which this loop goes on to.
+      if (sendFrame(subscriber)) ready.add(subscriber);
+      if (performance.now() - start >= SLICE_MS) break;
     }
+    if (ready.size > 0) schedule();
   }
-  socket.once('close', journal.watch(pump));
-  pump();
-}
 
-/**
- * Pings every subscriber now and then, and drops those that did not answer the last ping.
- *
- * @returns what ends it
- */
-export function heartbeat(sockets: ReadonlySet<WebSocket>): () => void {
-  const silent = new WeakSet<WebSocket>();
-  const timer = setInterval(() => {
-    for (const socket of sockets) {
-      if (silent.has(socket)) {
-        socket.terminate();
-        continue;
-      }
-      silent.add(socket);
-      socket.once('pong', () => silent.delete(socket));
-      socket.ping();
+  const unwatch = journal.watch((urgent) => {
+    for (const subscriber of subscribers) ready.add(subscriber);
+    if (urgent) pump();
+    else schedule();
+  });
+
+  const heart = setInterval(() => {
+    for (const subscriber of subscribers) {
+      if (++subscriber.silentBeats > SILENT_BEATS) subscriber.socket.terminate();
+      else subscriber.socket.ping();
     }
-  }, HEARTBEAT_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+  }, heartbeatMs);
+  heart.unref();
+
+  return {
+    isFull: () => subscribers.size >= maxSubscribers,
+
+    subscribe(socket, subscription) {
+      const next = journal.next();
+      const cursor = createCursor(journal, subscription.since ?? next, subscription.filter);
+      const subscriber: Subscriber = { socket, cursor, waits: false, silentBeats: 0 };
+      subscribers.add(subscriber);
+      socket.once('close', () => {
+        subscribers.delete(subscriber);
+        ready.delete(subscriber);
+      });
+      socket.on('pong', () => {
+        subscriber.silentBeats = 0;
+      });
+      // ws by itself would answer each ping, and keep the answers for who does not read them.
+      socket.on('ping', (data) => {
+        if (socket.readyState === socket.OPEN && socket.bufferedAmount < HIGH_WATER_BYTES) socket.pong(data);
+      });
+      // Nothing is expected from the client: who sends is not speaking this protocol.
+      socket.once('message', () => socket.close(POLICY_VIOLATION, 'this stream takes no messages'));
+
+      socket.send(JSON.stringify({ type: 'hello', ...service, oldest: journal.oldest(), next } satisfies Hello));
+      const detail = sinceProblem(subscription, journal, service);
+      if (detail !== null) {
+        socket.send(JSON.stringify({ type: 'error', detail } satisfies StreamError));
+        socket.close(POLICY_VIOLATION, 'see the last frame');
+      }
+      ready.add(subscriber);
+      schedule();
+    },
+
+    stop() {
+      clearInterval(heart);
+      unwatch();
+      for (const { socket } of subscribers) {
+        socket.close(GOING_AWAY, 'the service is stopping');
+        const goodbye = setTimeout(() => socket.terminate(), GOODBYE_MS);
+        socket.once('close', () => clearTimeout(goodbye));
+      }
+    },
+  };
 }

@@ -1,14 +1,20 @@
 // The routes: what each takes and answers. What they do stands in write.ts, journal.ts and events.ts.
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { z } from 'zod';
 import { LEVEL_IDS, type Level, type LevelId } from '../syscalls/contract.js';
 import { elsewhere } from '../syscalls/levels.js';
 import type { Target } from '../syscalls/target.js';
-import { type Run, type Subscription, sinceProblem, subscribe } from './events.js';
+import type { Burst } from './burst.js';
+import { type Run, type Stream, type Subscription, sinceProblem } from './events.js';
 import type { Filter, Journal } from './journal.js';
+import type { WhenGone } from './lasting.js';
 import { refusal } from './problem.js';
-import { Events, EventsQuery, Health, Levels, Problem, Targets, WriteRequest, WriteResult } from './schema.js';
+import { Health, Levels, Targets } from './schema/about.js';
+import { BurstRequest, BurstResult, WriteRequest, WriteResult, WritesRequest, WritesResult } from './schema/calls.js';
+import { Problem } from './schema/problem.js';
+import { Events, EventsQuery } from './schema/records.js';
+import { serializer } from './serialize.js';
 import { VERSION } from './version.js';
 import type { Writer } from './write.js';
 
@@ -19,13 +25,42 @@ export type Routes = {
   targets: readonly Target[];
   journal: Journal;
   writer: Writer;
+  burst: Burst;
+  stream: Stream;
   service: Run;
 };
 
 const problems = <const S extends number>(...statuses: S[]): Record<S, typeof Problem> =>
   Object.fromEntries(statuses.map((status) => [status, Problem])) as Record<S, typeof Problem>;
 
-export function addRoutes(instance: FastifyInstance, { levels, targets, journal, writer, service }: Routes): void {
+/**
+ * Runs what may last, and tells it when the client has gone. By the connection's end, not the answer's: an
+ * answer that stands behind others on one connection (pipelining) does not know of it.
+ */
+function whileThere<T>(
+  { raw: { socket } }: FastifyRequest,
+  run: (whenGone: WhenGone) => T | Promise<T>,
+): T | Promise<T> {
+  let stop = (): void => {};
+  const result = run((stopIt) => {
+    stop = stopIt;
+    socket.setMaxListeners(0).once('close', stop);
+  });
+  return result instanceof Promise ? result.finally(() => socket.off('close', stop)) : result;
+}
+
+/** JSON that is put together from parts that are JSON already, and so not to be made again. */
+function sendJson<T>(reply: FastifyReply, text: string): T {
+  reply.type('application/json; charset=utf-8').serializer((json: string) => json);
+  return text as unknown as T;
+}
+
+const resultToJson = serializer(WriteResult);
+
+export function addRoutes(
+  instance: FastifyInstance,
+  { levels, targets, journal, writer, burst, stream, service }: Routes,
+): void {
   const app = instance.withTypeProvider<ZodTypeProvider>();
 
   app.post(
@@ -42,18 +77,46 @@ export function addRoutes(instance: FastifyInstance, { levels, targets, journal,
       },
     },
     (request, reply) => {
-      // The connection's end, not the answer's: an answer that stands behind others on one connection
-      // (pipelining) does not know of it.
-      const { socket } = request.raw;
-      let stop = (): void => {};
-      const whenGone = (stopWaiting: () => void): void => {
-        stop = stopWaiting;
-        socket.setMaxListeners(0).once('close', stop);
-      };
-      const result = writer.write(request.body, request.id, whenGone);
-      if (result instanceof Promise) return result.finally(() => socket.off('close', stop));
+      const result = whileThere(request, (whenGone) => writer.write(request.body, request.id, whenGone));
+      if (result instanceof Promise) return result;
       reply.send(result);
     },
+  );
+
+  app.post(
+    '/writes',
+    {
+      schema: {
+        operationId: 'writes',
+        summary: 'Write several messages, one after the other',
+        description:
+          'Each as by `POST /write`, in order; one that the operating system refuses does not keep the next from being made. All are checked before the first call: if one is wrong, none is made. If the client goes away, the rest is not made.',
+        tags: ['calls'],
+        body: WritesRequest,
+        response: { 200: WritesResult, ...problems(400, 401, 403, 404, 413, 415, 501, 503) },
+      },
+    },
+    async (request, reply) => {
+      const results = await whileThere(request, (whenGone) => writer.writes(request.body.writes, request.id, whenGone));
+      const parts = results.map((result) => ('status' in result ? JSON.stringify(result) : resultToJson(result)));
+      return sendJson<WritesResult>(reply, `{"results":[${parts.join(',')}]}`);
+    },
+  );
+
+  app.post(
+    '/bursts',
+    {
+      schema: {
+        operationId: 'burst',
+        summary: 'Make one call many times, and count',
+        description:
+          'Makes `count` calls, as fast as they go or `ratePerSecond` (by the millisecond: so many as are due, at once), and answers when they are made. One burst at a time. Other requests have their turn every 5 ms. Each call is a record with this request’s id, so that `GET /events?requestId=` follows it. If the client goes away, the burst ends.',
+        tags: ['calls'],
+        body: BurstRequest,
+        response: { 200: BurstResult, ...problems(400, 401, 403, 404, 413, 415, 501, 503) },
+      },
+    },
+    (request) => whileThere(request, (whenGone) => burst(request.body, request.id, whenGone)),
   );
 
   const targetIndex = new Map(targets.map(({ name }, index) => [name, index]));
@@ -91,6 +154,15 @@ export function addRoutes(instance: FastifyInstance, { levels, targets, journal,
           { pointer: '?limit', detail: 'not for WebSocket' },
         ]);
       subscriptionOf(request.query);
+      if (request.ws && stream.isFull())
+        throw refusal(
+          503,
+          'there are as many subscribers as there may be: try again later, or start with a larger --max-subscribers',
+          undefined,
+          {
+            'retry-after': '1',
+          },
+        );
       done();
     },
     handler: (request, reply) => {
@@ -103,17 +175,11 @@ export function addRoutes(instance: FastifyInstance, { levels, targets, journal,
       for (const next = journal.next(); at < next && lines.length < limit; at++) {
         if (journal.matches(at, subscription.filter)) lines.push(journal.line(at));
       }
-      // The records are JSON already: they are put together, not made again.
-      reply.type('application/json; charset=utf-8').serializer((text: string) => text);
-      reply.send(
-        `{"events":[${lines.join(',')}],"next":${at},"oldest":${journal.oldest()}}` as unknown as z.infer<
-          typeof Events
-        >,
-      );
+      reply.send(sendJson(reply, `{"events":[${lines.join(',')}],"next":${at},"oldest":${journal.oldest()}}`));
     },
     wsHandler: (socket, request) => {
       const query = (request as FastifyRequest<{ Querystring: z.infer<typeof EventsQuery> }>).query;
-      subscribe(socket, subscriptionOf(query), journal, service);
+      stream.subscribe(socket, subscriptionOf(query));
     },
   });
 

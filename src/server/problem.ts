@@ -3,7 +3,7 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Problem } from './schema.js';
+import type { Problem } from './schema/problem.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 

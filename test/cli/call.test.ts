@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import type { CallRecord } from '../../src/server/schema.js';
+import type { CallRecord } from '../../src/server/schema/records.js';
 import { LEVEL_IDS } from '../../src/syscalls/contract.js';
 import { levels } from '../../src/syscalls/levels.js';
 import { MAIN, tempFolder } from '../service.js';

@@ -2,46 +2,12 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { type TestContext, test } from 'node:test';
-import { type RawData, WebSocket } from 'ws';
-import type { CallRecord, Problem } from '../../src/server/schema.js';
+import { test } from 'node:test';
+import { WebSocket } from 'ws';
+import type { Problem } from '../../src/server/schema/problem.js';
+import type { CallRecord } from '../../src/server/schema/records.js';
 import { listen, type TestApp, testApp } from '../app.js';
-
-type Line = {
-  type: string;
-  seq?: number;
-  from?: number;
-  to?: number;
-  next?: number;
-  oldest?: number;
-  run?: string;
-  detail?: string;
-};
-type Watcher = { socket: WebSocket; lines: Line[]; until: (enough: (lines: Line[]) => boolean) => Promise<Line[]> };
-
-/** A subscriber that keeps every line it gets. */
-function watch(t: TestContext, url: string, query = ''): Watcher {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/events${query}`);
-  const lines: Line[] = [];
-  socket.on('message', (data: RawData) =>
-    lines.push(
-      ...String(data)
-        .split('\n')
-        .map((line) => JSON.parse(line)),
-    ),
-  );
-  // A refused upgrade is an error of the socket too; the tests look at the answer.
-  socket.on('error', () => {});
-  t.after(() => socket.terminate());
-  async function until(enough: (lines: Line[]) => boolean): Promise<Line[]> {
-    while (!enough(lines)) await once(socket, 'message', { signal: AbortSignal.timeout(10_000) });
-    return lines;
-  }
-  return { socket, lines, until };
-}
-
-const seqs = (lines: Line[]): (number | undefined)[] =>
-  lines.filter(({ type }) => type === 'call').map(({ seq }) => seq);
+import { seqs, watch } from '../watcher.js';
 
 async function make(app: TestApp, count: number, body: object = {}): Promise<void> {
   for (let i = 0; i < count; i++) await app.post({ level: 'raw', msg: 'x', target: 'out', ...body });

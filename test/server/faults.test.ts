@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { buildApp } from '../../src/server/app.js';
-import type { WriteResult } from '../../src/server/schema.js';
+import type { WriteResult } from '../../src/server/schema/calls.js';
 import { LEVEL_IDS } from '../../src/syscalls/contract.js';
 import { FAULT_NAMES } from '../../src/syscalls/faults.js';
 import { levels } from '../../src/syscalls/levels.js';

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createCursor, createJournal, type Journal } from '../../src/server/journal.js';
+import { CallRecord } from '../../src/server/schema/records.js';
+import { serializer } from '../../src/server/serialize.js';
 import { LEVEL_IDS } from '../../src/syscalls/contract.js';
 
 const make = (capacity: number): Journal =>
@@ -44,6 +46,31 @@ test('a record is what was appended, and its line is made once', () => {
   assert.equal(journal.line(seq), line);
 });
 
+test('a line is what the serializer of its shape would make of it', () => {
+  const journal = createJournal({ capacity: 99, levels: LEVEL_IDS, targets: [{ name: 'a"b\\', fd: 3 }] });
+  const serialize = serializer(CallRecord);
+  const messages = [
+    '',
+    'x',
+    'a"b\\c\n\u0000\u007f\u0085',
+    'ü世🌍',
+    'x'.repeat(63),
+    'x'.repeat(64),
+    'x'.repeat(65),
+    '🌍'.repeat(17),
+  ];
+  for (const msg of messages)
+    for (const result of [0, 5, -11, -32])
+      journal.append(Date.now() + 0.123, 'a.b_c-1', result & 1, 0, Buffer.from(msg), result, 0);
+  for (let seq = 1; seq < journal.next(); seq++) {
+    const line = journal.line(seq);
+    assert.equal(
+      line,
+      serialize(CallRecord.parse({ ...JSON.parse(line), target: 'x' })).replace('"x"', () => JSON.stringify('a"b\\')),
+    );
+  }
+});
+
 test('a cursor reads on, in frames of about the size asked for, and names the gap', () => {
   const journal = make(10);
   const cursor = createCursor(journal, 1);
@@ -66,20 +93,29 @@ test('a cursor reads on, in frames of about the size asked for, and names the ga
   assert.equal(cursor.read(1), '');
 });
 
-test('watchers are woken once a turn of the event loop, and at once when half the ring is new', async () => {
+test('a read looks at so many records at most, and says when there are more', () => {
+  const journal = make(100_000);
+  append(journal, 50_000);
+  journal.append(0, 'mine', 0, 0, bytes, 1, 1);
+  const cursor = createCursor(journal, 1, { requestId: 'mine' });
+  let reads = 1;
+  for (; cursor.read(1 << 20) === ''; reads++) assert.ok(cursor.isBehind());
+  assert.ok(reads > 1, 'it took several');
+  assert.equal(cursor.isBehind(), false);
+});
+
+test('watchers are woken once a turn of the event loop, and at once, as urgent, when half the ring is new', async () => {
   const journal = make(10);
-  let woken = 0;
-  const stop = journal.watch(() => {
-    woken += 1;
-  });
+  const woken: boolean[] = [];
+  const stop = journal.watch((urgent) => woken.push(urgent));
   append(journal, 4);
-  assert.equal(woken, 0);
+  assert.deepEqual(woken, []);
   await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(woken, 1);
+  assert.deepEqual(woken, [false]);
   append(journal, 5);
-  assert.equal(woken, 2);
+  assert.deepEqual(woken, [false, true]);
   stop();
   append(journal, 50);
   await new Promise((resolve) => setImmediate(resolve));
-  assert.equal(woken, 2);
+  assert.deepEqual(woken, [false, true]);
 });

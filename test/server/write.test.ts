@@ -1,7 +1,8 @@
 // POST /write: what is written, and what is refused before any call.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Problem, WriteResult } from '../../src/server/schema.js';
+import type { WriteResult } from '../../src/server/schema/calls.js';
+import type { Problem } from '../../src/server/schema/problem.js';
 import { LEVEL_IDS } from '../../src/syscalls/contract.js';
 import { levels } from '../../src/syscalls/levels.js';
 import { testApp } from '../app.js';

@@ -1,8 +1,8 @@
-// npm run openapi: writes openapi.yaml from the routes. A test holds the file against the code.
+// npm run openapi: writes openapi.yaml and asyncapi.yaml from the code. A test holds the files against it.
 import { writeFileSync } from 'node:fs';
 import { buildApp } from '../src/server/app.js';
 
 const app = buildApp();
-await app.ready();
-writeFileSync(new URL('../openapi.yaml', import.meta.url), app.swagger({ yaml: true }));
+for (const name of ['openapi.yaml', 'asyncapi.yaml'])
+  writeFileSync(new URL(`../${name}`, import.meta.url), (await app.inject(`/${name}`)).body);
 await app.close();

@@ -10,6 +10,7 @@ import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
 import { openTarget, type Target } from '../syscalls/target.js';
+import { asyncApi } from './asyncapi.js';
 import { createBurst } from './burst.js';
 import { createCaller } from './call.js';
 import { createStream } from './events.js';
@@ -169,6 +170,9 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     addRoutes(app, { levels, targets, journal, writer, burst, stream, service });
     app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) => {
       reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true }));
+    });
+    app.get('/asyncapi.yaml', { schema: { hide: true } }, (_request, reply) => {
+      reply.type('application/yaml; charset=utf-8').send(asyncApi());
     });
   });
 

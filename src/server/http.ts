@@ -142,7 +142,7 @@ export function addRoutes(
       operationId: 'events',
       summary: 'The record of every call',
       description:
-        'With an upgrade to WebSocket: a live stream of text frames, each of one or more lines of JSON; the first is `{"type":"hello"}`, then `call` records, and `gap` where records were lost to a slow reader. Without: the records that are kept, as JSON.',
+        'With an upgrade to WebSocket: a live stream of text frames, each of one or more lines of JSON; the first is `{"type":"hello"}`, then `call` records, and `gap` where records were lost to a slow reader; asyncapi.yaml has it all. Without: the records that are kept, as JSON.',
       tags: ['records'],
       querystring: EventsQuery,
       response: { 200: Events, ...problems(400, 401, 403, 404, 503) },

@@ -1,11 +1,13 @@
-// openapi.yaml is what the code says, and says something about everything.
+// openapi.yaml and asyncapi.yaml are what the code says, and say something about everything.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { Ajv } from 'ajv';
 import { parse } from 'yaml';
-import { testApp } from '../app.js';
+import { listen, testApp } from '../app.js';
 import { ROOT } from '../service.js';
+import { watch } from '../watcher.js';
 
 const file = readFileSync(path.join(ROOT, 'openapi.yaml'), 'utf8');
 
@@ -20,11 +22,32 @@ type Schema = {
 
 type Answer = { $ref?: string; content: Record<string, { schema: Schema; example?: unknown }> };
 
-test('the file and the routes agree (npm run openapi makes it anew)', async (t) => {
-  const { app } = testApp(t);
-  const served = await app.inject('/openapi.yaml');
-  assert.match(served.headers['content-type'] as string, /^application\/yaml/);
-  assert.equal(served.body, file);
+for (const name of ['openapi.yaml', 'asyncapi.yaml']) {
+  test(`${name}: the file and the code agree (npm run openapi makes it anew)`, async (t) => {
+    const { app } = testApp(t);
+    const served = await app.inject(`/${name}`);
+    assert.match(served.headers['content-type'] as string, /^application\/yaml/);
+    assert.equal(served.body, readFileSync(path.join(ROOT, name), 'utf8'));
+  });
+}
+
+test('each line of a stream is one that asyncapi.yaml has, and there is one of each', async (t) => {
+  const { components } = parse(readFileSync(path.join(ROOT, 'asyncapi.yaml'), 'utf8'));
+  const app = testApp(t, { history: 2 });
+  const url = await listen(app.app);
+  for (const level of ['raw', 'os', 'std']) await app.post({ level, msg: 'x', target: 'full' });
+  const [replay, future] = [watch(t, url, '?since=1'), watch(t, url, '?since=99')];
+  const lines = [
+    ...(await replay.until(({ length }) => length === 4)),
+    ...(await future.until(({ length }) => length === 2)),
+  ];
+  const validate = new Ajv({ strict: false, schemas: [{ $id: 'doc', components }] });
+  for (const line of lines) {
+    const { payload } = components.messages[line.type];
+    assert.ok(validate.validate(`doc${payload.$ref}`, line), validate.errorsText());
+    assert.equal(validate.validate(`doc${payload.$ref}`, { ...line, colour: 1 }), false, 'and no more than that');
+  }
+  assert.deepEqual(new Set(lines.map(({ type }) => type)), new Set(Object.keys(components.messages)));
 });
 
 test('every schema and every field has a description', () => {

@@ -1,11 +1,10 @@
 // syswire call LEVEL MSG: the call made here and now, without a service. Nothing else is written to
 // stdout, so that `strace syswire call raw hello` is a lesson and not a search.
-import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { PREVIEW_BYTES, preview } from '../server/preview.js';
-import { LEVEL_IDS } from '../syscalls/contract.js';
+import { LEVEL_IDS, type LevelId } from '../syscalls/contract.js';
 import { levels, osError } from '../syscalls/levels.js';
 import { openTarget, type Target } from '../syscalls/target.js';
+import { bytesOf, levelAndMessage, parseFlags } from './flags.js';
 import { UsageError, type Verb } from './verb.js';
 
 const HELP = `syswire call LEVEL MSG: makes one call, here and now, and exits
@@ -16,30 +15,6 @@ const HELP = `syswire call LEVEL MSG: makes one call, here and now, and exits
   --json           the record of the call, as JSON, on stderr
 
 exit: 0 the call was taken, 1 the operating system refused it, 2 usage`;
-
-type Parsed = {
-  level: string | undefined;
-  msg: string | undefined;
-  path: string | undefined;
-  json: boolean;
-  help: boolean;
-};
-
-function parse(args: string[]): Parsed {
-  try {
-    const { values, positionals } = parseArgs({
-      args,
-      options: { target: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-      allowPositionals: true,
-    });
-    if (positionals.length > 2)
-      throw new Error(`one message at a time: put '${positionals.slice(1).join(' ')}' in quotes`);
-    const [level, msg] = positionals;
-    return { level, msg, path: values.target, json: values.json ?? false, help: values.help ?? false };
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
 
 /** Standard output as it is: whoever calls by hand may be made to wait. */
 const STDOUT = { name: 'stdout', fd: 1, close: () => {} };
@@ -52,28 +27,22 @@ function open(path: string | undefined): Pick<Target, 'name' | 'fd' | 'close'> {
   }
 }
 
-function readStdin(): Buffer {
-  try {
-    return readFileSync(0);
-  } catch (error) {
-    throw new UsageError(`stdin cannot be read: ${(error as Error).message}`);
-  }
-}
-
 export const call: Verb = ({ args, print, note, fail }) => {
-  const { level: id, msg, path, json, help } = parse(args);
-  if (help) {
+  const { values, positionals } = parseFlags({
+    args,
+    options: { target: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+  });
+  if (values.help) {
     print(HELP);
     return 0;
   }
-  const level = LEVEL_IDS.find((known) => known === id);
-  if (!level) throw new UsageError(`a level is needed: syswire call ${LEVEL_IDS.join('|')} MSG`);
-  if (msg === undefined)
-    throw new UsageError(`a message is needed: syswire call ${level} MSG, or - to read it from stdin`);
+  const [id, msg] = levelAndMessage('call', LEVEL_IDS, positionals);
+  const level = id as LevelId;
   if (!levels[level].available) throw new UsageError(`level '${level}' is not available here: ${levels[level].reason}`);
 
-  const bytes = msg === '-' ? readStdin() : Buffer.from(msg);
-  const target = open(path);
+  const bytes = bytesOf(msg);
+  const target = open(values.target);
   const before = performance.now();
   const result = levels[level].write(target.fd, bytes);
   const durationNs = Math.round((performance.now() - before) * 1e6);
@@ -97,7 +66,7 @@ export const call: Verb = ({ args, print, note, fail }) => {
     pid: process.pid,
     preview: preview(bytes.subarray(0, PREVIEW_BYTES), bytes.length <= PREVIEW_BYTES),
   };
-  if (json) note(JSON.stringify(record));
+  if (values.json) note(JSON.stringify(record));
   if (error) return fail(1, `write to ${target.name}: ${error.code} (${error.errno}): ${error.message}`);
   if (written < bytes.length) note(`syswire: the operating system took ${written} of ${bytes.length} bytes`);
   return 0;

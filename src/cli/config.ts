@@ -2,10 +2,10 @@
 import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { DEFAULTS } from '../server/app.js';
 import { FAULT_NAMES } from '../syscalls/faults.js';
+import { parseFlags } from './flags.js';
 import { UsageError } from './verb.js';
 
 const MIN_TOKEN = 16;
@@ -165,19 +165,14 @@ function given(name: Name, flags: Record<string, unknown>, env: NodeJS.ProcessEn
   };
 }
 
-function parseFlags(args: string[]): Record<string, unknown> {
+function readFlags(args: string[]): Record<string, unknown> {
   const options = Object.fromEntries(
     NAMES.map((name) => {
       const { value, several = false }: Flag = FLAGS[name];
       return [name, { type: value ? ('string' as const) : ('boolean' as const), multiple: several }];
     }),
   );
-  try {
-    return parseArgs({ args, options, strict: true, allowNegative: true, allowPositionals: false }).values;
-  } catch (error) {
-    // Node's message goes on with advice about '--' after its first sentence.
-    throw new UsageError((error as Error).message.split('. ', 1)[0]);
-  }
+  return parseFlags({ args, options, allowNegative: true }).values;
 }
 
 /**
@@ -187,7 +182,7 @@ function parseFlags(args: string[]): Record<string, unknown> {
  * @throws UsageError
  */
 export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
-  const flags = parseFlags(args);
+  const flags = readFlags(args);
   const checked = NAMES.map((name) => {
     const { raw, source } = given(name, flags, env);
     const result = FLAGS[name].shape.safeParse(raw);

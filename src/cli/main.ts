@@ -2,7 +2,8 @@
 // The command: picks a verb. Serving is the default. The only file that acts on `process`.
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
-import { type Cli, UsageError, type Verb } from './verb.js';
+import { isatty } from 'node:tty';
+import { type Cli, NoAnswer, UsageError, type Verb } from './verb.js';
 
 // Loaded when asked for: `syswire call` starts without the server's modules.
 const VERBS: Record<string, () => Promise<Verb>> = {
@@ -15,6 +16,9 @@ const VERBS: Record<string, () => Promise<Verb>> = {
     for (const [name, fd] of Object.entries({ stdout: 1, stderr: 2 })) process.on('exit', adoptTarget(name, fd).close);
     return (await import('./serve.js')).serve;
   },
+  write: async () => (await import('./write.js')).write,
+  burst: async () => (await import('./burst.js')).burst,
+  watch: async () => (await import('./watch.js')).watch,
   call: async () => (await import('./call.js')).call,
   probe: async () => (await import('./probe.js')).probe,
   reconcile: async () => (await import('./reconcile.js')).reconcile,
@@ -37,9 +41,9 @@ function untilSignal(): AbortSignal {
 }
 
 /** A reader of our words who is gone, or slow, is no reason to fail. */
-function say(fd: number, line: string): void {
+function say(fd: number, line: string, end = '\n'): void {
   try {
-    writeSync(fd, `${line}\n`);
+    writeSync(fd, `${line}${end}`);
   } catch {}
 }
 
@@ -56,6 +60,9 @@ const cli: Cli = {
     return code;
   },
   untilSignal,
+  // Not looked at before they are asked for: see `serve` above.
+  stdout: () => process.stdout,
+  terminal: isatty(1) && isatty(2) ? { write: (text) => say(2, text, '') } : null,
 };
 
 async function run(): Promise<number> {
@@ -74,6 +81,7 @@ async function run(): Promise<number> {
 try {
   process.exitCode = await run();
 } catch (error) {
-  if (!(error instanceof UsageError)) throw error;
-  process.exitCode = cli.fail(2, error.message);
+  if (error instanceof UsageError) process.exitCode = cli.fail(2, error.message);
+  else if (error instanceof NoAnswer) process.exitCode = cli.fail(3, error.message);
+  else throw error;
 }

@@ -5,10 +5,10 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import type { LevelId } from '../syscalls/contract.js';
 import { HOSTILE, WRITE_FROM } from '../syscalls/hostile.js';
 import { levels, osError } from '../syscalls/levels.js';
+import { parseFlags } from './flags.js';
 import { UsageError, type Verb } from './verb.js';
 
 const CASES = Object.keys(HOSTILE);
@@ -27,20 +27,6 @@ where a signal ended the child.
 
 exit: 0 there is a result, 1 the child died, 2 usage`;
 
-function parse(args: string[]): { name: string | undefined; level: string | undefined; help: boolean } {
-  try {
-    const { values, positionals } = parseArgs({
-      args,
-      options: { level: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
-      allowPositionals: true,
-    });
-    if (positionals.length > 1) throw new Error(`one case at a time: '${positionals[1]}' is one too many`);
-    return { name: positionals[0], level: values.level, help: values.help ?? false };
-  } catch (error) {
-    throw new UsageError((error as Error).message);
-  }
-}
-
 /** The call itself, in this process. */
 function call(name: string, level: LevelId): number {
   const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
@@ -53,13 +39,19 @@ function call(name: string, level: LevelId): number {
 }
 
 export const probe: Verb = ({ args, env, print }) => {
-  const { name, level: id, help } = parse(args);
-  if (help) {
+  const { values, positionals } = parseFlags({
+    args,
+    options: { level: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+  });
+  if (values.help) {
     print(HELP);
     return 0;
   }
+  const [name, extra] = positionals;
+  if (extra !== undefined) throw new UsageError(`one case at a time: '${extra}' is one too many`);
   if (name === undefined || !CASES.includes(name)) throw new UsageError(`a case is needed: one of ${CASES.join(', ')}`);
-  const level = LEVELS.find((known) => known === id);
+  const level = LEVELS.find((known) => known === values.level);
   if (!level) throw new UsageError(`--level is needed: one of ${LEVELS.join(', ')}`);
   const { reason } = levels[level];
   if (reason !== null) throw new UsageError(`level '${level}' is not available here: ${reason}`);

@@ -1,6 +1,6 @@
 // syswire reconcile TRACE RECORDS: holds what a tracer saw of the service against the service's own
 // records. How a traced write and a record find each other is told in align.ts.
-import { parseArgs } from 'node:util';
+import { parseFlags } from './flags.js';
 import { align, type Finding } from './reconcile/align.js';
 import { createClock } from './reconcile/clock.js';
 import type { Recorded } from './reconcile/explain.js';
@@ -20,7 +20,8 @@ const HELP = `syswire reconcile TRACE RECORDS: holds what a tracer saw of the se
   --json           the report as JSON; with up to 1000 differences
   --token TOKEN    for the service, or SYSWIRE_TOKEN
 
-exit: 0 every record was seen as it is and nothing else, 1 there are differences, 2 unusable input`;
+exit: 0 every record was seen as it is and nothing else, 1 there are differences, 2 unusable input,
+      3 no answer from the service`;
 
 /** The levels whose calls a tracer of a format cannot see, and why. */
 const UNSEEN: Record<Format, Record<string, string>> = {
@@ -46,27 +47,18 @@ type Options = {
   token: string | undefined;
 };
 
-function flags(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      options: {
-        format: { type: 'string' },
-        strict: { type: 'boolean' },
-        json: { type: 'boolean' },
-        token: { type: 'string' },
-        help: { type: 'boolean', short: 'h' },
-      },
-      allowPositionals: true,
-    });
-  } catch (error) {
-    // Node's message goes on with advice about '--' after its first sentence.
-    throw new UsageError((error as Error).message.split('. ', 1)[0]);
-  }
-}
-
 function parse(args: string[], env: NodeJS.ProcessEnv): Options | 'help' {
-  const { values, positionals } = flags(args);
+  const { values, positionals } = parseFlags({
+    args,
+    options: {
+      format: { type: 'string' },
+      strict: { type: 'boolean' },
+      json: { type: 'boolean' },
+      token: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+    allowPositionals: true,
+  });
   if (values.help) return 'help';
   const [trace, records, ...more] = positionals;
   if (trace === undefined || records === undefined || more.length > 0)

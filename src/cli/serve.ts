@@ -49,6 +49,9 @@ one value a line. The service stops at SIGTERM or SIGINT: waiting writes get 5 s
 exit: 0 stopped, 1 could not start, 2 usage
 
 The other verbs, each with a --help of its own:
+  syswire write LEVEL MSG            asks a running service for a write
+  syswire burst LEVEL MSG            asks it for many, and shows what they cost
+  syswire watch                      shows every call it makes
   syswire call LEVEL MSG             one call, here and now
   syswire probe CASE --level LEVEL   one call with hostile arguments, in a child process
   syswire reconcile TRACE RECORDS    holds a tracer's trace against the records`;

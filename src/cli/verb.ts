@@ -10,12 +10,22 @@ export type Cli = {
   fail: (code: number, line: string) => number;
   /** Writes to stderr as it is. */
   note: (line: string) => void;
+  /** stdout as a stream, for output that has no end. */
+  stdout: () => NodeJS.WriteStream;
+  /** stderr, if a person looks at it and at stdout; else null. */
+  terminal: Terminal | null;
   /** Aborts at the first SIGTERM or SIGINT; from then on the second one ends the process at once. */
   untilSignal: () => AbortSignal;
 };
 
+/** What a progress bar is drawn on. */
+export type Terminal = { write: (text: string) => void };
+
 /** Something is wrong with the command line or the environment; the message is one line for people. */
 export class UsageError extends Error {}
 
-/** @returns the exit code: 0 fine, 1 the OS refused, 2 usage */
+/** A service that was asked gave no answer; the message is one line for people. */
+export class NoAnswer extends Error {}
+
+/** @returns the exit code: 0 fine, 1 the OS refused; 2 and 3 are those of a UsageError and of NoAnswer */
 export type Verb = (cli: Cli) => number | Promise<number>;

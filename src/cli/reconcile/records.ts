@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { createClient } from '../client.js';
 import { UsageError } from '../verb.js';
 import type { Recorded } from './explain.js';
 import { readFileLines } from './lines.js';
@@ -28,13 +29,15 @@ export type Records = {
   close: () => void;
 };
 
+type Page = { events: unknown[]; next: number; oldest: number };
 type Gap = { from: number; to: number };
 
 const numbers = ['seq', 'time', 'fd', 'requested', 'written', 'durationNs', 'pid'] as const;
 const strings = ['level', 'preview'] as const;
 type Line = Record<(typeof numbers)[number], number> & Record<(typeof strings)[number], string> & { error: unknown };
 
-function parse(line: string): Recorded | Gap | undefined {
+/** @returns null for a line that tells of no call; undefined for what is none of the stream's lines */
+function parse(line: string): Recorded | Gap | null | undefined {
   let value: Partial<Line & Gap> & { type?: unknown };
   try {
     value = JSON.parse(line);
@@ -43,6 +46,8 @@ function parse(line: string): Recorded | Gap | undefined {
   }
   if (value?.type === 'gap' && typeof value.from === 'number' && typeof value.to === 'number')
     return { from: value.from, to: value.to };
+  // The first line of `syswire watch --json`.
+  if (value?.type === 'hello') return null;
   if (value?.type !== 'call') return undefined;
   if (numbers.some((key) => typeof value[key] !== 'number') || strings.some((key) => typeof value[key] !== 'string'))
     return undefined;
@@ -71,8 +76,11 @@ async function* readRecords(file: string, name: string): AsyncGenerator<(Recorde
       number += 1;
       if (line.trim() === '') continue;
       const value = parse(line);
+      if (value === null) continue;
       if (!value)
-        throw new UsageError(`${name}:${number} is not a record: a line each is needed, as --record FILE writes them`);
+        throw new UsageError(
+          `${name}:${number} is not a record: a line each is needed, as --record FILE or syswire watch --json writes them`,
+        );
       batch.push(value);
     }
     yield batch;
@@ -99,26 +107,12 @@ async function overviewOf(batches: AsyncIterable<(Recorded | Gap)[]>): Promise<O
   return all;
 }
 
-/** One page of a service's records. @throws UsageError when it is not to be had */
-async function page(url: URL, token: string | undefined): Promise<{ events: unknown[]; next: number; oldest: number }> {
-  let answer: Response;
-  try {
-    answer = await fetch(url, { headers: token === undefined ? {} : { authorization: `Bearer ${token}` } });
-  } catch (error) {
-    const cause = (error as { cause?: Error }).cause ?? (error as Error);
-    throw new UsageError(`no service answers at ${url.origin}: ${cause.message}`);
-  }
-  if (answer.status === 401) throw new UsageError(`${url.origin} wants a token: give --token or SYSWIRE_TOKEN`);
-  const body = (await answer.json().catch(() => null)) as Awaited<ReturnType<typeof page>> | null;
-  if (!answer.ok || !Array.isArray(body?.events) || typeof body.next !== 'number')
-    throw new UsageError(`${url.origin} is no syswire service: GET ${url.pathname} answered ${answer.status}`);
-  return body;
-}
-
 /** Every record that a service still has, as lines; what its ring has lost as a gap. */
 async function* pages(address: string, token: string | undefined): AsyncGenerator<string> {
+  const client = createClient({ url: address, ...(token !== undefined && { token }) }, {});
   for (let since = 1; ; ) {
-    const { events, next, oldest } = await page(new URL(`events?since=${since}&limit=${PAGE}`, address), token);
+    const { events, next, oldest } = await client.get<Page>(`events?since=${since}&limit=${PAGE}`);
+    if (!Array.isArray(events)) throw new UsageError(`${client.origin} is no syswire service: it has no events`);
     if (oldest > since) yield `${JSON.stringify({ type: 'gap', from: since, to: oldest - 1 })}\n`;
     yield events.map((event) => `${JSON.stringify(event)}\n`).join('');
     if (events.length < PAGE) return;

@@ -187,3 +187,4 @@ export const Health = z
       next: 2,
     } as const),
   });
+export type Health = z.infer<typeof Health>;

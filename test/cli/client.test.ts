@@ -49,7 +49,8 @@ async function inTerminal(
 ): Promise<string> {
   const command = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
   const child = spawn('script', ['-qec', `stty cols 100; echo $$; exec ${command}`, '/dev/null'], {
-    env: { ...process.env, SYSWIRE_URL: url, TERM: 'xterm-256color', ...env },
+    // Under CI Node says that a terminal has no colours.
+    env: { ...process.env, CI: undefined, SYSWIRE_URL: url, TERM: 'xterm-256color', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let out = '';

@@ -172,7 +172,7 @@ type Refused = { args?: string[]; env?: NodeJS.ProcessEnv; code: number; says: R
 const REFUSED: Record<string, (folder: string) => Refused> = {
   'an unknown flag': () => ({ args: ['--prot', '1'], code: 2, says: /Unknown option '--prot'/ }),
   'an argument too many': () => ({ args: ['serve', 'here'], code: 2, says: /'here'/ }),
-  'an unknown verb': () => ({ args: ['sevre'], code: 2, says: /no 'sevre'.*serve, call/ }),
+  'an unknown verb': () => ({ args: ['sevre'], code: 2, says: /no 'sevre'.*serve, write, burst/ }),
   'a port that is none': () => ({ args: ['--port', '70000'], code: 2, says: /--port: .*0 to 65535/ }),
   'a port from the environment': () => ({ env: { SYSWIRE_PORT: 'x' }, code: 2, says: /SYSWIRE_PORT: / }),
   'a log level that is none': () => ({ args: ['--log-level', 'loud'], code: 2, says: /--log-level: must be one of/ }),

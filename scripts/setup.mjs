@@ -37,5 +37,5 @@ if (newest('node_modules/.package-lock.json') < newest('package-lock.json'))
 // The build's last step writes this one, so that a build that failed is made again.
 const built = newest('dist/.built');
 const hasAddon = process.platform === 'win32' || newest('prebuilds') > 0;
-const sources = ['src', 'native', 'tsconfig.json', 'package-lock.json'].map(newest);
+const sources = ['src', 'native', 'scripts/build.mjs', 'tsconfig.json', 'package-lock.json'].map(newest);
 if (built < Math.max(...sources) || !hasAddon) run('building', 'npm', ['run', '--silent', 'build']);

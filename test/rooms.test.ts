@@ -9,6 +9,7 @@ const ROOMS: Record<string, { rooms: string[]; packages: RegExp }> = {
   syscalls: { rooms: [], packages: /^(node:.*|koffi|node-gyp-build)$/ },
   server: { rooms: ['syscalls'], packages: /^(?!koffi|node-gyp-build)/ },
   cli: { rooms: ['server', 'syscalls'], packages: /^(node:.*|pino|zod|ws)$/ },
+  page: { rooms: ['server'], packages: /^(zod|\/vendor\/uplot\.js)$/ },
 };
 
 const importsOf = (source: string): string[] =>
@@ -30,3 +31,12 @@ for (const [room, { rooms, packages }] of Object.entries(ROOMS)) {
     }
   });
 }
+
+test('src/page takes nothing but types of others: it runs in the browser', () => {
+  const folder = path.join(ROOT, 'src/page');
+  for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts')))
+    for (const [line] of readFileSync(path.join(folder, file), 'utf8').matchAll(
+      /^(?!import type ).* from '(\.\.|zod).*$/gm,
+    ))
+      assert.fail(`${file}: ${line}`);
+});

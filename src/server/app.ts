@@ -14,11 +14,13 @@ import { asyncApi } from './asyncapi.js';
 import { createBurst } from './burst.js';
 import { createCaller } from './call.js';
 import { createStream } from './events.js';
-import { createGuard } from './guard.js';
+import { createGuard, tokenCheck } from './guard.js';
 import { addRoutes } from './http.js';
 import { createJournal } from './journal.js';
 import { createLasting } from './lasting.js';
+import { createSessions } from './login.js';
 import { addOpenApi } from './openapi.js';
+import { addPage } from './page.js';
 import { answerError, answerUnknown, onClientError, refusal, refuseConnection } from './problem.js';
 import { recordTo } from './record.js';
 import { serializerCompiler } from './serialize.js';
@@ -100,7 +102,9 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const lasting = createLasting();
   const writer = createWriter({ caller, lasting, targets, maxWaiting: MAX_WAITING });
   const burst = createBurst({ caller, lasting });
-  const guard = createGuard({ allowHost: options.allowHost ?? [], token: options.token });
+  const isToken = options.token === undefined ? null : tokenCheck(options.token);
+  const { isLoggedIn, addRoutes: addLogin } = createSessions(isToken ?? (() => true));
+  const guard = createGuard({ allowHost: options.allowHost ?? [], isToken, isLoggedIn });
   const service = { run: randomUUID().slice(0, 8), pid: process.pid, started: Date.now() };
   const maxSubscribers = options.maxSubscribers ?? DEFAULTS.maxSubscribers;
   const stream = createStream({ journal, service, maxSubscribers });
@@ -163,11 +167,13 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
 
   addOpenApi(app);
   app.register(swaggerUi, { routePrefix: '/docs' });
+  app.register(addPage);
   app.after(() => {
     app.websocketServer.on('wsClientError', (error: Error, socket: Socket) =>
       refuseConnection(socket, 400, error.message),
     );
-    addRoutes(app, { levels, targets, journal, writer, burst, stream, service });
+    addRoutes(app, { levels, targets, journal, writer, burst, stream, service, needsToken: isToken !== null });
+    addLogin(app);
     app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) => {
       reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true }));
     });

@@ -28,9 +28,21 @@ type Tally = {
   refused: Map<number, number>;
   min: number;
   max: number;
+  /** How many calls took how long, by `bucketOf`. */
+  buckets: Uint32Array;
   /** Durations, for the percentiles: within 0.1 %, and 16 ns each, where sorting would keep them all. */
   histogram: RecordableHistogram;
 };
+
+/** Eight buckets an octave, from 8 ns to 2 s: as even on a logarithmic axis as whole numbers can be. */
+function bucketOf(ns: number): number {
+  const within = Math.max(8, Math.min(ns, 0x7fffffff));
+  const octave = 31 - Math.clz32(within);
+  return octave * 8 + (within >>> (octave - 3)) - 8;
+}
+
+/** The shortest time of a bucket, in ns. */
+const leastOf = (bucket: number): number => (8 + (bucket & 7)) * 2 ** ((bucket >> 3) - 3);
 
 export function createBurst({ caller: { prepare, call }, lasting }: BurstOptions): Burst {
   /** When the burst that runs will be over at the latest, on performance.now()'s clock. */
@@ -41,6 +53,8 @@ export function createBurst({ caller: { prepare, call }, lasting }: BurstOptions
     const { callNs, result } = job;
     if (callNs < tally.min) tally.min = callNs;
     if (callNs > tally.max) tally.max = callNs;
+    const bucket = bucketOf(callNs);
+    tally.buckets[bucket] = (tally.buckets[bucket] as number) + 1;
     tally.histogram.record(callNs || 1);
     if (result < 0) tally.refused.set(result, (tally.refused.get(result) ?? 0) + 1);
   }
@@ -52,6 +66,7 @@ export function createBurst({ caller: { prepare, call }, lasting }: BurstOptions
       refused: new Map(),
       min: Infinity,
       max: 0,
+      buckets: new Uint32Array(256),
       histogram: createHistogram(),
     };
     once(job, tally);
@@ -87,7 +102,7 @@ export function createBurst({ caller: { prepare, call }, lasting }: BurstOptions
   };
 }
 
-function resultOf(job: Job, { start, firstSeq, refused, min, max, histogram }: Tally): BurstResult {
+function resultOf(job: Job, { start, firstSeq, refused, min, max, buckets, histogram }: Tally): BurstResult {
   // The upper end of a bucket may lie above the longest.
   const within = (percent: number): number => Math.min(max, histogram.percentile(percent));
   return {
@@ -106,6 +121,7 @@ function resultOf(job: Job, { start, firstSeq, refused, min, max, histogram }: T
       p99: within(99),
       max,
     },
+    histogram: [...buckets].flatMap((calls, bucket) => (calls > 0 ? [{ ns: leastOf(bucket), calls }] : [])),
     callsPerSecond: job.calls / ((job.end - start) / 1000),
     firstSeq,
     lastSeq: job.seq,

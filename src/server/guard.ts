@@ -1,5 +1,6 @@
 // Who may come in: Host, Origin and token, in front of every route and of the upgrade.
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import { refusal } from './problem.js';
@@ -7,8 +8,10 @@ import { refusal } from './problem.js';
 export type GuardOptions = {
   /** Names besides IP addresses and localhost that `Host` may give. */
   allowHost: readonly string[];
-  /** None: everybody who can connect may come in. */
-  token: string | undefined;
+  /** Whether a token is the right one; null: everybody who can connect may come in. */
+  isToken: ((token: string) => boolean) | null;
+  /** Whether a request carries a cookie instead (login.ts). */
+  isLoggedIn: (headers: IncomingHttpHeaders) => boolean;
 };
 
 /** The host in `host[:port]` or `[host]:port`, in lower case, without its port; null if it is none. */
@@ -28,6 +31,12 @@ function authorityOf(origin: string): string | null {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
+/** Compares with `token`. Hashed first, so that it takes the same time whatever was sent, and however long. */
+export function tokenCheck(token: string): (sent: string) => boolean {
+  const expected = digest(token);
+  return (sent) => timingSafeEqual(digest(sent), expected);
+}
+
 /**
  * A check to run before anything else of a request is looked at. It throws a refusal.
  *
@@ -35,9 +44,8 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
  * DNS rebinding needs a name in `Host`, and a browser puts the page's own address into `Origin`.
  * https://owasp.org/www-community/attacks/DNS_Rebinding
  */
-export function createGuard({ allowHost, token }: GuardOptions): (request: FastifyRequest) => void {
+export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (request: FastifyRequest) => void {
   const names = new Set(['localhost', ...allowHost.map((name) => name.toLowerCase())]);
-  const expected = token === undefined ? null : digest(token);
 
   function checkHost(host: string | undefined): void {
     if (host === undefined) throw refusal(400, 'the Host header is missing: send one');
@@ -58,11 +66,10 @@ export function createGuard({ allowHost, token }: GuardOptions): (request: Fasti
       throw refusal(403, "requests from other sites' pages are refused: the Origin header must name this service");
   }
 
-  /** Hashed first, so that the comparison takes the same time whatever was sent, and however long. */
-  function checkToken(authorization: string | undefined): void {
-    if (expected === null) return;
-    const sent = /^Bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
-    if (sent !== undefined && timingSafeEqual(digest(sent), expected)) return;
+  function checkToken(headers: IncomingHttpHeaders): void {
+    if (isToken === null) return;
+    const sent = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
+    if (sent === undefined ? isLoggedIn(headers) : isToken(sent)) return;
     const detail = sent === undefined ? 'a token is needed: send Authorization: Bearer TOKEN' : 'the token is wrong';
     throw refusal(401, detail, undefined, { 'www-authenticate': 'Bearer' });
   }
@@ -70,7 +77,6 @@ export function createGuard({ allowHost, token }: GuardOptions): (request: Fasti
   return ({ headers, routeOptions }) => {
     checkHost(headers.host);
     checkOrigin(headers.origin, headers.host as string);
-    // Liveness is asked by those who have no business with the token: a container's health check.
-    if (routeOptions.url !== '/health') checkToken(headers.authorization);
+    if (!routeOptions.config.isOpen) checkToken(headers);
   };
 }

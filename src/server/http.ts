@@ -28,6 +28,7 @@ export type Routes = {
   burst: Burst;
   stream: Stream;
   service: Run;
+  needsToken: boolean;
 };
 
 const problems = <const S extends number>(...statuses: S[]): Record<S, typeof Problem> =>
@@ -59,7 +60,7 @@ const resultToJson = serializer(WriteResult);
 
 export function addRoutes(
   instance: FastifyInstance,
-  { levels, targets, journal, writer, burst, stream, service }: Routes,
+  { levels, targets, journal, writer, burst, stream, service, needsToken }: Routes,
 ): void {
   const app = instance.withTypeProvider<ZodTypeProvider>();
 
@@ -223,6 +224,8 @@ export function addRoutes(
   app.get(
     '/health',
     {
+      // Asked by those who have no business with the token: a container's health check.
+      config: { isOpen: true },
       schema: {
         operationId: 'health',
         summary: 'Whether the service answers',
@@ -232,6 +235,6 @@ export function addRoutes(
         response: { 200: Health, ...problems(403) },
       },
     },
-    () => ({ status: 'ok' as const, version: VERSION, ...service, next: journal.next() }),
+    () => ({ status: 'ok' as const, version: VERSION, ...service, next: journal.next(), token: needsToken }),
   );
 }

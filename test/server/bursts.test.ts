@@ -23,7 +23,7 @@ const recordsOf = async (app: TestApp, query = ''): Promise<CallRecord[]> =>
 for (const level of LEVELS) {
   test(`${level}: so many calls, so many bytes, and the figures are those of the records`, async (t) => {
     const app = testApp(t);
-    const { durationNs, callsPerSecond, ...result } = await burst(app, { level, count: 1000 }, 'mine');
+    const { durationNs, histogram, callsPerSecond, ...result } = await burst(app, { level, count: 1000 }, 'mine');
     assert.deepEqual(result, {
       requestId: 'mine',
       level,
@@ -49,6 +49,10 @@ for (const level of LEVELS) {
     ] as const) {
       const exact = sorted[percent * 10 - 1] as number;
       assert.ok(Math.abs(told - exact) <= exact * 0.001 + 1, `p${percent}: ${told}, from the records ${exact}`);
+    }
+    for (const [index, { ns, calls }] of histogram.entries()) {
+      const end = histogram[index + 1]?.ns ?? Infinity;
+      assert.equal(sorted.filter((took) => took >= ns && took < end).length, calls, `from ${ns} to ${end} ns`);
     }
     const [first, last] = [records[0], records[999]] as [CallRecord, CallRecord];
     const seconds = (last.time + last.durationNs / 1e6 - first.time) / 1000;

@@ -174,6 +174,7 @@ export const Health = z
     pid: z.int().describe("The service's process id."),
     started: z.number().describe('When it started, in milliseconds since 1970.'),
     next: z.int().min(1).describe("The next call's `seq`."),
+    token: z.boolean().describe('Whether the other requests need a token.'),
   })
   .meta({
     id: 'Health',
@@ -185,6 +186,11 @@ export const Health = z
       pid: 4711,
       started: 1767225600000,
       next: 2,
+      token: false,
     } as const),
   });
 export type Health = z.infer<typeof Health>;
+
+export const LoginRequest = z
+  .strictObject({ token: z.string().max(4096).describe('What the service was started with.') })
+  .meta({ id: 'LoginRequest', description: 'A token to be let in with.', ...example({ token: '0123456789abcdef' }) });

@@ -175,6 +175,14 @@ export const BurstResult = z
         max: ns('The longest.'),
       })
       .describe('Nanoseconds that the calls took.'),
+    histogram: z
+      .array(
+        z.object({
+          ns: ns('The shortest time of this bucket; it ends where the next one begins.'),
+          calls: z.int().min(1).describe('How many calls took so long.'),
+        }),
+      )
+      .describe('How long the calls took, in buckets of which there are eight to a doubling; empty ones are left out.'),
     callsPerSecond: z.number().describe("Calls a second, from the first one's start to the last one's end."),
     firstSeq: Seq.describe("The first call's record."),
     lastSeq: Seq.describe("The last call's record. Calls of other requests may lie between the two."),
@@ -191,6 +199,11 @@ export const BurstResult = z
       written: 0,
       errors: { ENOSPC: 100_000 },
       durationNs: { min: 310, mean: 402, p50: 361, p90: 480, p99: 1102, max: 91_211 },
+      histogram: [
+        { ns: 288, calls: 12_021 },
+        { ns: 352, calls: 71_830 },
+        { ns: 448, calls: 16_149 },
+      ],
       callsPerSecond: 20_000.2,
       firstSeq: 3,
       lastSeq: 100_002,

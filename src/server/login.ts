@@ -1,0 +1,106 @@
+// A token in exchange for a cookie, for browsers: a page cannot put a header on its WebSocket.
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { refusal } from './problem.js';
+import { LoginRequest } from './schema/about.js';
+import { Problem } from './schema/problem.js';
+
+const LIFETIME_S = 12 * 60 * 60;
+/** A wrong token is answered so late, one after the other, that guessing takes longer than anybody lives. */
+const WRONG_MS = 1000;
+const MAX_WRONG = 10;
+
+const Done = z.null().describe('Done.');
+
+export type Sessions = {
+  /** Whether a request carries a cookie of this process that is still good. */
+  isLoggedIn: (headers: IncomingHttpHeaders) => boolean;
+  addRoutes: (app: FastifyInstance) => void;
+};
+
+/** Cookies do not know ports: two services on one host must not overwrite each other's. */
+const cookieName = (host: string | undefined): string => `syswire-${/:(\d+)$/.exec(host ?? '')?.[1] ?? '80'}`;
+
+/**
+ * @param isToken whether a token is the right one, in constant time
+ */
+export function createSessions(isToken: (token: string) => boolean): Sessions {
+  // A new one each start: who logged in before must do so again.
+  const key = randomBytes(32);
+  const sign = (expires: string): Buffer => createHmac('sha256', key).update(expires).digest();
+  let wrong = 0;
+  let turn: Promise<unknown> = Promise.resolve();
+
+  const cookie = (host: string | undefined, value: string, seconds: number): string =>
+    `${cookieName(host)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict`;
+
+  return {
+    isLoggedIn({ cookie = '', host }) {
+      const name = cookieName(host);
+      const value = cookie
+        .split(/; */)
+        .find((part) => part.startsWith(`${name}=`))
+        ?.slice(name.length + 1);
+      const [, expires, signature] = /^(\d{1,12})\.([\da-f]{64})$/.exec(value ?? '') ?? [];
+      if (expires === undefined || signature === undefined) return false;
+      return timingSafeEqual(Buffer.from(signature, 'hex'), sign(expires)) && Number(expires) > Date.now() / 1000;
+    },
+
+    addRoutes(instance) {
+      const app = instance.withTypeProvider<ZodTypeProvider>();
+      app.post(
+        '/login',
+        {
+          config: { isOpen: true },
+          schema: {
+            operationId: 'login',
+            summary: 'A token in exchange for a cookie',
+            description:
+              'For browsers, which cannot put a header on a WebSocket. The cookie is good for twelve hours, or until the service is started anew.',
+            tags: ['about'],
+            security: [],
+            body: LoginRequest,
+            response: { 204: Done, 400: Problem, 401: Problem, 403: Problem, 413: Problem, 415: Problem, 503: Problem },
+          },
+        },
+        async ({ body, headers }, reply) => {
+          if (!isToken(body.token)) {
+            if (wrong >= MAX_WRONG)
+              throw refusal(503, 'too many wrong tokens: try again later', undefined, { 'retry-after': '10' });
+            wrong += 1;
+            turn = turn.then(() => sleep(WRONG_MS, undefined, { ref: false }));
+            await turn;
+            wrong -= 1;
+            throw refusal(401, 'the token is wrong', [{ pointer: '#/token', detail: 'is wrong' }]);
+          }
+          const expires = `${Math.floor(Date.now() / 1000) + LIFETIME_S}`;
+          reply.header('set-cookie', cookie(headers.host, `${expires}.${sign(expires).toString('hex')}`, LIFETIME_S));
+          return reply.code(204).send(null);
+        },
+      );
+      app.post(
+        '/logout',
+        {
+          config: { isOpen: true },
+          schema: {
+            operationId: 'logout',
+            summary: 'Takes the cookie back',
+            tags: ['about'],
+            security: [],
+            response: { 204: Done, 403: Problem },
+          },
+        },
+        ({ headers }, reply) => {
+          reply
+            .header('set-cookie', cookie(headers.host, '', 0))
+            .code(204)
+            .send(null);
+        },
+      );
+    },
+  };
+}

@@ -8,7 +8,7 @@ import { ROOT } from './service.js';
 const ROOMS: Record<string, { rooms: string[]; packages: RegExp }> = {
   syscalls: { rooms: [], packages: /^(node:.*|koffi|node-gyp-build)$/ },
   server: { rooms: ['syscalls'], packages: /^(?!koffi|node-gyp-build)/ },
-  cli: { rooms: ['server', 'syscalls'], packages: /^(node:.*|pino|zod|ws)$/ },
+  cli: { rooms: ['server', 'syscalls'], packages: /^(node:.*|pino|zod|ws|cli-truncate)$/ },
   page: { rooms: ['server'], packages: /^(zod|\/vendor\/uplot\.js)$/ },
 };
 

@@ -21,7 +21,8 @@ const HELP = `syswire burst LEVEL MSG: many calls by a running service, and what
   --json           the answer as it is
 ${CLIENT_HELP}
 
-exit: 0 all were taken, 1 the operating system refused some, 2 usage, 3 no answer from the service`;
+exit: 0 all were taken, 1 the operating system refused some, 2 usage, 3 no answer from the service, or it
+      made fewer calls than asked for`;
 
 const PROGRESS_MS = 100;
 const BAR = 30;
@@ -93,5 +94,6 @@ export const burst: Verb = async ({ args, env, print, terminal }) => {
     await drawn;
   }
   print(values.json ? JSON.stringify(result) : describe(count, result));
+  if (result.count < count) return 3;
   return Object.keys(result.errors).length > 0 ? 1 : 0;
 };

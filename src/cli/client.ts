@@ -10,6 +10,8 @@ export const CLIENT_FLAGS = { url: { type: 'string' }, token: { type: 'string' }
 export const CLIENT_HELP = `  --url URL        where the service is (http://127.0.0.1:8080), or SYSWIRE_URL
   --token TOKEN    what it was started with, or SYSWIRE_TOKEN`;
 
+const HANDSHAKE_MS = 10_000;
+
 export type Client = {
   /** Where the service is, for people. */
   origin: string;
@@ -28,7 +30,10 @@ function refused(status: number, body: string, from: string): Error {
     problem = JSON.parse(body);
   } catch {}
   if (typeof problem?.detail !== 'string')
-    return new UsageError(`${from} is no syswire service: it answered ${status}`);
+    // Something in between may say that the service is not there just now.
+    return status >= 500
+      ? new NoAnswer(`${from} answered ${status}`)
+      : new UsageError(`${from} is no syswire service: it answered ${status}`);
   if (status === 401) return new UsageError(`${problem.detail} (here: --token, or SYSWIRE_TOKEN)`);
   return status < 500 || status === 501 ? new UsageError(problem.detail) : new NoAnswer(problem.detail);
 }
@@ -44,12 +49,19 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
   const base = URL.canParse(given) ? new URL(given.endsWith('/') ? given : `${given}/`) : null;
   if (base === null || !/^https?:$/.test(base.protocol))
     throw new UsageError(`${source} ${given}: must be an address such as http://127.0.0.1:8080`);
+  if (base.username || base.password)
+    throw new UsageError(`${source}: leave out name and password: the token comes by --token or SYSWIRE_TOKEN`);
   const secret = token ?? (env.SYSWIRE_TOKEN || undefined);
+  if (secret !== undefined && !/^[\x21-\x7e]+$/.test(secret))
+    throw new UsageError(`${token === undefined ? 'SYSWIRE_TOKEN' : '--token'}: must be visible ASCII characters`);
   const authorization: Record<string, string> = secret === undefined ? {} : { authorization: `Bearer ${secret}` };
   const origin = base.href.replace(/\/$/, '');
 
-  const noAnswer = (error: Error): NoAnswer => {
+  const noAnswer = (error: Error): Error => {
     const { cause = error } = error as { cause?: Error & { code?: string } };
+    // https://fetch.spec.whatwg.org/#port-blocking
+    if (cause.message === 'bad port')
+      return new UsageError(`${source} ${origin}: Node's fetch refuses this port: let the service listen on another`);
     return new NoAnswer(`no service answers at ${origin}: ${cause.message || (cause as { code?: string }).code}`);
   };
 
@@ -82,12 +94,12 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
     connect(path) {
       const at = new URL(path, base);
       at.protocol = at.protocol.replace('http', 'ws');
-      const socket = new WebSocket(at, { headers: authorization });
+      const socket = new WebSocket(at, { headers: authorization, handshakeTimeout: HANDSHAKE_MS });
       const opened = new Promise<void>((resolve, reject) => {
         socket.once('open', resolve);
         socket.once('error', (error) => reject(noAnswer(error)));
         socket.once('unexpected-response', async (_request, response: IncomingMessage) => {
-          reject(refused(response.statusCode ?? 0, await text(response), at.href));
+          reject(refused(response.statusCode ?? 0, await text(response).catch(() => ''), at.href));
         });
       });
       return { socket, opened };

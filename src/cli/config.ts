@@ -40,7 +40,7 @@ const targets = z.array(target).superRefine((all, context) => {
 const token = z
   .string()
   .min(MIN_TOKEN, `must have ${MIN_TOKEN} characters or more: openssl rand -hex 16 makes one`)
-  .regex(/^\S*$/, 'must not contain white space');
+  .regex(/^[\x21-\x7e]*$/, 'must be visible ASCII characters: it travels in a header');
 
 const tokenFile = z.string().transform((path, context) => {
   try {

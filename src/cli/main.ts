@@ -60,6 +60,7 @@ const cli: Cli = {
     return code;
   },
   untilSignal,
+  leave: (code) => process.exit(code),
   // Not looked at before they are asked for: see `serve` above.
   stdout: () => process.stdout,
   terminal: isatty(1) && isatty(2) ? { write: (text) => say(2, text, '') } : null,

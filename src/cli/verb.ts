@@ -14,6 +14,8 @@ export type Cli = {
   stdout: () => NodeJS.WriteStream;
   /** stderr, if a person looks at it and at stdout; else null. */
   terminal: Terminal | null;
+  /** Ends the process at once, whatever is still on its way to a slow reader. */
+  leave: (code: number) => never;
   /** Aborts at the first SIGTERM or SIGINT; from then on the second one ends the process at once. */
   untilSignal: () => AbortSignal;
 };

@@ -21,7 +21,7 @@ any more is told as a gap.
 
 exit: 0 stopped by a signal, or nobody reads any more, 2 usage, 3 no answer from the service`;
 
-export const watch: Verb = async ({ args, env, print, note, fail, stdout, untilSignal }) => {
+export const watch: Verb = async ({ args, env, print, note, fail, stdout, leave, untilSignal }) => {
   const { values } = parseFlags({
     args,
     options: {
@@ -66,6 +66,8 @@ export const watch: Verb = async ({ args, env, print, note, fail, stdout, untilS
     if (texts.length > 0) out.write(`${texts.join('\n')}\n`);
     await drained(out, signal);
   }
+  // What a slow reader has not taken yet would keep the process alive.
+  if (broken === undefined) return leave(0);
   // A reader who has seen enough (`syswire watch | head`) is no failure.
-  return broken && broken.code !== 'EPIPE' ? fail(1, `standard output: ${broken.message}`) : 0;
+  return broken.code === 'EPIPE' ? 0 : fail(1, `standard output: ${broken.message}`);
 };

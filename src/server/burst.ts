@@ -8,6 +8,8 @@ import { type Lasting, SLICE_MS, type WhenGone } from './lasting.js';
 import { refusal } from './problem.js';
 import { type BurstRequest, type BurstResult, MAX_BURST_MS } from './schema/calls.js';
 
+/** How much longer than MAX_BURST_MS a burst at a rate may take, whose last timer comes late. */
+const LATE_MS = 1000;
 /** More a second than any machine makes. */
 const UNLIMITED = 1e12;
 
@@ -72,16 +74,17 @@ export function createBurst({ caller: { prepare, call }, lasting }: BurstOptions
     once(job, tally);
     const start = job.end - job.callNs / 1e6;
     Object.assign(tally, { start, firstSeq: job.seq });
-    while (job.calls < count) {
+    const most = start + MAX_BURST_MS + (perMs < UNLIMITED / 1000 ? LATE_MS : 0);
+    for (;;) {
       // Call k is due at k / perMs, so that a late turn is made up for and no error adds up.
       const now = performance.now();
       const due = Math.min(count, Math.floor((now - start) * perMs) + 1);
       while (job.calls < due && job.end - now < SLICE_MS) once(job, tally);
-      if (job.calls >= count) break;
+      if (job.calls >= count || now >= most) break;
       // A timer waits a millisecond or more: calls at a rate are made in lots of as many as are due by then.
       if (job.calls < due) await setImmediate();
       else await sleep(start + job.calls / perMs - performance.now(), undefined, { signal }).catch(() => {});
-      if (signal.aborted || performance.now() - start >= MAX_BURST_MS) break;
+      if (signal.aborted) break;
     }
     return resultOf(job, tally);
   }

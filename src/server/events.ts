@@ -7,8 +7,8 @@ import type { Hello, StreamError } from './schema/records.js';
 /** One frame's size, about, and how much may lie in a socket's buffer before its cursor waits. */
 const FRAME_CHARS = 1 << 16;
 const HIGH_WATER_BYTES = 1 << 17;
-/** How long frames are made in a row before others have their turn of the event loop, in ms. */
-const SLICE_MS = 4;
+/** How long frames are made in a row before others have their turn of the event loop, in ms; see lasting.ts. */
+const SLICE_MS = 2;
 const HEARTBEAT_MS = 30_000;
 /**
  * Heartbeats without a sign of life after which a peer is dead. So many, since an answer may lie behind megabytes
@@ -84,23 +84,30 @@ export function createStream({ journal, service, maxSubscribers, heartbeatMs = H
     return cursor.isBehind();
   }
 
-  /** A frame has left: what is slow is not dead, and may be ready for the next. */
-  function sent(subscriber: Subscriber): void {
-    subscriber.silentBeats = 0;
+  /** Something has left, and there may be room for the next frame. */
+  function drained(subscriber: Subscriber): void {
     if (!subscriber.waits || subscriber.socket.bufferedAmount >= HIGH_WATER_BYTES) return;
     ready.add(subscriber);
     schedule();
   }
 
+  /** A frame has left: what is slow is not dead. */
+  function sent(subscriber: Subscriber): void {
+    subscriber.silentBeats = 0;
+    drained(subscriber);
+  }
+
   function schedule(): void {
     if (scheduled) return;
     scheduled = true;
-    setImmediate(pump);
+    setImmediate(() => {
+      scheduled = false;
+      pump();
+    });
   }
 
   /** A frame each, in turns, so that neither many subscribers nor a fast one hold up everybody else. */
   function pump(): void {
-    scheduled = false;
     const start = performance.now();
     for (const subscriber of ready) {
       ready.delete(subscriber);
@@ -111,11 +118,15 @@ export function createStream({ journal, service, maxSubscribers, heartbeatMs = H
     if (ready.size > 0) schedule();
   }
 
-  const unwatch = journal.watch((urgent) => {
-    for (const subscriber of subscribers) ready.add(subscriber);
-    if (urgent) pump();
-    else schedule();
-  });
+  // Urgent when half the ring is new: who waits another turn may be overtaken.
+  const unwatch = journal.watch(
+    (urgent) => {
+      for (const subscriber of subscribers) ready.add(subscriber);
+      if (urgent) pump();
+      else schedule();
+    },
+    Math.max(1, journal.capacity >> 1),
+  );
 
   const heart = setInterval(() => {
     for (const subscriber of subscribers) {
@@ -142,7 +153,8 @@ export function createStream({ journal, service, maxSubscribers, heartbeatMs = H
       });
       // ws by itself would answer each ping, and keep the answers for who does not read them.
       socket.on('ping', (data) => {
-        if (socket.readyState === socket.OPEN && socket.bufferedAmount < HIGH_WATER_BYTES) socket.pong(data);
+        if (socket.readyState === socket.OPEN && socket.bufferedAmount < HIGH_WATER_BYTES)
+          socket.pong(data, undefined, () => drained(subscriber));
       });
       // Nothing is expected from the client: who sends is not speaking this protocol.
       socket.once('message', () => socket.close(POLICY_VIOLATION, 'this stream takes no messages'));

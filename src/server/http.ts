@@ -111,7 +111,7 @@ export function addRoutes(
         operationId: 'burst',
         summary: 'Make one call many times, and count',
         description:
-          'Makes `count` calls, as fast as they go or `ratePerSecond` (by the millisecond: so many as are due, at once), and answers when they are made. One burst at a time. Other requests have their turn every 5 ms. Each call is a record with this request’s id, so that `GET /events?requestId=` follows it. If the client goes away, the burst ends.',
+          'Makes `count` calls, as fast as they go or `ratePerSecond` (by the millisecond: so many as are due, at once), and answers when they are made. One burst at a time. Other requests have their turn every 5 ms or so. Each call is a record with this request’s id, so that `GET /events?requestId=` follows it. If the client goes away, the burst ends.',
         tags: ['calls'],
         body: BurstRequest,
         response: { 200: BurstResult, ...problems(400, 401, 403, 404, 413, 415, 501, 503) },

@@ -8,6 +8,8 @@ import type { Gap } from './schema/records.js';
 export type Filter = { level?: number; target?: number; requestId?: string; errors?: boolean };
 
 export type Journal = {
+  /** How many records are kept. */
+  capacity: number;
   /** The `seq` that the next call will have. */
   next: () => number;
   /** The oldest `seq` still kept; equal to `next()` when there is none. */
@@ -34,10 +36,10 @@ export type Journal = {
   line: (seq: number) => string;
   matches: (seq: number, filter: Filter) => boolean;
   /**
-   * Calls `wake` after records were appended: once a turn of the event loop, and at once when half the ring is new
-   * (`urgent`), so that a reader who drains then misses nothing. @returns what ends it
+   * Calls `wake` after records were appended: once a turn of the event loop, and at once, as `urgent`, when `most`
+   * of them are new. @returns what ends it
    */
-  watch: (wake: (urgent: boolean) => void) => () => void;
+  watch: (wake: (urgent: boolean) => void, most: number) => () => void;
 };
 
 export type JournalOptions = {
@@ -62,15 +64,31 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   const targetParts = targets.map(({ name, fd }) => `,"target":${JSON.stringify(name)},"fd":${fd},"requested":`);
   const pidPart = `,"pid":${process.pid},"preview":`;
 
-  const watchers = new Set<(urgent: boolean) => void>();
-  const half = Math.max(1, capacity >> 1);
+  type Watcher = { wake: (urgent: boolean) => void; most: number; urgentAt: number };
+  const watchers = new Set<Watcher>();
   let next = 1;
-  let unseen = 0;
+  let isFlushing = false;
+  /** The first `seq` at which some watcher must be woken at once. */
+  let urgentAt = Infinity;
 
-  function flush(urgent: boolean): void {
-    if (unseen === 0) return;
-    unseen = 0;
-    for (const wake of watchers) wake(urgent);
+  function wake(watcher: Watcher, urgent: boolean): void {
+    watcher.urgentAt = next + watcher.most;
+    watcher.wake(urgent);
+  }
+
+  function setUrgentAt(): void {
+    urgentAt = Math.min(Infinity, ...Array.from(watchers, (watcher) => watcher.urgentAt));
+  }
+
+  function flush(): void {
+    isFlushing = false;
+    for (const watcher of watchers) wake(watcher, false);
+    setUrgentAt();
+  }
+
+  function flushUrgent(): void {
+    for (const watcher of watchers) if (watcher.urgentAt <= next) wake(watcher, true);
+    setUrgentAt();
   }
 
   const oldest = (): number => Math.max(1, next - capacity);
@@ -109,6 +127,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   }
 
   return {
+    capacity,
     next: () => next,
     oldest,
     append(time, requestId, level, target, bytes, result, durationNs) {
@@ -128,8 +147,11 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       for (let i = 0; i < kept; i++) previews[start + i] = bytes[i] as number;
       const seq = next++;
       if (watchers.size > 0) {
-        if (++unseen === 1) setImmediate(flush, false);
-        if (unseen >= half) flush(true);
+        if (!isFlushing) {
+          isFlushing = true;
+          setImmediate(flush);
+        }
+        if (next >= urgentAt) flushUrgent();
       }
       return seq;
     },
@@ -151,9 +173,14 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
         (!errors || (results[slot] as number) < 0)
       );
     },
-    watch(wake) {
-      watchers.add(wake);
-      return () => watchers.delete(wake);
+    watch(wake, most) {
+      const watcher = { wake, most, urgentAt: next + most };
+      watchers.add(watcher);
+      setUrgentAt();
+      return () => {
+        watchers.delete(watcher);
+        setUrgentAt();
+      };
     },
   };
 }

@@ -5,6 +5,8 @@ import { createCursor, type Journal } from './journal.js';
 
 const BATCH = 1 << 16;
 const RETRY_MS = 1000;
+/** New records that are written at once: few enough to hold nobody up, so that a burst waits for its own records. */
+const MOST_NEW = 1024;
 
 /**
  * Writes the journal to a file, as a reader of it like any other: when the file takes nothing (a
@@ -45,7 +47,7 @@ export function recordTo(
     }
   }
 
-  const unwatch = journal.watch(drain);
+  const unwatch = journal.watch(drain, Math.max(1, Math.min(MOST_NEW, journal.capacity >> 1)));
   return () => {
     unwatch();
     drain();

@@ -2,17 +2,18 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { openSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
+import { WebSocketServer } from 'ws';
 import type { BurstResult, WriteResult } from '../../src/server/schema/calls.js';
 import { LEVEL_IDS } from '../../src/syscalls/contract.js';
 import { levels } from '../../src/syscalls/levels.js';
 import { listen, testApp } from '../app.js';
-import { MAIN, startService, tempFolder } from '../service.js';
+import { MAIN, openFifo, read, startService, tempFolder } from '../service.js';
 import { need } from '../tools.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
@@ -109,17 +110,25 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
   ['a rate too low', ['burst', 'raw', 'x', '--rate', '10'], 2, /60 s at most/],
   ['a target that is none', ['write', 'raw', 'x', '--target', 'printer'], 2, /there is no target 'printer'/],
   ['an address that is none', ['write', 'raw', 'x', '--url', 'localhost'], 2, /--url localhost: must be an address/],
+  ['a port that fetch refuses', ['write', 'raw', 'x', '--url', 'http://127.0.0.1:6000'], 2, /fetch refuses this port/],
+  [
+    'a password in the address',
+    ['write', 'raw', 'x', '--url', 'http://me:secret@127.0.0.1:2'],
+    2,
+    /^(?!.*secret).*leave out name and password/,
+  ],
+  ['a token that is none', ['watch', '--token', 'ein-Schlüssel-für-uns'], 2, /--token: must be visible ASCII/],
   ['since that is none', ['watch', '--since', 'x'], 2, /\?since: must be a whole number/],
   ['since in the future', ['watch', '--since', '9'], 2, /since is in the future/],
   ['a filter that is none', ['watch', '--level', 'RAW'], 2, /\?level: Invalid option/],
   ['a token that is wrong', ['watch', '--token', 'another-token-16'], 2, /the token is wrong/],
   [
     'nobody there',
-    ['write', 'raw', 'x', '--url', 'http://127.0.0.1:1'],
+    ['write', 'raw', 'x', '--url', 'http://127.0.0.1:2'],
     3,
-    /no service answers at http:\/\/127\.0\.0\.1:1/,
+    /no service answers at http:\/\/127\.0\.0\.1:2/,
   ],
-  ['nobody there to watch', ['watch', '--url', 'http://127.0.0.1:1'], 3, /no service answers at/],
+  ['nobody there to watch', ['watch', '--url', 'http://127.0.0.1:2'], 3, /no service answers at/],
 ];
 
 for (const [name, args, code, says] of USAGE) {
@@ -132,18 +141,64 @@ for (const [name, args, code, says] of USAGE) {
   });
 }
 
-test('somebody else’s server is told from a service', async (t) => {
-  const other = createServer((socket) => {
-    socket.end('HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello');
+/** Somebody else's server, which answers each connection with `answer` and closes it. */
+async function other(t: TestContext, answer: string | null): Promise<string> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => {}));
+    if (answer !== null) socket.end(answer);
   }).listen(0, '127.0.0.1');
-  t.after(() => other.close());
-  await once(other, 'listening');
-  const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
-  for (const args of [['write', 'raw', 'x'], ['watch']]) {
-    const { code, err } = await run(args, url);
-    assert.match(err, /^syswire: .*is no syswire service.*\n$/);
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  await once(server, 'listening');
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+for (const [name, answer, code] of [
+  ['a page', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello', 2],
+  ['a 404 of its own', 'HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello', 2],
+  ['a 502', 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', 3],
+  ['a refusal that is cut off', 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 500\r\n\r\n{"deta', 3],
+] as const) {
+  test(`what answers with ${name} is no service: exit ${code}, one line`, async (t) => {
+    const url = await other(t, answer);
+    for (const args of [['write', 'raw', 'x'], ['watch']]) {
+      const ran = await run(args, url);
+      assert.match(ran.err, /^syswire: .*\n$/);
+      assert.equal(ran.code, code, ran.err);
+    }
+  });
+}
+
+test('a WebSocket that is not ours: exit 2, one line', async (t) => {
+  for (const message of ['hello', 'null', '{"type":"call"}']) {
+    const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
+    t.after(() => server.close());
+    server.on('connection', (socket) => socket.send(message));
+    await once(server, 'listening');
+    const { code, err } = await run(['watch'], `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    assert.match(err, /^syswire: .*is no syswire service: its stream does not begin with hello\n$/);
     assert.equal(code, 2);
+    for (const socket of server.clients) socket.terminate();
   }
+});
+
+test('SIGTERM ends a watcher whose connection does not open', async (t) => {
+  const url = await other(t, null);
+  const { child, exited } = watcher(t, [], url);
+  await new Promise<void>((resolve) => {
+    const find = (): void => {
+      // Its handlers are there once it waits: it has a socket to that port.
+      const hex = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0');
+      if (new RegExp(`0100007F:${hex} 01`).test(readFileSync('/proc/net/tcp', 'latin1'))) resolve();
+      else setImmediate(find);
+    };
+    find();
+  });
+  child.kill('SIGTERM');
+  assert.deepEqual(await exited, [0, null]);
 });
 
 test('--help of each says what it takes', async () => {
@@ -181,6 +236,33 @@ test('burst in a terminal: a bar while it runs, wiped away at the end', async (t
   });
   assert.match(shown, /\r█+░+ \d+ % of 2,000/);
   assert.ok(shown.includes('\r\u001b[K2,000 calls at raw to full'));
+});
+
+test('burst: a stop of the service cuts it, which is said, and exit 3; a second burst meanwhile is not now', async (t) => {
+  const service = await startService(t);
+  const cut = run(['burst', 'raw', 'x', '--count', '50000', '--rate', '1000', '--target', 'full'], service.url);
+  while ((await service.records()).length < 10);
+  const second = await run(['burst', 'raw', 'x', '--count', '1'], service.url);
+  assert.deepEqual([second.code, second.out], [3, '']);
+  assert.match(second.err, /another burst runs/);
+  await service.stop();
+  const { code, out } = await cut;
+  assert.match(out, /^[\d,]+ calls of 50,000 asked for at raw to full/);
+  assert.equal(code, 3);
+});
+
+test('write: --timeout waits, and an address may have a path', async (t) => {
+  const fifo = openFifo(t);
+  const app = testApp(t, { targets: { pipe: fifo.path } });
+  closeSync(fifo.writer);
+  await app.post({ level: 'raw', target: 'pipe', msg: 'x'.repeat(65_536) });
+  const url = await listen(app.app);
+  const waiting = run(['write', 'raw', 'late', '--target', 'pipe', '--timeout', '20000'], url);
+  while (((await (await fetch(`${url}/health`)).json()) as { next: number }).next < 3);
+  await read(fifo.reader, 65_536);
+  assert.match((await waiting).out, /^4 of 4 bytes at raw to pipe: record 3, 2 calls/);
+  const { err } = await run(['write', 'raw', 'x', '--url', `${url}/below/it`], '');
+  assert.match(err, /there is nothing at \/below\/it\/write/);
 });
 
 /** A watcher's lines as they come. */
@@ -230,6 +312,52 @@ test('watch --json: the lines of the stream as they are, which reconcile takes',
   assert.equal(code, 0);
 });
 
+test('watch: filters, a partial write, and a gap, in words', async (t) => {
+  const fifo = openFifo(t);
+  const app = testApp(t, { history: 4, targets: { pipe: fifo.path } });
+  closeSync(fifo.writer);
+  const url = await listen(app.app);
+  for (let i = 0; i < 6; i++) await app.post({ level: 'os', msg: 'x', target: 'out' }, { 'x-request-id': `r${i}` });
+  await app.post({ level: 'raw', target: 'pipe', msg: 'x'.repeat(100_000) });
+  for (const [args, rows] of [
+    [
+      [],
+      [/^gap: 3 records are lost, 1 to 3$/, / 4 .* out /, / 5 .* out /, / 6 .* out /, / 7 .* pipe +100000 → 65536 /],
+    ],
+    [
+      ['--target', 'pipe'],
+      [/^gap/, / 7 .* pipe /],
+    ],
+    [
+      ['--level', 'os'],
+      [/^gap/, / 4 /, / 5 /, / 6 /],
+    ],
+    [
+      ['--request-id', 'r4'],
+      [/^gap/, / 5 /],
+    ],
+  ] as const) {
+    const { until, lines, child, exited } = watcher(t, ['--since', '1', ...args], url);
+    await until(() => lines().length >= rows.length);
+    child.kill('SIGTERM');
+    await exited;
+    assert.equal(lines().length, rows.length);
+    for (const [index, row] of rows.entries()) assert.match(lines()[index] as string, row);
+  }
+});
+
+test('SIGTERM ends a watcher whose reader takes nothing', async (t) => {
+  const { app, post } = testApp(t);
+  const url = await listen(app);
+  const child = start(['watch', '--json'], url);
+  t.after(() => child.kill('SIGKILL'));
+  await once(child.stdout as Readable, 'data');
+  child.stdout?.pause();
+  assert.equal((await post({ level: 'raw', msg: 'x', target: 'full', count: 50_000 }, {}, '/bursts')).statusCode, 200);
+  child.kill('SIGTERM');
+  assert.deepEqual(await once(child, 'exit'), [0, null]);
+});
+
 test('watch: a row a call, its columns below each other, without escape codes where nobody sees colours', async (t) => {
   const { url, post } = await appWithToken(t);
   const { until, lines, child, exited } = watcher(t, ['--since', '1', '--errors'], url, { SYSWIRE_TOKEN: TOKEN });
@@ -254,14 +382,14 @@ test('watch in a terminal: colours, a header, no row longer than the terminal is
   const service = await startService(t);
   await service.write({ level: 'raw', msg: 'x'.repeat(80), target: 'full' });
   for (const env of [{}, { NO_COLOR: '1' }]) {
-    const shown = await inTerminal(['watch', '--since', '1'], service.url, env, (out) => /x\r\n/.test(out));
+    const shown = await inTerminal(['watch', '--since', '1'], service.url, env, (out) => out.includes('…'));
     const rows = shown.split('\r\n');
     assert.match(rows[0] as string, /^ +seq +time/);
     assert.equal(ESCAPE.test(rows.join('')), !('NO_COLOR' in env));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no columns
     const plain = (rows[1] as string).replace(/\u001b\[\d+m/g, '');
     assert.equal(plain.length, 100);
-    assert.match(plain, /x{5,}$/);
+    assert.match(plain, /x{5,}…$/);
   }
 });
 

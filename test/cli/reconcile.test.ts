@@ -31,6 +31,7 @@ async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code:
     fail: (code) => code,
     stdout: () => process.stdout,
     terminal: null,
+    leave: () => assert.fail(),
     untilSignal: () => new AbortController().signal,
   });
   return { code, out: out.join('\n') };

@@ -107,7 +107,7 @@ test('a read looks at so many records at most, and says when there are more', ()
 test('watchers are woken once a turn of the event loop, and at once, as urgent, when half the ring is new', async () => {
   const journal = make(10);
   const woken: boolean[] = [];
-  const stop = journal.watch((urgent) => woken.push(urgent));
+  const stop = journal.watch((urgent) => woken.push(urgent), 5);
   append(journal, 4);
   assert.deepEqual(woken, []);
   await new Promise((resolve) => setImmediate(resolve));

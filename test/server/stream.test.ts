@@ -1,6 +1,6 @@
 // The stream and subscribers who behave badly: slow, dead, chatty, too many.
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
@@ -158,6 +158,60 @@ test('who pings without reading the answers costs no memory', async (t) => {
   }
   assert.ok(most > 0, 'the answers do pile up');
   assert.ok(most < 1 << 18, `${most} bytes wait`);
+});
+
+test('answers to pings that fill the buffer keep no record back once they are read', async (t) => {
+  const app = testApp(t);
+  const socket = await byHand(t, await listen(app.app));
+  socket.pause();
+  const own = ownSide(app);
+  const pings = Buffer.concat(Array(10_000).fill(frame(PING, Buffer.alloc(125))));
+  let seen = 0;
+  own.on('ping', () => {
+    seen += 1;
+  });
+  for (let sent = 10_000; own.bufferedAmount < 1 << 17; sent += 10_000) {
+    socket.write(pings);
+    while (seen < sent) await turn();
+  }
+  await post(app, 1);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text = text.slice(-100) + chunk.toString('latin1');
+    if (text.includes('"type":"call"')) socket.emit('record');
+  });
+  const record = once(socket, 'record', { signal: AbortSignal.timeout(10_000) });
+  socket.resume();
+  await record;
+});
+
+test('however often it is urgent, one turn of the stream is waiting at most', async () => {
+  const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const stream = createStream({ journal, service: { run: 'r', pid: 1, started: 0 }, maxSubscribers: 9 });
+  /** As much of a WebSocket as is asked of one; each frame takes longer than the stream's share of a turn. */
+  class Slow extends EventEmitter {
+    readyState = 1;
+    OPEN = 1;
+    bufferedAmount = 0;
+    send(_text: string, sent?: () => void): void {
+      const start = performance.now();
+      while (performance.now() - start < 3);
+      if (sent) setImmediate(sent);
+    }
+  }
+  const slow = [new Slow(), new Slow(), new Slow()] as unknown as WebSocket[];
+  for (const socket of slow) stream.subscribe(socket, { since: undefined, run: undefined, filter: {} });
+  await turn();
+  const before = process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length;
+  for (let i = 0; i < 200; i++) journal.append(0, 'r', 0, 0, Buffer.from('x'), 1, 1);
+  let most = 0;
+  for (let turns = 0; turns < 20; turns++) {
+    most = Math.max(most, process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length - before);
+    await turn();
+  }
+  for (const socket of slow) socket.emit('close');
+  stream.stop();
+  assert.ok(most < 60, `${most} immediates: forty frames, each with its callback, and hardly more`);
 });
 
 for (const [name, leave] of Object.entries<(socket: Socket) => void>({

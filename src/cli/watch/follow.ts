@@ -22,6 +22,14 @@ export type Follow = {
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
 
+function parse(text: string): Line['value'] | StreamError | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
 /** What ended a connection whose next one must ask for something else. */
 class OtherRun extends Error {}
 
@@ -39,6 +47,8 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
   async function* connection(): AsyncGenerator<Line[]> {
     const query = new URLSearchParams({ ...filters, ...(next && { since: next }), ...(run && { run }) });
     const { socket, opened } = client.connect(`events?${query}`);
+    const giveUp = (): void => socket.terminate();
+    signal.addEventListener('abort', giveUp, { once: true });
     try {
       const frames = on(socket, 'message', { signal, close: ['close'], highWaterMark: 4, lowWaterMark: 1 });
       await opened;
@@ -47,7 +57,9 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
       for await (const [data] of frames as AsyncIterable<[Buffer]>) {
         const lines: Line[] = [];
         for (const text of data.toString().split('\n')) {
-          const value = JSON.parse(text) as Line['value'] | StreamError;
+          const value = parse(text);
+          if (value === null || (run === undefined && value.type !== 'hello'))
+            throw new UsageError(`${client.origin} is no syswire service: its stream does not begin with hello`);
           if (value.type === 'error') throw new UsageError(value.detail);
           if (value.type === 'hello') {
             if (run !== undefined && value.run !== run) {
@@ -63,6 +75,7 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
         yield lines;
       }
     } finally {
+      signal.removeEventListener('abort', giveUp);
       socket.terminate();
     }
   }

@@ -1,6 +1,7 @@
 // A line of the stream as a row for people.
 import { styleText } from 'node:util';
-import type { CallRecord } from '../../server/schema/records.js';
+import cliTruncate from 'cli-truncate';
+import type { CallRecord, Gap } from '../../server/schema/records.js';
 import type { LevelId } from '../../syscalls/contract.js';
 import { duration } from '../duration.js';
 import type { Line } from './follow.js';
@@ -17,7 +18,7 @@ const LEVEL_STYLES: Record<LevelId, Style> = {
 
 export type Look = {
   colour: boolean;
-  /** Columns there are; what does not fit is cut off the message. */
+  /** Columns there are; what does not fit is cut off. Infinity: nothing is. */
   width: number;
 };
 
@@ -26,7 +27,7 @@ const clock = (time: number): string => {
   return `${at.toTimeString().slice(0, 8)}.${`${at.getMilliseconds()}`.padStart(3, '0')}`;
 };
 
-function callRow(call: CallRecord, { colour, width }: Look): string {
+function callRow(call: CallRecord, { colour }: Look): string {
   const { seq, time, level, target, requested, written, error, durationNs } = call;
   const paint = (style: Style, text: string): string => (colour ? styleText(style, text) : text);
   const isPartial = error === null && written < requested;
@@ -39,9 +40,7 @@ function callRow(call: CallRecord, { colour, width }: Look): string {
     error ? paint('red', result) : isPartial ? paint('yellow', result) : result,
     duration(durationNs).padStart(8),
   ];
-  // 8, 12, 5, 12, 20 and 8 columns, and two between each.
-  const room = Math.max(0, width - 77);
-  return `${cells.join('  ')}  ${[...call.preview].slice(0, room).join('')}`.trimEnd();
+  return `${cells.join('  ')}  ${call.preview}`.trimEnd();
 }
 
 export const HEADER = `${'seq'.padStart(8)}  ${'time'.padEnd(12)}  level  ${'target'.padEnd(12)}  ${'asked → result'.padEnd(20)}  ${'took'.padStart(8)}  message`;
@@ -49,6 +48,10 @@ export const HEADER = `${'seq'.padStart(8)}  ${'time'.padEnd(12)}  level  ${'tar
 /** @returns null for what people need not see */
 export function row({ value }: Line, look: Look): string | null {
   if (value.type === 'hello') return null;
+  return look.width === Infinity ? wholeRow(value, look) : cliTruncate(wholeRow(value, look), look.width);
+}
+
+function wholeRow(value: CallRecord | Gap, look: Look): string {
   if (value.type === 'call') return callRow(value, look);
   const { from, to } = value;
   const text = `gap: ${to - from + 1} records are lost, ${from} to ${to}`;

@@ -1,4 +1,6 @@
 // Outside tools that a test needs.
+
+import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
@@ -25,6 +27,15 @@ export function need(t: TestContext, ...tools: Tool[]): boolean {
   if (missing.length === 0) return true;
   const packages = [...new Set(missing.map((tool) => tool.package))].join(' ');
   const message = `needs ${missing.map(({ command }) => command).join(', ')}: apt-get install ${packages}`;
+  if (process.env.CI === 'true') throw new Error(message);
+  t.skip(message);
+  return false;
+}
+
+/** Whether this machine lets a command do what a test needs; a container may not. Skips the test, or fails in CI. */
+export function mayDo(t: TestContext, what: string, command: string, ...args: string[]): boolean {
+  if (spawnSync(command, args).status === 0) return true;
+  const message = `needs to ${what}, which is forbidden here`;
   if (process.env.CI === 'true') throw new Error(message);
   t.skip(message);
   return false;

@@ -10,10 +10,14 @@ const VERBS: Record<string, () => Promise<Verb>> = {
   async serve() {
     // Loading the service takes a while, and a signal may come meanwhile.
     untilSignal();
-    // Before anything else is loaded: the first look at process.stderr makes Node set O_NONBLOCK on a pipe
-    // or socket there, for everybody who shares it (https://nodejs.org/api/process.html#a-note-on-process-io).
+    // The first look at process.stderr makes Node set O_NONBLOCK on a pipe or socket there, for everybody who shares
+    // it (https://nodejs.org/api/process.html#a-note-on-process-io), and from Node 24 on importing node:util is
+    // such a look: there is nothing to be seen until the descriptors are the service's own.
+    const { stderr } = Object.getOwnPropertyDescriptors(process);
+    Object.defineProperty(process, 'stderr', { configurable: true, value: undefined });
     const { adoptTarget } = await import('../syscalls/target.js');
     for (const [name, fd] of Object.entries({ stdout: 1, stderr: 2 })) process.on('exit', adoptTarget(name, fd).close);
+    Object.defineProperty(process, 'stderr', stderr);
     return (await import('./serve.js')).serve;
   },
   write: async () => (await import('./write.js')).write,

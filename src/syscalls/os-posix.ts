@@ -29,7 +29,10 @@ export function posix(): Level {
       return locate('write')?.code ?? null;
     },
     disassembly: null,
-    seenBy: { strace: true, seccomp: true, ldPreload: true, ltrace: false },
+    // ltrace watches an executable's own ways to its libraries.
+    get seenBy() {
+      return { strace: true, seccomp: true, ldPreload: true, ltrace: locate('write')?.isStub ?? false };
+    },
     manPage: 'https://man7.org/linux/man-pages/man2/write.2.html',
   };
 }

@@ -1,11 +1,17 @@
 // Where a function of libc was found in this process, and the machine code that lies there.
 // https://man7.org/linux/man-pages/man3/dladdr.3.html
+import path from 'node:path';
 import koffi from 'koffi';
 import { lazy } from './libc.js';
 
 export type Symbol = {
   /** The file that it was loaded from. */
   file: string;
+  /**
+   * Whether it is the executable's own way to the function (its PLT), as in a Node at a fixed address: there the
+   * dynamic linker gives everybody that one address, and the symbol has no size.
+   */
+  isStub: boolean;
   address: bigint;
   /** Its machine code, read back from memory; null where the platform does not say how long it is. */
   code: Uint8Array | null;
@@ -43,13 +49,12 @@ function bytesAt(address: bigint, count: number): Buffer {
   return bytes;
 }
 
-/** musl and macOS have no dladdr1. */
-function codeOf(address: bigint): Uint8Array | null {
+/** The function's size in bytes; null on musl and macOS, which have no dladdr1. */
+function sizeOf(address: bigint): number | null {
   try {
     const entry: (number | bigint)[] = [0];
     if (!dladdr1(address, {}, entry, RTLD_DL_SYMENT) || !entry[0]) return null;
-    const size = bytesAt(BigInt(entry[0]), ST_SIZE + 8).readBigUInt64LE(ST_SIZE);
-    return bytesAt(address, Number(size));
+    return Number(bytesAt(BigInt(entry[0]), ST_SIZE + 8).readBigUInt64LE(ST_SIZE));
   } catch {
     return null;
   }
@@ -60,5 +65,8 @@ export function locate(name: string): Symbol | null {
   const address = BigInt(dlsym(RTLD_DEFAULT, name));
   const info: Partial<DlInfo> = {};
   if (address === 0n || !dladdr(address, info) || !info.dli_fname) return null;
-  return { file: info.dli_fname, address, code: codeOf(address) };
+  const size = sizeOf(address);
+  // The executable is called what it was called by: `node`, say.
+  const file = path.isAbsolute(info.dli_fname) ? info.dli_fname : process.execPath;
+  return { file, isStub: size === 0, address, code: size ? bytesAt(address, size) : null };
 }

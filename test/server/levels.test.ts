@@ -79,7 +79,10 @@ test('file and address are where the code lies: it stands in that file, mapped a
       continue;
     }
     const { file, address } = via as { file: string; address: string };
-    assert.ok(readFileSync(file).includes(Buffer.from(code as string, 'hex')), `${id}: its code stands in ${file}`);
+    // Of a stub nobody says how long it is.
+    if (code !== null)
+      assert.ok(readFileSync(file).includes(Buffer.from(code, 'hex')), `${id}: its code stands in ${file}`);
+    else assert.deepEqual([id, file], ['os', process.execPath]);
     const mapping = maps.find((line) => {
       const [from, to] = (line.split(' ', 1)[0] as string).split('-').map((hex) => BigInt(`0x${hex || 0}`)) as [
         bigint,

@@ -118,11 +118,12 @@ test('importing tries nothing; the first use does, once, in a child that leaves 
     assert.equal(status, 0, stderr);
     return readFileSync(log, 'utf8').match(/(clone\(child_stack=NULL, flags=0|io_uring_setup)/g) ?? [];
   };
-  assert.deepEqual(calls('levels.raw.write(2, Buffer.from(""));'), []);
-  assert.deepEqual(
-    calls('for (let i = 0; i < 3; i++) levels.int80.available && levels.int80.write(2, Buffer.alloc(0))'),
-    ['clone(child_stack=NULL, flags=0'],
-  );
+  // libuv has rings of its own since 1.48.
+  const own = calls('');
+  assert.ok(own.every((call) => call === 'io_uring_setup'));
+  assert.deepEqual(calls('levels.raw.write(2, Buffer.from(""));'), own);
+  const first = calls('for (let i = 0; i < 3; i++) levels.int80.available && levels.int80.write(2, Buffer.alloc(0))');
+  assert.deepEqual(first.toSorted(), ['clone(child_stack=NULL, flags=0', ...own]);
   const children = readdirSync('/proc/self/task').map((id) => readFileSync(`/proc/self/task/${id}/children`, 'utf8'));
   const zombies = children
     .flatMap((list) => list.split(' ').filter(Boolean))
@@ -188,7 +189,15 @@ test('a kernel without 32-bit emulation kills the caller by SIGSEGV: unavailable
 
 test('no child to try it in: unavailable, and says so', there, (t) => {
   if (!need(t, STRACE)) return;
-  const strace = ['strace', '-f', '-o', '/dev/null', '-e', 'trace=clone', '-e', 'inject=clone:error=EAGAIN'];
+  const log = path.join(tempFolder(t), 'log');
+  const trace = ['strace', '-f', '-o', log, '-e', 'trace=clone'];
+  ask('int80', trace);
+  // Where clone3 is forbidden, as in a container, threads are made by clone as well: those before the probe are let be.
+  const threads =
+    readFileSync(log, 'utf8')
+      .split('clone(child_stack=NULL')[0]
+      ?.match(/clone\(/g)?.length ?? 0;
+  const strace = [...trace, '-e', `inject=clone:error=EAGAIN:when=${threads + 1}+`];
   const why = 'int $0x80 could not be tried in a child process: clone said EAGAIN';
   assert.deepEqual(ask('int80', strace), [false, why, -38]);
 });

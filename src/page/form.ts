@@ -30,8 +30,11 @@ function inWords(result: WriteResult): string {
   return `${written} of ${requested} bytes; ${made}.`;
 }
 
-/** @param needsToken whether the curl line must send a token */
-export function setUpForm(needsToken: () => boolean): void {
+/**
+ * @param needsToken whether the curl line must send a token
+ * @returns what shows that line anew, when there is something else to choose from
+ */
+export function setUpForm(needsToken: () => boolean): () => void {
   const form = byId<HTMLFormElement>('write');
   const answer = byId('answer');
   const json = byId('answer-json');
@@ -82,5 +85,5 @@ export function setUpForm(needsToken: () => boolean): void {
       copy.textContent = 'Copy';
     }, 3000);
   });
-  showCurl();
+  return showCurl;
 }

@@ -72,9 +72,9 @@ export function createHistory(capacity = MAX_ROWS): History {
       seconds = [];
       perLevel.set(level, seconds);
     }
-    let last = seconds.at(-1);
-    // Records come in the order of their calls, and so in that of their times.
-    if (last?.second !== second) {
+    // The service's clock may be set back: then a second is there already.
+    let last = seconds.findLast((one) => one.second === second);
+    if (!last) {
       last = { second, at: { calls: 0, bytes: 0, errors: 0 } };
       seconds.push(last);
       if (seconds.length > 2 * RATE_SECONDS) seconds.splice(0, RATE_SECONDS);

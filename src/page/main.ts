@@ -32,7 +32,7 @@ let run: string | null = null;
 const rates = createRates();
 const table = createTable((view) => tell({ type: 'view', view }), showRecord);
 setUpRecord(() => byId('grid').focus());
-setUpForm(() => needsToken);
+const showCurl = setUpForm(() => needsToken);
 setUpCompare(() => available);
 setUpTabs();
 
@@ -60,6 +60,8 @@ async function load(): Promise<void> {
     fillSelect(byId<HTMLSelectElement>(id), [...all, ...options]);
   }
   rates.levels(available);
+  showCurl();
+  tellFilter();
   showAnatomy(levels);
 }
 
@@ -69,6 +71,8 @@ async function enter(): Promise<void> {
     await load();
   } catch (error) {
     if (error instanceof Refused && error.problem.status === 401) {
+      tell({ type: 'pause' });
+      if (!byId('login').hidden) return;
       [byId('login').hidden, byId('page').hidden] = [false, true];
       byId('token').focus();
       return;
@@ -104,7 +108,8 @@ worker.onmessage = ({ data }: MessageEvent<FromWorker>) => {
 
 byId('pause').addEventListener('click', () => tell({ type: state === 'paused' ? 'connect' : 'pause' }));
 
-byId<HTMLFormElement>('filter').addEventListener('input', () => {
+/** The worker filters by what the form shows, however it came to show it. */
+function tellFilter(): void {
   const field = new FormData(byId<HTMLFormElement>('filter'));
   const filter = {
     level: `${field.get('level')}` || null,
@@ -113,7 +118,10 @@ byId<HTMLFormElement>('filter').addEventListener('input', () => {
   };
   tell({ type: 'filter', filter });
   table.toTop();
-});
+}
+byId('filter').addEventListener('input', tellFilter);
+// After Back a browser puts in what was there, later than all else.
+addEventListener('pageshow', tellFilter);
 
 byId<HTMLFormElement>('login-form').addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -131,9 +139,12 @@ byId<HTMLFormElement>('login-form').addEventListener('submit', async (event) => 
 });
 
 byId('logout').addEventListener('click', async () => {
-  tell({ type: 'pause' });
-  await post('/logout', {});
-  location.reload();
+  try {
+    await post('/logout', {});
+    location.reload();
+  } catch (error) {
+    byId('state').textContent = `Not logged out: ${(error as Error).message}`;
+  }
 });
 
 enter();

@@ -26,7 +26,9 @@ function bytes(preview: string, requested: number): HTMLElement[] {
   );
   const notes = [
     ...(requested > 64 ? [`The first 64 of ${requested} bytes.`] : []),
-    ...(preview.includes('\ufffd') ? ['?? was not UTF-8: the record does not say what it was.'] : []),
+    ...(preview.includes('\ufffd')
+      ? ['?? stands for bytes that are not UTF-8, or for U+FFFD itself: the record does not say which, nor how many.']
+      : []),
   ];
   return [
     element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Bytes' }, table),

@@ -48,6 +48,15 @@ function cellsOf(entry: Entry): HTMLElement[] {
   return [element('span', { role: 'gridcell', class: 'note', 'aria-colspan': '8' }, text)];
 }
 
+function rowOf(index: number, line: string): HTMLElement {
+  const entry = JSON.parse(line) as Entry;
+  const attributes = { role: 'row', id: `row-${index}`, 'aria-rowindex': `${index + 2}` };
+  const row = element('div', attributes, ...cellsOf(entry));
+  row.dataset.type = entry.type;
+  row.style.insetBlockStart = `${index * ROW_HEIGHT}px`;
+  return row;
+}
+
 /**
  * @param onView told which rows are wanted
  * @param onOpen told of a row that was opened, as its line of JSON
@@ -58,6 +67,8 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
   const newer = byId<HTMLButtonElement>('newer');
   let until: number | null = null;
   let passed = 0;
+  /** What `until` is of the rows in the document: what is held is what can be seen. */
+  let shown = 0;
   let size = 0;
   let active: number | null = null;
   let lines = new Map<number, string>();
@@ -70,7 +81,7 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
   }
 
   function hold(): void {
-    until ??= passed;
+    if (shown > 0) until ??= shown;
   }
 
   function mark(): void {
@@ -93,6 +104,8 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
   function toTop(): void {
     until = null;
     active = null;
+    // Nothing that can be seen now is to be held or opened.
+    shown = 0;
     grid.scrollTop = 0;
     ask();
     mark();
@@ -128,12 +141,19 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
     else if (active === null) until = null;
     ask();
   });
-  body.addEventListener('click', ({ target }) => {
+  const indexOf = (target: EventTarget | null): number | null => {
     const row = (target as Element).closest('[role=row]');
-    if (!row) return;
+    return row === null ? null : Number(row.id.slice('row-'.length));
+  };
+  // From here on rows stand still, so that what is pressed is what is released: only then it is a click.
+  body.addEventListener('pointerdown', ({ target }) => {
+    if (indexOf(target) === null) return;
     hold();
     ask();
-    open(Number(row.id.slice('row-'.length)));
+  });
+  body.addEventListener('click', ({ target }) => {
+    const index = indexOf(target);
+    if (index !== null) open(index);
   });
   newer.addEventListener('click', () => {
     toTop();
@@ -146,23 +166,27 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
       passed = all;
       // An answer to a question that is not asked any more.
       if (view.until !== until) return;
+      shown = view.until ?? all;
+      // What was held is forgotten by now: so many rows came since.
+      if (total === 0 && view.until !== null) {
+        toTop();
+        return;
+      }
       size = total;
       grid.setAttribute('aria-rowcount', `${size + 1}`);
       body.style.blockSize = `${size * ROW_HEIGHT}px`;
+      const old = lines;
       lines = new Map(rows.map((line, index) => [view.from + index, line]));
-      body.replaceChildren(
-        ...[...lines].map(([index, line]) => {
-          const entry = JSON.parse(line) as Entry;
-          const row = element(
-            'div',
-            { role: 'row', id: `row-${index}`, 'aria-rowindex': `${index + 2}` },
-            ...cellsOf(entry),
-          );
-          row.dataset.type = entry.type;
-          row.style.insetBlockStart = `${index * ROW_HEIGHT}px`;
-          return row;
-        }),
-      );
+      // A row that stays is left alone: taken out and put back, it would lose the click that is on its way.
+      for (const row of [...body.children]) {
+        const index = Number(row.id.slice('row-'.length));
+        if (lines.get(index) !== old.get(index)) row.remove();
+      }
+      let next = body.firstElementChild;
+      for (const [index, line] of lines) {
+        if (next?.id === `row-${index}`) next = next.nextElementSibling;
+        else body.insertBefore(rowOf(index, line), next);
+      }
       const waiting = until === null ? 0 : passed - until;
       newer.hidden = until === null;
       newer.textContent = waiting > 0 ? `${number(waiting)} newer rows: show them` : 'Show the newest';

@@ -44,10 +44,13 @@ const PER_LINE = 16;
 /** Bytes as lines of hex and text side by side, as hexdump shows them. */
 export function hexLines(preview: string): { offset: string; hex: string; text: string }[] {
   const bytes = bytesOf(preview);
+  // One U+FFFD may stand for several bytes: after it nobody knows where one is.
+  const known = bytes.findIndex(({ value }) => value === null);
   return Array.from({ length: Math.ceil(bytes.length / PER_LINE) }, (_, line) => {
-    const part = bytes.slice(line * PER_LINE, (line + 1) * PER_LINE);
+    const start = line * PER_LINE;
+    const part = bytes.slice(start, start + PER_LINE);
     return {
-      offset: (line * PER_LINE).toString(16).padStart(4, '0'),
+      offset: known >= 0 && known < start ? '????' : start.toString(16).padStart(4, '0'),
       hex: part.map(({ value }) => value?.toString(16).padStart(2, '0') ?? '??').join(' '),
       text: part.map(({ shown }) => shown).join(''),
     };

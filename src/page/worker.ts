@@ -30,11 +30,13 @@ let hello: Hello | null = null;
 /** Where to go on, and of which run. */
 let next: number | null = null;
 let run: string | null = null;
-let paused = false;
 let wait = FIRST_WAIT_MS;
 let view: View = { from: 0, count: 0, until: null };
 let isDirty = false;
-let isConnecting = false;
+/** Raised by each connection and each end of one: who waited meanwhile sees that it is not meant any more. */
+let attempt = 0;
+/** How far the service's clock is ahead of this one, in ms, as its Date header says. */
+let skew = 0;
 let retry: ReturnType<typeof setTimeout> | undefined;
 
 const tell = (message: FromWorker): void => postMessage(message);
@@ -42,7 +44,11 @@ const tellState = (state: State): void => tell({ type: 'state', state, hello });
 
 function take(line: string): void {
   const value = JSON.parse(line) as Hello | CallRecord | Gap | StreamError;
-  if (value.type === 'error') return;
+  if (value.type === 'error') {
+    // A run that is over, or one that has not come so far: from its beginning, then.
+    next = 1;
+    return;
+  }
   if (value.type === 'hello') {
     hello = value;
     if (run !== null && run !== value.run) {
@@ -61,18 +67,21 @@ function take(line: string): void {
 async function oldest(): Promise<number> {
   const answer = await fetch('/events?limit=1');
   if (!answer.ok) throw new Error(answer.statusText);
+  const date = Date.parse(answer.headers.get('date') ?? '');
+  if (!Number.isNaN(date)) skew = date - Date.now();
   return ((await answer.json()) as { oldest: number }).oldest;
 }
 
 async function connect(): Promise<void> {
-  if (paused || isConnecting) return;
-  isConnecting = true;
+  clearTimeout(retry);
+  const mine = ++attempt;
   tellState('connecting');
   try {
-    next ??= await oldest();
+    const first = await oldest();
+    if (mine !== attempt) return;
+    next ??= first;
   } catch {
-    isConnecting = false;
-    onLost();
+    if (mine === attempt) onLost();
     return;
   }
   const at = new URL('/events', location.href);
@@ -91,23 +100,20 @@ async function connect(): Promise<void> {
   opened.onclose = () => {
     if (socket !== opened) return;
     socket = null;
-    isConnecting = false;
     onLost();
   };
 }
 
 function onLost(): void {
-  if (paused) return;
   wait = Math.min(wait * 2 || FIRST_WAIT_MS, LONGEST_WAIT_MS);
   tellState('lost');
-  clearTimeout(retry);
   retry = setTimeout(connect, wait);
 }
 
 function disconnect(): void {
   const old = socket;
   socket = null;
-  isConnecting = false;
+  attempt += 1;
   clearTimeout(retry);
   old?.close();
 }
@@ -116,25 +122,24 @@ function tellRows(): void {
   if (!isDirty) return;
   isDirty = false;
   const passed = history.passed();
-  const until = view.until ?? passed;
+  // What was held before the filter changed may be more than passes it.
+  const until = Math.min(view.until ?? passed, passed);
   const rows = history.rows(view.from, view.count, until);
   tell({ type: 'rows', view, rows, size: history.size(until), passed, ...history.counts() });
 }
 
 setInterval(tellRows, ROWS_MS);
-setInterval(() => tell({ type: 'rates', rates: history.rates(Date.now()) }), RATES_MS);
+setInterval(() => tell({ type: 'rates', rates: history.rates(Date.now() + skew) }), RATES_MS);
 
 addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   switch (data.type) {
     case 'connect':
-      paused = false;
+      if (socket !== null) break;
       wait = FIRST_WAIT_MS;
-      clearTimeout(retry);
       connect();
       break;
     case 'pause':
       // Nothing is sent meanwhile: what is missed is replayed from the service's ring.
-      paused = true;
       disconnect();
       tellState('paused');
       break;

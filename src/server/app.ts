@@ -147,6 +147,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   });
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
+    // Nothing of it may be framed: clicks on /docs make calls.
+    reply.header('x-frame-options', 'DENY');
     guard(request);
     if (stopping) throw refusal(503, 'the service is stopping', undefined, { 'retry-after': '1' });
     // An upgrade takes the connection from Node's parser: what is not WebSocket cannot be served any more.

@@ -10,7 +10,7 @@ import { LoginRequest } from './schema/about.js';
 import { Problem } from './schema/problem.js';
 
 const LIFETIME_S = 12 * 60 * 60;
-/** A wrong token is answered so late, one after the other, that guessing takes longer than anybody lives. */
+/** A wrong token is answered so late, one after the other: nobody guesses by hand here. */
 const WRONG_MS = 1000;
 const MAX_WRONG = 10;
 
@@ -31,24 +31,30 @@ const cookieName = (host: string | undefined): string => `syswire-${/:(\d+)$/.ex
 export function createSessions(isToken: (token: string) => boolean): Sessions {
   // A new one each start: who logged in before must do so again.
   const key = randomBytes(32);
-  const sign = (expires: string): Buffer => createHmac('sha256', key).update(expires).digest();
+  const sign = (session: string): Buffer => createHmac('sha256', key).update(session).digest();
+  /** Sessions that were logged out before their time, and when that is, in seconds. */
+  const revoked = new Map<string, number>();
   let wrong = 0;
   let turn: Promise<unknown> = Promise.resolve();
 
   const cookie = (host: string | undefined, value: string, seconds: number): string =>
     `${cookieName(host)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict`;
 
+  /** The session of a cookie of ours that is still good, and when it ends. */
+  function sessionOf({ cookie = '', host }: IncomingHttpHeaders): [string, number] | null {
+    const name = cookieName(host);
+    const value = cookie
+      .split(/; */)
+      .find((part) => part.startsWith(`${name}=`))
+      ?.slice(name.length + 1);
+    const [, session, expires, signature] = /^((\d{1,12})-[\da-f]{16})\.([\da-f]{64})$/.exec(value ?? '') ?? [];
+    if (session === undefined || signature === undefined || revoked.has(session)) return null;
+    const isOurs = timingSafeEqual(Buffer.from(signature, 'hex'), sign(session));
+    return isOurs && Number(expires) > Date.now() / 1000 ? [session, Number(expires)] : null;
+  }
+
   return {
-    isLoggedIn({ cookie = '', host }) {
-      const name = cookieName(host);
-      const value = cookie
-        .split(/; */)
-        .find((part) => part.startsWith(`${name}=`))
-        ?.slice(name.length + 1);
-      const [, expires, signature] = /^(\d{1,12})\.([\da-f]{64})$/.exec(value ?? '') ?? [];
-      if (expires === undefined || signature === undefined) return false;
-      return timingSafeEqual(Buffer.from(signature, 'hex'), sign(expires)) && Number(expires) > Date.now() / 1000;
-    },
+    isLoggedIn: (headers) => sessionOf(headers) !== null,
 
     addRoutes(instance) {
       const app = instance.withTypeProvider<ZodTypeProvider>();
@@ -77,8 +83,9 @@ export function createSessions(isToken: (token: string) => boolean): Sessions {
             wrong -= 1;
             throw refusal(401, 'the token is wrong', [{ pointer: '#/token', detail: 'is wrong' }]);
           }
-          const expires = `${Math.floor(Date.now() / 1000) + LIFETIME_S}`;
-          reply.header('set-cookie', cookie(headers.host, `${expires}.${sign(expires).toString('hex')}`, LIFETIME_S));
+          const expires = Math.floor(Date.now() / 1000) + LIFETIME_S;
+          const session = `${expires}-${randomBytes(8).toString('hex')}`;
+          reply.header('set-cookie', cookie(headers.host, `${session}.${sign(session).toString('hex')}`, LIFETIME_S));
           return reply.code(204).send(null);
         },
       );
@@ -95,6 +102,9 @@ export function createSessions(isToken: (token: string) => boolean): Sessions {
           },
         },
         ({ headers }, reply) => {
+          const session = sessionOf(headers);
+          for (const [old, expires] of revoked) if (expires < Date.now() / 1000) revoked.delete(old);
+          if (session) revoked.set(...session);
           reply
             .header('set-cookie', cookie(headers.host, '', 0))
             .code(204)

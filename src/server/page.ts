@@ -20,6 +20,7 @@ const HEADERS = {
     },
   },
   strictTransportSecurity: false,
+  xFrameOptions: { action: 'deny' },
 } as const;
 
 /** Its files hold no secrets, and need no token: the page itself asks for one. */

@@ -66,5 +66,7 @@ test('rates: a second each, calls, bytes and errors, two minutes back', () => {
     { calls: 0, bytes: 0, errors: 0 },
     { calls: 1, bytes: 0, errors: 1 },
   ]);
+  add(history, call(4, { time: 500_500 }));
+  assert.equal(history.rates(502_500).raw?.at(-3)?.calls, 3, 'the clock was set back');
   assert.deepEqual(history.rates(502_500 + RATE_SECONDS * 1000).raw?.at(-1), { calls: 0, bytes: 0, errors: 0 });
 });

@@ -145,6 +145,7 @@ test('the service is killed and started anew: the page recovers by itself', asyn
   if (!opened) return;
   const { page, service } = opened;
   await write(page, { level: 'raw', target: 'null', msg: 'before' });
+  await rowOf(page, 1);
   service.child.kill('SIGKILL');
   await page.locator('#state[data-state=lost]').waitFor();
   const second = await startService(t, {
@@ -207,6 +208,35 @@ test('a row opens to the whole record, its bytes as hex and text', async (t) => 
   assert.equal(await page.isVisible('#record'), false);
 });
 
+test('a click on a row of a busy table opens what was pressed', async (t) => {
+  const opened = await live(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  let over = false;
+  const running = burst(service, 4000, { ratePerSecond: 500 }).finally(() => {
+    over = true;
+  });
+  await page.locator('#rows [role=row]').nth(5).waitFor();
+  for (let clicks = 0; clicks < 8 && !over; clicks++) {
+    const box = await page.locator('#grid').boundingBox();
+    assert.ok(box);
+    await page.mouse.move(box.x + 200, box.y + 100);
+    await page.mouse.down();
+    const pressed = await page.evaluate(
+      `document.elementFromPoint(${box.x + 200}, ${box.y + 100}).closest('[role=row]').querySelector('.seq').textContent`,
+    );
+    // Some frames pass, as under a person's finger, and the stream goes on.
+    for (let frames = 0; frames < 10; frames++) await page.evaluate('new Promise(requestAnimationFrame)');
+    await page.mouse.up();
+    await page.locator('#record dd').nth(1).waitFor();
+    assert.equal(await page.locator('#record dd').nth(1).innerText(), pressed);
+    await page.click('#record-close');
+    await page.click('#newer');
+    await page.locator('#newer').waitFor({ state: 'hidden' });
+  }
+  await running;
+});
+
 test('filters: by level, by target, errors only', async (t) => {
   const opened = await live(t);
   if (!opened) return;
@@ -228,6 +258,55 @@ test('filters: by level, by target, errors only', async (t) => {
   await counts(0);
   await page.uncheck('#filter [name=errors]');
   await counts(30);
+});
+
+test('pause and resume while it connects: one connection, each record once', async (t) => {
+  const service = await startService(t, { args: NULL });
+  await burst(service, 5);
+  const opened = await openPage(t, 'about:blank');
+  if (!opened) return;
+  const { page } = opened;
+  // Answers that are slow, as over a bad line: only when it is asked for the oldest record.
+  const held: (() => void)[] = [];
+  await page.route('**/events?limit=1', async (route) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    await route.continue();
+  });
+  await page.goto(service.url);
+  const asked = async (count: number) => {
+    while (held.length < count) await page.evaluate('new Promise(requestAnimationFrame)');
+  };
+  await asked(1);
+  await page.click('#pause:has-text("Pause")');
+  await page.locator('#state[data-state=paused]').waitFor();
+  held[0]?.();
+  await page.click('#pause:has-text("Resume")');
+  await asked(2);
+  held[1]?.();
+  await isLive(page);
+  await page.locator('#counts:text-is("5 rows of 5 records")').waitFor();
+  await burst(service, 5);
+  await page.locator('#counts:text-is("10 rows of 10 records")').waitFor();
+  assert.deepEqual(
+    await page.locator('#rows .seq').allInnerTexts(),
+    Array.from({ length: 10 }, (_, index) => `${10 - index}`),
+  );
+});
+
+test('the filter that is shown is the one in force, also when the service has other targets than before', async (t) => {
+  const opened = await live(t, [...NULL, '--target', 'other=/dev/null']);
+  if (!opened) return;
+  const { page, service } = opened;
+  await burst(service, 3);
+  await page.selectOption('#filter-target', 'other');
+  await page.locator('#counts:text-is("0 rows of 3 records")').waitFor();
+  await page.locator('#rows [role=row]').waitFor({ state: 'detached' });
+  await service.stop();
+  await page.locator('#state[data-state=lost]').waitFor();
+  await startService(t, { args: [...NULL, '--port', new URL(service.url).port] });
+  await page.locator('#rows .note').waitFor();
+  await page.locator('#counts:text-is("4 rows of 3 records")').waitFor();
+  assert.equal(await page.inputValue('#filter-target'), '');
 });
 
 test('100,000 rows: few of them are in the document, each can be reached, and a scrolled table stands still', async (t) => {
@@ -381,6 +460,7 @@ test('the curl line does the same', async (t) => {
   const opened = await live(t);
   if (!opened) return;
   const { page, service } = opened;
+  assert.match((await page.textContent('#curl')) ?? '', /"level":"raw","target":"stdout"/, 'from the first on');
   await write(page, { level: 'raw', target: 'null', msg: `it's "$HOME" \\ \n` });
   await page.click('summary:has-text("curl")');
   const line = await page.innerText('#curl');
@@ -451,6 +531,14 @@ test('360 pixels wide: nothing sticks out', async (t) => {
   const { page, service } = opened;
   await burst(service, 10);
   await page.click('#rows .message');
+  // Drawn while it was wide, as when a phone is turned.
+  await page.setViewportSize({ width: 900, height: 740 });
+  await page.click('#compare');
+  await page.selectOption('#compare-target', 'null');
+  await page.fill('[name=count]', '100');
+  await page.click('#compare-start');
+  await page.locator('#compare-status:has-text("Done")').waitFor();
+  await page.setViewportSize({ width: 360, height: 740 });
   for (const tab of ['#calls', '#compare', '#anatomy']) {
     await page.click(tab);
     assert.ok(((await page.evaluate('document.documentElement.scrollWidth')) as number) <= 360, tab);

@@ -37,6 +37,12 @@ test('hex and text side by side; what was not UTF-8 is not made up', () => {
     { offset: '0000', hex: 'c3 a9 1b 20 30 31 32 33 34 35 36 37 38 39 61 62', text: 'é·␛ 0123456789ab' },
     { offset: '0010', hex: '63 64 65 66 ??', text: 'cdef�' },
   ]);
+  const early = preview(Buffer.concat([Buffer.from([0xe2, 0x82]), Buffer.from('x'.repeat(16))]), true);
+  assert.deepEqual(
+    hexLines(early).map(({ offset }) => offset),
+    ['0000', '????'],
+    'how many bytes it was nobody knows',
+  );
   assert.deepEqual(hexLines(''), []);
 });
 

@@ -44,6 +44,12 @@ for (const [origin, status] of ORIGINS) {
   });
 }
 
+test('no answer may be framed', async (t) => {
+  const { app } = testApp(t);
+  for (const url of ['/', '/docs/', '/health', '/nowhere'])
+    assert.equal((await app.inject(url)).headers['x-frame-options'], 'DENY', url);
+});
+
 test("a scheme's own port may be left out on either side", async (t) => {
   const { app } = testApp(t);
   for (const [host, origin] of [

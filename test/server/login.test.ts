@@ -51,7 +51,7 @@ test('the right token gives a cookie that opens every route, and the stream', as
   assert.equal(answer.statusCode, 204);
   assert.match(
     `${answer.headers['set-cookie']}`,
-    /^syswire-8080=\d+\.[\da-f]{64}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/,
+    /^syswire-8080=\d+-[\da-f]{16}\.[\da-f]{64}; Path=\/; Max-Age=43200; HttpOnly; SameSite=Strict$/,
   );
   assert.equal(await statusWith(app, cookieOf(answer)), 200);
   assert.equal(await statusWith(app, `a=b; ${cookieOf(answer)}; c=d`), 200);
@@ -65,7 +65,7 @@ test('the right token gives a cookie that opens every route, and the stream', as
 test('a cookie that is none of ours opens nothing', async (t) => {
   const app = testApp(t, { token: TOKEN });
   const good = cookieOf(await login(app, TOKEN));
-  const [, expires, signature] = /=(\d+)\.(\w+)$/.exec(good) as unknown as [string, string, string];
+  const [, expires, signature] = /=([\w-]+)\.(\w+)$/.exec(good) as unknown as [string, string, string];
   const other = cookieOf(await login(testApp(t, { token: TOKEN }), TOKEN));
   const last = signature.endsWith('0') ? '1' : '0';
   for (const cookie of [
@@ -73,7 +73,7 @@ test('a cookie that is none of ours opens nothing', async (t) => {
     'syswire-8080=',
     `syswire-8080=${expires}.${signature.slice(0, -1)}`,
     `syswire-8080=${expires}.${signature.slice(0, -1)}${last}`,
-    `syswire-8080=${Number(expires) + 1}.${signature}`,
+    `syswire-8080=${Number.parseInt(expires, 10) + 1}${expires.slice(expires.indexOf('-'))}.${signature}`,
     `syswire-8081=${expires}.${signature}`,
     other,
   ])
@@ -158,6 +158,10 @@ test('logging out takes the cookie back; without a token there is nothing to log
     [204, 'syswire-8080=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict'],
   );
   assert.equal((await app.app.inject('/health')).json().token, true);
+  const [mine, yours] = [cookieOf(await login(app, TOKEN)), cookieOf(await login(app, TOKEN))];
+  await app.app.inject({ method: 'POST', url: '/logout', headers: { host: HOST, cookie: mine } });
+  assert.equal(await statusWith(app, mine), 401, 'a copy of it is no use any more');
+  assert.equal(await statusWith(app, yours), 200);
   const open = testApp(t);
   assert.equal((await open.app.inject('/health')).json().token, false);
   assert.equal((await open.app.inject('/levels')).statusCode, 200);

@@ -91,8 +91,8 @@ export function createRates(): Rates {
         plot.setData([x, seconds?.map(({ calls }) => calls) ?? idle, seconds?.map((at) => at.errors) ?? idle]);
         // The last whole second: this one is not over.
         const now = seconds?.at(-2) ?? { calls: 0, bytes: 0, errors: 0 };
-        text.textContent = `${number(now.calls)} calls/s, ${bytes(now.bytes)}/s`;
-        errors.textContent = `${number(now.errors)} errors/s`;
+        text.textContent = `${number(now.calls)} calls/s`;
+        errors.textContent = `${bytes(now.bytes)}/s, ${number(now.errors)} errors/s`;
         errors.classList.toggle('bad', now.errors > 0);
       }
     },

@@ -73,7 +73,7 @@ for (const [name, { width, height, scheme, show }] of Object.entries(VIEWS)) {
   await page.goto(url);
   await page.locator('#rows [role=row]').first().waitFor();
   // The rates come once a second.
-  await page.locator('.small .now:has-text("calls/s")').first().waitFor();
+  await page.locator('.small .errors:has-text("errors/s")').first().waitFor();
   await show(page);
   await page.screenshot({ path: `docs/${name}.png` });
   await page.close();

@@ -65,11 +65,8 @@ export const burst: Verb = async ({ args, env, print, terminal }) => {
   const { values, positionals } = parseFlags({
     args,
     options: {
-      target: { type: 'string' },
       count: { type: 'string' },
       rate: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
       ...CLIENT_FLAGS,
     },
     allowPositionals: true,

@@ -6,7 +6,14 @@ import { WebSocket } from 'ws';
 import type { Problem } from '../server/schema/problem.js';
 import { NoAnswer, UsageError } from './verb.js';
 
-export const CLIENT_FLAGS = { url: { type: 'string' }, token: { type: 'string' } } as const;
+/** What every verb that asks a service takes. */
+export const CLIENT_FLAGS = {
+  url: { type: 'string' },
+  token: { type: 'string' },
+  target: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const;
 export const CLIENT_HELP = `  --url URL        where the service is (http://127.0.0.1:8080), or SYSWIRE_URL
   --token TOKEN    what it was started with, or SYSWIRE_TOKEN`;
 

@@ -27,11 +27,8 @@ export const watch: Verb = async ({ args, env, print, note, fail, stdout, leave,
     options: {
       since: { type: 'string' },
       level: { type: 'string' },
-      target: { type: 'string' },
       'request-id': { type: 'string' },
       errors: { type: 'boolean' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
       ...CLIENT_FLAGS,
     },
   });

@@ -21,10 +21,7 @@ export const write: Verb = async ({ args, env, print, fail }) => {
   const { values, positionals } = parseFlags({
     args,
     options: {
-      target: { type: 'string' },
       timeout: { type: 'string' },
-      json: { type: 'boolean' },
-      help: { type: 'boolean', short: 'h' },
       ...CLIENT_FLAGS,
     },
     allowPositionals: true,

@@ -19,14 +19,14 @@ const ROADS: Record<Level['id'], (level: Level) => Step[]> = {
   raw: (level) => [own(level), enters(level)],
   int80: (level) => [own(level), enters(level)],
   uring: (level) => [own(level), ['a ring in shared memory', 'an entry: IORING_OP_WRITE'], enters(level)],
-  os: ({ via }) => [
+  os: ({ via: { symbol, library, address } }) => [
     ['koffi', 'a foreign function interface'],
-    [via.symbol ?? '?', [via.library, via.address].filter(Boolean).join(' at ')],
+    [symbol ?? '?', [library, address].filter(Boolean).join(' at ')],
     ['its own instruction', 'the library chooses it'],
   ],
-  std: ({ via }) => [
+  std: ({ via: { library } }) => [
     ['fs.writeSync', 'Node’s standard library'],
-    ['libuv', via.library ?? ''],
+    ['libuv', library ?? ''],
     ['libc', 'write'],
     ['its own instruction', 'the library chooses it'],
   ],

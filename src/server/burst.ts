@@ -1,9 +1,8 @@
 // One message, many calls: as fast as they go, or at a rate. One burst at a time. Knows no transport.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { LEVEL_IDS, type LevelId } from '../syscalls/contract.js';
 import { osError } from '../syscalls/errno.js';
-import type { Caller, Job } from './call.js';
+import { type Caller, type Job, told } from './call.js';
 import { type Lasting, SLICE_MS, type WhenGone } from './lasting.js';
 import { refusal } from './problem.js';
 import { type BurstRequest, type BurstResult, MAX_BURST_MS } from './schema/calls.js';
@@ -109,12 +108,8 @@ function resultOf(job: Job, { start, firstSeq, refused, min, max, buckets, histo
   // The upper end of a bucket may lie above the longest.
   const within = (percent: number): number => Math.min(max, histogram.percentile(percent));
   return {
-    requestId: job.requestId,
-    level: LEVEL_IDS[job.level] as LevelId,
-    target: job.targetName,
-    requested: job.bytes.length,
+    ...told(job),
     count: job.calls,
-    written: job.written,
     errors: Object.fromEntries([...refused].map(([result, times]) => [osError(result)?.code, times])),
     durationNs: {
       min,

@@ -119,6 +119,15 @@ export function createCaller({ levels, targets, journal }: CallerOptions): Calle
   };
 }
 
+/** What the answer says of any job. */
+export const told = ({ requestId, level, targetName, bytes, written }: Job) => ({
+  requestId,
+  level: LEVEL_IDS[level] as LevelId,
+  target: targetName,
+  requested: bytes.length,
+  written,
+});
+
 /** A refusal for what may go better at another time. */
 export const tooLate = (why: string): Refusal =>
   refusal(503, `${why}: no call was made`, undefined, { 'retry-after': '1' });

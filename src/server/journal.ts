@@ -94,7 +94,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   const oldest = (): number => Math.max(1, next - capacity);
 
   /**
-   * The JSON of a CallRecord (schema.ts); the test of the journal holds it to that shape. By hand, and put
+   * The JSON of a CallRecord (schema/records.ts); the test of the journal holds it to that shape. By hand, and put
    * together by join(): a serializer's `+=` takes four times as long, and leaves a tree of its parts behind,
    * three times as large as the text. Ids have no character that JSON escapes.
    */

@@ -1,10 +1,9 @@
 // One write or many → calls → results, waiting for room where a request allows it. Knows no transport.
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { LEVEL_IDS, type LevelId } from '../syscalls/contract.js';
 import { negated, osError } from '../syscalls/errno.js';
 import type { Target } from '../syscalls/target.js';
 import { waitForRoom } from '../syscalls/wait.js';
-import { type Caller, type Job, tooLate } from './call.js';
+import { type Caller, type Job, told, tooLate } from './call.js';
 import { type Lasting, SLICE_MS, type WhenGone } from './lasting.js';
 import { problem, type Refusal, refusal } from './problem.js';
 import type { WriteRequest, WriteResult } from './schema/calls.js';
@@ -146,11 +145,7 @@ export function createWriter({ caller, lasting, targets, maxWaiting }: WriterOpt
 
 function resultOf(job: Job): WriteResult {
   return {
-    requestId: job.requestId,
-    level: LEVEL_IDS[job.level] as LevelId,
-    target: job.targetName,
-    requested: job.bytes.length,
-    written: job.written,
+    ...told(job),
     error: osError(job.result),
     calls: job.calls,
     seq: job.seq,

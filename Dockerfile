@@ -11,8 +11,8 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca \
-    npm ci --ignore-scripts --no-audit --no-fund --cache /tmp/npm \
+RUN --mount=type=secret,id=npmrc --mount=type=secret,id=ca \
+    NPM_CONFIG_USERCONFIG=/run/secrets/npmrc npm ci --ignore-scripts --no-audit --no-fund --cache /tmp/npm \
  && rm -rf /tmp/npm
 COPY . .
 RUN npm run --silent build

@@ -448,6 +448,24 @@ test('watch: a lost connection, and nothing is missing or twice; what the ring l
   assert.match(got.err, /^(syswire: lost the connection .*\nsyswire: connected to .* again\n){2}$/);
 });
 
+test('watch: a connection lost right after a gap: the gap is told once', async (t) => {
+  const { app, post } = testApp(t, { history: 4 });
+  const way = await cuttable(t, await listen(app));
+  for (let i = 0; i < 10; i++) await post({ level: 'raw', msg: 'x', target: 'out' });
+  const { until, lines, got } = watcher(t, ['--json', '--since', '1', '--level', 'os'], way.url);
+  await until(() => lines().length === 2);
+  way.cut();
+  await until(() => /again\n$/.test(got.err) && got.err.includes('connected'));
+  await post({ level: 'os', msg: 'x', target: 'out' });
+  await until(() => lines().some((line) => line.includes('"call"')));
+  const told = lines()
+    .map((line) => JSON.parse(line))
+    .filter(({ type }) => type !== 'hello');
+  assert.deepEqual(told[0], { type: 'gap', from: 1, to: 6 });
+  assert.equal(told.filter(({ type }) => type === 'gap').length, 1);
+  assert.equal(told.at(-1).seq, 11);
+});
+
 test('watch: a service started anew is said, and seen from its first record', async (t) => {
   const first = await startService(t);
   const { port } = new URL(first.url);

@@ -96,6 +96,11 @@ const FLAGS = {
     help: `how many may be subscribed to the stream at once (${DEFAULTS.maxSubscribers})`,
     shape: wholeNumber(0, 100_000).default(DEFAULTS.maxSubscribers),
   },
+  'max-waiting': {
+    value: 'N',
+    help: `how many requests may wait for one target, or for their turn (${DEFAULTS.maxWaiting})`,
+    shape: wholeNumber(0, 100_000).default(DEFAULTS.maxWaiting),
+  },
   record: {
     value: 'FILE',
     help: 'append every record to a file, one JSON object a line',
@@ -127,6 +132,7 @@ export type Config = {
   token: string | undefined;
   history: number;
   maxSubscribers: number;
+  maxWaiting: number;
   record: string | undefined;
   bodyLimit: number;
 };
@@ -207,6 +213,7 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
     token: secret,
     history: values.history,
     maxSubscribers: values['max-subscribers'],
+    maxWaiting: values['max-waiting'],
     record: values.record,
     bodyLimit: values['body-limit'],
   };

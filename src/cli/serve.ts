@@ -71,7 +71,8 @@ export const serve: Verb = async ({ args, env, print, fail, untilSignal }) => {
     app = buildApp({ ...options, logger });
     // Fastify's own line has the address inside its text; ours has it as a field.
     app.log.level = 'silent';
-    await app.listen({ host, port });
+    // For this name Fastify would open a second server, on the other family's address, that has none of our limits.
+    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port });
     app.log.level = logLevel;
   } catch (error) {
     await app?.close();

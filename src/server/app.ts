@@ -5,7 +5,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
 import swaggerUi from '@fastify/swagger-ui';
 import websocket from '@fastify/websocket';
-import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
@@ -13,15 +19,26 @@ import { openTarget, type Target } from '../syscalls/target.js';
 import { asyncApi } from './asyncapi.js';
 import { createBurst } from './burst.js';
 import { createCaller } from './call.js';
+import { countConnections } from './connections.js';
+import { createCounts } from './counts.js';
 import { createStream } from './events.js';
 import { createGuard, tokenCheck } from './guard.js';
 import { addRoutes } from './http.js';
 import { createJournal } from './journal.js';
 import { createLasting } from './lasting.js';
 import { createSessions } from './login.js';
+import { createMetrics } from './metrics.js';
 import { addOpenApi } from './openapi.js';
 import { addPage } from './page.js';
-import { answerError, answerUnknown, onClientError, refusal, refuseConnection } from './problem.js';
+import {
+  answerClientError,
+  answerError,
+  answerUnknown,
+  busy,
+  type Refusal,
+  refusal,
+  refuseConnection,
+} from './problem.js';
 import { recordTo } from './record.js';
 import { serializerCompiler } from './serialize.js';
 import { openTargets } from './targets.js';
@@ -40,6 +57,8 @@ export type AppOptions = {
   history?: number;
   /** How many may be subscribed to the stream at once (256). */
   maxSubscribers?: number;
+  /** How many requests may wait for one target (100). */
+  maxWaiting?: number;
   /** A file to append every record to. */
   record?: string | undefined;
   /** The largest body, in bytes (4 MiB). */
@@ -51,18 +70,19 @@ export type AppOptions = {
 export const DEFAULTS = {
   history: 65_536,
   maxSubscribers: 256,
+  maxWaiting: 100,
   bodyLimit: 4 << 20,
   faults: process.platform === 'linux',
 };
-/** Requests that may wait for one target. */
-const MAX_WAITING = 100;
+/** Connections besides those of subscribers: many more than a machine's own clients open, fewer than there are descriptors. */
+const MAX_CONNECTIONS = 1000;
 /** How long a stop lets waiting writes and bursts go on, so that all is over in 5 s. */
 const STOP_GRACE_MS = 4000;
 /** How long answers may take to leave once nothing waits; a connection that sent no whole request has nothing to wait for. */
 const LINGER_MS = 300;
-/** How long a request may take to arrive, headers and body. */
+/** How long a request may take to arrive, headers and body: 4 MiB at 70 kB a second, and no longer for who sends nothing. */
 const REQUEST_TIMEOUT_MS = 60_000;
-/** The longest query there is fits many times over. */
+/** The longest query there is, and a browser's cookies for all of this host's ports, fit many times over; Node's own limit. */
 const MAX_HEADER_BYTES = 16 << 10;
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
@@ -97,17 +117,25 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     record?.close();
     throw error;
   }
+  const counts = createCounts(LEVEL_IDS.length, targets.length);
+  const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
   const journal = createJournal({ capacity: options.history ?? DEFAULTS.history, levels: LEVEL_IDS, targets });
-  const caller = createCaller({ levels, targets, journal });
+  const caller = createCaller({ levels, targets, journal, counts });
   const lasting = createLasting();
-  const writer = createWriter({ caller, lasting, targets, maxWaiting: MAX_WAITING });
-  const burst = createBurst({ caller, lasting });
+  const writer = createWriter({
+    caller,
+    lasting,
+    targets,
+    maxWaiting: options.maxWaiting ?? DEFAULTS.maxWaiting,
+    counts,
+  });
+  const burst = createBurst({ caller, lasting, counts });
   const isToken = options.token === undefined ? null : tokenCheck(options.token);
-  const { isLoggedIn, addRoutes: addLogin } = createSessions(isToken ?? (() => true));
+  const { isLoggedIn, addRoutes: addLogin } = createSessions(isToken ?? (() => true), counts);
   const guard = createGuard({ allowHost: options.allowHost ?? [], isToken, isLoggedIn });
   const service = { run: randomUUID().slice(0, 8), pid: process.pid, started: Date.now() };
   const maxSubscribers = options.maxSubscribers ?? DEFAULTS.maxSubscribers;
-  const stream = createStream({ journal, service, maxSubscribers });
+  const stream = createStream({ journal, service, maxSubscribers, delivery: deliveries.stream });
 
   let requests = 0;
   let stopping = false;
@@ -127,10 +155,15 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false },
     genReqId: requestId,
-    frameworkErrors: answerError,
-    clientErrorHandler: onClientError,
+    frameworkErrors: (error, request, reply) => {
+      // It came too early for any hook.
+      counts.answer(error.statusCode ?? 500);
+      answerError(error, request, reply, counts);
+    },
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, counts),
   });
-  app.setErrorHandler(answerError);
+  const connections = countConnections(app.server, MAX_CONNECTIONS + maxSubscribers, () => counts.limit('connections'));
+  app.setErrorHandler((error: FastifyError | Refusal, request, reply) => answerError(error, request, reply, counts));
   app.setNotFoundHandler((request) => answerUnknown(app, request));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
@@ -149,8 +182,13 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     reply.header('x-request-id', request.id);
     // Nothing of it may be framed: clicks on /docs make calls.
     reply.header('x-frame-options', 'DENY');
+    if (connections.isExcess(request.raw.socket)) {
+      counts.limit('connections');
+      reply.header('connection', 'close');
+      throw busy('there are as many connections as there may be: close some, or try again later');
+    }
     guard(request);
-    if (stopping) throw refusal(503, 'the service is stopping', undefined, { 'retry-after': '1' });
+    if (stopping) throw busy('the service is stopping');
     // An upgrade takes the connection from Node's parser: what is not WebSocket cannot be served any more.
     const { upgrade } = request.headers;
     if (request.ws && (request.routeOptions.url !== '/events' || upgrade?.toLowerCase() !== 'websocket'))
@@ -161,7 +199,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     done();
   });
 
-  app.addHook('onSend', (_request, reply, payload, done) => {
+  app.addHook('onSend', (request, reply, payload, done) => {
+    counts.answer(reply.statusCode, request.method, request.routeOptions.url);
     // Kept alive after its answer, a connection would hold up close().
     if (stopping) reply.header('connection', 'close');
     done(null, payload);
@@ -171,10 +210,29 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.register(swaggerUi, { routePrefix: '/docs' });
   app.register(addPage);
   app.after(() => {
-    app.websocketServer.on('wsClientError', (error: Error, socket: Socket) =>
-      refuseConnection(socket, 400, error.message),
-    );
-    addRoutes(app, { levels, targets, journal, writer, burst, stream, service, needsToken: isToken !== null });
+    app.websocketServer.on('wsClientError', (error: Error, socket: Socket) => {
+      counts.answer(400, 'GET', '/events');
+      refuseConnection(socket, 400, error.message);
+    });
+    addRoutes(app, {
+      levels,
+      targets,
+      journal,
+      writer,
+      burst,
+      stream,
+      service,
+      needsToken: isToken !== null,
+      counts,
+      metrics: createMetrics({
+        counts,
+        targets,
+        connections: connections.open,
+        subscribers: stream.subscribers,
+        waiting: writer.waiting,
+        deliveries,
+      }),
+    });
     addLogin(app);
     app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) => {
       reply.type('application/yaml; charset=utf-8').send(app.swagger({ yaml: true }));
@@ -195,7 +253,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
 
   let stopRecording = (): void => {};
   if (record) {
-    stopRecording = recordTo(record, journal, (error) => {
+    stopRecording = recordTo(record, journal, deliveries.file, (error) => {
       if (error) app.log.error({ err: error, file: options.record }, 'the record file takes nothing: records wait');
       else app.log.info({ file: options.record }, 'the record file takes records again');
     });

@@ -3,8 +3,9 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import { osError } from '../syscalls/errno.js';
 import { type Caller, type Job, told } from './call.js';
+import type { Counts } from './counts.js';
 import { type Lasting, SLICE_MS, type WhenGone } from './lasting.js';
-import { refusal } from './problem.js';
+import { busy } from './problem.js';
 import { type BurstRequest, type BurstResult, MAX_BURST_MS } from './schema/calls.js';
 
 /** How much longer than MAX_BURST_MS a burst at a rate may take, whose last timer comes late. */
@@ -19,7 +20,7 @@ const UNLIMITED = 1e12;
  */
 export type Burst = (request: BurstRequest, requestId: string, whenGone: WhenGone) => Promise<BurstResult>;
 
-export type BurstOptions = { caller: Caller; lasting: Lasting };
+export type BurstOptions = { caller: Caller; lasting: Lasting; counts: Counts };
 
 /** What the calls of a burst have come to so far. */
 type Tally = {
@@ -45,7 +46,7 @@ function bucketOf(ns: number): number {
 /** The shortest time of a bucket, in ns. */
 const leastOf = (bucket: number): number => (8 + (bucket & 7)) * 2 ** ((bucket >> 3) - 3);
 
-export function createBurst({ caller: { prepare, call }, lasting }: BurstOptions): Burst {
+export function createBurst({ caller: { prepare, call }, lasting, counts }: BurstOptions): Burst {
   /** When the burst that runs will be over at the latest, on performance.now()'s clock. */
   let over: number | null = null;
 
@@ -91,10 +92,13 @@ export function createBurst({ caller: { prepare, call }, lasting }: BurstOptions
   return async ({ count, ratePerSecond = UNLIMITED, ...request }, requestId, whenGone) => {
     const job = prepare(request, requestId);
     const now = performance.now();
-    if (over !== null)
-      throw refusal(503, 'another burst runs, and there is one at a time: try again later', undefined, {
-        'retry-after': `${Math.max(1, Math.ceil((over - now) / 1000))}`,
-      });
+    if (over !== null) {
+      counts.limit('bursts');
+      throw busy(
+        'another burst runs, and there is one at a time: try again later',
+        Math.max(1, Math.ceil((over - now) / 1000)),
+      );
+    }
     over = now + (count / ratePerSecond) * 1000;
     try {
       return await lasting.run(whenGone, (signal) => run(job, count, ratePerSecond / 1000, signal));

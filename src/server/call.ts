@@ -1,8 +1,9 @@
 // A checked request → what its calls need, and one call with its record. Knows no transport.
 import { LEVEL_IDS, type Level, type LevelId } from '../syscalls/contract.js';
 import type { Target } from '../syscalls/target.js';
+import type { Counts } from './counts.js';
 import type { Journal } from './journal.js';
-import { type Refusal, refusal } from './problem.js';
+import { busy, type Refusal, refusal } from './problem.js';
 import type { WriteRequest } from './schema/calls.js';
 
 /** What one request has come to so far. */
@@ -49,9 +50,10 @@ export type CallerOptions = {
   levels: Record<LevelId, Level>;
   targets: readonly Target[];
   journal: Journal;
+  counts: Counts;
 };
 
-export function createCaller({ levels, targets, journal }: CallerOptions): Caller {
+export function createCaller({ levels, targets, journal, counts }: CallerOptions): Caller {
   const targetIndex = new Map(targets.map(({ name }, index) => [name, index]));
   let epoch = performance.timeOrigin;
   let ended = false;
@@ -106,6 +108,7 @@ export function createCaller({ levels, targets, journal }: CallerOptions): Calle
       const result = job.write(job.fd, bytes);
       job.end = performance.now();
       job.callNs = Math.round((job.end - before) * 1e6);
+      counts.call(job.level, job.target, result, job.callNs);
       job.seq = journal.append(epoch + before, job.requestId, job.level, job.target, bytes, result, job.callNs);
       job.result = result;
       job.calls += 1;
@@ -128,6 +131,5 @@ export const told = ({ requestId, level, targetName, bytes, written }: Job) => (
   written,
 });
 
-/** A refusal for what may go better at another time. */
-export const tooLate = (why: string): Refusal =>
-  refusal(503, `${why}: no call was made`, undefined, { 'retry-after': '1' });
+/** A refusal of what would have been done, had it come earlier. */
+export const tooLate = (why: string): Refusal => busy(`${why}: no call was made`);

@@ -1,7 +1,7 @@
 // GET /events over WebSocket. A subscriber is a cursor into the journal, not a queue: a slow one
 // costs no memory, and is told with exact numbers what the ring overtook.
 import type { WebSocket } from 'ws';
-import { type Cursor, createCursor, type Filter, type Journal } from './journal.js';
+import { type Cursor, createCursor, type Delivery, type Filter, type Journal } from './journal.js';
 import type { Hello, StreamError } from './schema/records.js';
 
 /** One frame's size, about, and how much may lie in a socket's buffer before its cursor waits. */
@@ -33,7 +33,9 @@ export type Subscription = {
 };
 
 export type Stream = {
-  /** Whether there are as many subscribers as there may be. */
+  /** How many subscribers there are. */
+  subscribers: () => number;
+  /** Whether there are as many as there may be. */
   isFull: () => boolean;
   /** Streams records into a socket until either end closes it. */
   subscribe: (socket: WebSocket, subscription: Subscription) => void;
@@ -45,6 +47,8 @@ export type StreamOptions = {
   journal: Journal;
   service: Run;
   maxSubscribers: number;
+  /** Where what all subscribers are given is counted. */
+  delivery: Delivery;
   /** How often a sign of life is asked for, in ms. */
   heartbeatMs?: number;
 };
@@ -67,7 +71,8 @@ type Subscriber = {
   silentBeats: number;
 };
 
-export function createStream({ journal, service, maxSubscribers, heartbeatMs = HEARTBEAT_MS }: StreamOptions): Stream {
+export function createStream(options: StreamOptions): Stream {
+  const { journal, service, maxSubscribers, delivery, heartbeatMs = HEARTBEAT_MS } = options;
   const subscribers = new Set<Subscriber>();
   /** Those that may have something to be sent, whose turn was longest ago first. */
   const ready = new Set<Subscriber>();
@@ -137,11 +142,12 @@ export function createStream({ journal, service, maxSubscribers, heartbeatMs = H
   heart.unref();
 
   return {
+    subscribers: () => subscribers.size,
     isFull: () => subscribers.size >= maxSubscribers,
 
     subscribe(socket, subscription) {
       const next = journal.next();
-      const cursor = createCursor(journal, subscription.since ?? next, subscription.filter);
+      const cursor = createCursor(journal, subscription.since ?? next, delivery, subscription.filter);
       const subscriber: Subscriber = { socket, cursor, waits: false, silentBeats: 0 };
       subscribers.add(subscriber);
       socket.once('close', () => {

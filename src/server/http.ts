@@ -6,13 +6,13 @@ import { LEVEL_IDS, type Level, type LevelId } from '../syscalls/contract.js';
 import { elsewhere } from '../syscalls/levels.js';
 import type { Target } from '../syscalls/target.js';
 import type { Burst } from './burst.js';
+import type { Counts } from './counts.js';
 import { type Run, type Stream, type Subscription, sinceProblem } from './events.js';
 import type { Filter, Journal } from './journal.js';
 import type { WhenGone } from './lasting.js';
-import { refusal } from './problem.js';
-import { Health, Levels, Targets } from './schema/about.js';
+import { busy, problems, refusal } from './problem.js';
+import { Health, Levels, METRICS_TYPE, Metrics, Targets } from './schema/about.js';
 import { BurstRequest, BurstResult, WriteRequest, WriteResult, WritesRequest, WritesResult } from './schema/calls.js';
-import { Problem } from './schema/problem.js';
 import { Events, EventsQuery } from './schema/records.js';
 import { serializer } from './serialize.js';
 import { VERSION } from './version.js';
@@ -29,10 +29,10 @@ export type Routes = {
   stream: Stream;
   service: Run;
   needsToken: boolean;
+  counts: Counts;
+  /** The text of GET /metrics. */
+  metrics: () => Promise<string>;
 };
-
-const problems = <const S extends number>(...statuses: S[]): Record<S, typeof Problem> =>
-  Object.fromEntries(statuses.map((status) => [status, Problem])) as Record<S, typeof Problem>;
 
 /**
  * Runs what may last, and tells it when the client has gone. By the connection's end, not the answer's: an
@@ -60,7 +60,7 @@ const resultToJson = serializer(WriteResult);
 
 export function addRoutes(
   instance: FastifyInstance,
-  { levels, targets, journal, writer, burst, stream, service, needsToken }: Routes,
+  { levels, targets, journal, writer, burst, stream, service, needsToken, counts, metrics }: Routes,
 ): void {
   const app = instance.withTypeProvider<ZodTypeProvider>();
 
@@ -74,7 +74,7 @@ export function addRoutes(
           'Makes the call at the level asked for. 200 means that the operating system was asked: its refusal is a result too, in `error`. Every other status means that no call was made.',
         tags: ['calls'],
         body: WriteRequest,
-        response: { 200: WriteResult, ...problems(400, 401, 403, 404, 413, 415, 501, 503) },
+        response: { 200: WriteResult, ...problems(401, 404, 413, 415, 501) },
       },
     },
     (request, reply) => {
@@ -94,7 +94,7 @@ export function addRoutes(
           'Each as by `POST /write`, in order; one that the operating system refuses does not keep the next from being made. All are checked before the first call: if one is wrong, none is made. If the client goes away, the rest is not made.',
         tags: ['calls'],
         body: WritesRequest,
-        response: { 200: WritesResult, ...problems(400, 401, 403, 404, 413, 415, 501, 503) },
+        response: { 200: WritesResult, ...problems(401, 404, 413, 415, 501) },
       },
     },
     async (request, reply) => {
@@ -114,7 +114,7 @@ export function addRoutes(
           'Makes `count` calls, as fast as they go or `ratePerSecond` (by the millisecond: so many as are due, at once), and answers when they are made. One burst at a time. Other requests have their turn every 5 ms or so. Each call is a record with this request’s id, so that `GET /events?requestId=` follows it. If the client goes away, the burst ends.',
         tags: ['calls'],
         body: BurstRequest,
-        response: { 200: BurstResult, ...problems(400, 401, 403, 404, 413, 415, 501, 503) },
+        response: { 200: BurstResult, ...problems(401, 404, 413, 415, 501) },
       },
     },
     (request) => whileThere(request, (whenGone) => burst(request.body, request.id, whenGone)),
@@ -146,7 +146,7 @@ export function addRoutes(
         'With an upgrade to WebSocket: a live stream of text frames, each of one or more lines of JSON; the first is `{"type":"hello"}`, then `call` records, and `gap` where records were lost to a slow reader; asyncapi.yaml has it all. Without: the records that are kept, as JSON.',
       tags: ['records'],
       querystring: EventsQuery,
-      response: { 200: Events, ...problems(400, 401, 403, 404, 503) },
+      response: { 200: Events, ...problems(401, 404) },
     },
     // What cannot be served must be said before the upgrade, or by a frame after it; see wsHandler.
     preHandler: (request, _reply, done) => {
@@ -155,15 +155,12 @@ export function addRoutes(
           { pointer: '?limit', detail: 'not for WebSocket' },
         ]);
       subscriptionOf(request.query);
-      if (request.ws && stream.isFull())
-        throw refusal(
-          503,
+      if (request.ws && stream.isFull()) {
+        counts.limit('subscribers');
+        throw busy(
           'there are as many subscribers as there may be: try again later, or start with a larger --max-subscribers',
-          undefined,
-          {
-            'retry-after': '1',
-          },
         );
+      }
       done();
     },
     handler: (request, reply) => {
@@ -180,6 +177,7 @@ export function addRoutes(
     },
     wsHandler: (socket, request) => {
       const query = (request as FastifyRequest<{ Querystring: z.infer<typeof EventsQuery> }>).query;
+      counts.answer(101, 'GET', '/events');
       stream.subscribe(socket, subscriptionOf(query));
     },
   });
@@ -191,7 +189,7 @@ export function addRoutes(
         operationId: 'levels',
         summary: 'The levels, and how each reaches the kernel',
         tags: ['about'],
-        response: { 200: Levels, ...problems(401, 403) },
+        response: { 200: Levels, ...problems(401) },
       },
     },
     () => ({
@@ -210,7 +208,7 @@ export function addRoutes(
         operationId: 'targets',
         summary: 'Where a write can go',
         tags: ['about'],
-        response: { 200: Targets, ...problems(401, 403) },
+        response: { 200: Targets, ...problems(401) },
       },
     },
     () => ({
@@ -232,9 +230,28 @@ export function addRoutes(
         description: 'Needs no token.',
         tags: ['about'],
         security: [],
-        response: { 200: Health, ...problems(403) },
+        response: { 200: Health, ...problems() },
       },
     },
     () => ({ status: 'ok' as const, version: VERSION, ...service, next: journal.next(), token: needsToken }),
+  );
+
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        operationId: 'metrics',
+        summary: 'What happened so far, for Prometheus',
+        description:
+          'Calls by level, target and result, bytes, durations, HTTP answers, limits that somebody ran into, subscribers, records delivered and lost, waiting writes; the event loop’s lag and the process’s figures as prom-client has them.',
+        tags: ['about'],
+        response: { 200: Metrics, ...problems(401) },
+      },
+    },
+    async (_request, reply) =>
+      reply
+        .type(METRICS_TYPE)
+        .serializer((text: string) => text)
+        .send(await metrics()),
   );
 }

@@ -185,6 +185,9 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   };
 }
 
+/** How many records a reader, or several, were given, and how many the ring overtook before that. */
+export type Delivery = { delivered: number; lost: number };
+
 export type Cursor = {
   /**
    * Lines of JSON from here on, up to about `most` characters, and moves on. '' when there are none, or when
@@ -198,8 +201,12 @@ export type Cursor = {
 /** Records that one read looks at, so that a filter that lets none of millions pass holds nobody up. */
 const SCAN = 1 << 14;
 
-/** A place in the journal. What the ring overtook is told as a `gap`, its ends included, before filters. */
-export function createCursor(journal: Journal, from: number, filter: Filter = {}): Cursor {
+/**
+ * A place in the journal. What the ring overtook is told as a `gap`, its ends included, before filters.
+ *
+ * @param delivery where the cursor counts
+ */
+export function createCursor(journal: Journal, from: number, delivery: Delivery, filter: Filter = {}): Cursor {
   let at = from;
   return {
     read(most) {
@@ -208,12 +215,14 @@ export function createCursor(journal: Journal, from: number, filter: Filter = {}
       const oldest = journal.oldest();
       if (at < oldest) {
         found.push(JSON.stringify({ type: 'gap', from: at, to: oldest - 1 } satisfies Gap));
+        delivery.lost += oldest - at;
         at = oldest;
       }
       for (const end = Math.min(journal.next(), at + SCAN); at < end && size < most; at++) {
         if (!journal.matches(at, filter)) continue;
         const line = journal.line(at);
         found.push(line);
+        delivery.delivered += 1;
         size += line.length;
       }
       return found.join('\n');

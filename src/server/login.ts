@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { refusal } from './problem.js';
+import type { Counts } from './counts.js';
+import { busy, problems, refusal } from './problem.js';
 import { LoginRequest } from './schema/about.js';
-import { Problem } from './schema/problem.js';
 
 const LIFETIME_S = 12 * 60 * 60;
 /** A wrong token is answered so late, one after the other: nobody guesses by hand here. */
@@ -28,7 +28,7 @@ const cookieName = (host: string | undefined): string => `syswire-${/:(\d+)$/.ex
 /**
  * @param isToken whether a token is the right one, in constant time
  */
-export function createSessions(isToken: (token: string) => boolean): Sessions {
+export function createSessions(isToken: (token: string) => boolean, counts: Counts): Sessions {
   // A new one each start: who logged in before must do so again.
   const key = randomBytes(32);
   const sign = (session: string): Buffer => createHmac('sha256', key).update(session).digest();
@@ -70,13 +70,15 @@ export function createSessions(isToken: (token: string) => boolean): Sessions {
             tags: ['about'],
             security: [],
             body: LoginRequest,
-            response: { 204: Done, 400: Problem, 401: Problem, 403: Problem, 413: Problem, 415: Problem, 503: Problem },
+            response: { 204: Done, ...problems(401, 413, 415) },
           },
         },
         async ({ body, headers }, reply) => {
           if (!isToken(body.token)) {
-            if (wrong >= MAX_WRONG)
-              throw refusal(503, 'too many wrong tokens: try again later', undefined, { 'retry-after': '10' });
+            if (wrong >= MAX_WRONG) {
+              counts.limit('wrong-tokens');
+              throw busy('too many wrong tokens: try again later', MAX_WRONG);
+            }
             wrong += 1;
             turn = turn.then(() => sleep(WRONG_MS, undefined, { ref: false }));
             await turn;
@@ -98,7 +100,7 @@ export function createSessions(isToken: (token: string) => boolean): Sessions {
             summary: 'Takes the cookie back',
             tags: ['about'],
             security: [],
-            response: { 204: Done, 403: Problem },
+            response: { 204: Done, ...problems() },
           },
         },
         ({ headers }, reply) => {

@@ -39,7 +39,7 @@ const PROBLEMS: Record<string, { description: string; detail: string }> = {
   },
   503: {
     description: 'Too much waits already, or the service is stopping. No call was made.',
-    detail: '100 writes already wait for this target: try again later',
+    detail: '100 writes wait for this target, as many as may: try again later, or start with a larger --max-waiting',
   },
 };
 

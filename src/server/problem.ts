@@ -3,7 +3,8 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Problem } from './schema/problem.js';
+import type { Counts, Limit } from './counts.js';
+import { Problem } from './schema/problem.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
@@ -37,6 +38,21 @@ export function refusal(
   return error;
 }
 
+/**
+ * A refusal for what may go better at another time.
+ *
+ * @param seconds when that may be
+ */
+export const busy = (detail: string, seconds = 1): Refusal =>
+  refusal(503, detail, undefined, { 'retry-after': `${seconds}` });
+
+/** The answers to be documented for a route: these, and what any request may meet: a bad one, the guard, a busy service. */
+export const problems = <const S extends number = never>(...more: S[]): Record<S | 400 | 403 | 503, typeof Problem> =>
+  Object.fromEntries([400, 403, 503, ...more].map((status) => [status, Problem])) as Record<
+    S | 400 | 403 | 503,
+    typeof Problem
+  >;
+
 export function problem(status: number, detail: string, requestId?: string, errors?: FieldError[]): Problem {
   const title = STATUS_CODES[status] ?? 'Unknown';
   return { type: 'about:blank', title, status, detail, ...(requestId && { requestId }), ...(errors && { errors }) };
@@ -50,7 +66,7 @@ export function refuseConnection(socket: Socket, status: number, detail: string)
 }
 
 /** What Node's parser refuses before there is a request: https://nodejs.org/api/http.html#event-clienterror */
-export function onClientError(error: ConnectionError, socket: Socket): void {
+export function answerClientError(error: ConnectionError, socket: Socket, counts: Counts): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -61,12 +77,27 @@ export function onClientError(error: ConnectionError, socket: Socket): void {
     answering.once('finish', () => socket.end());
     return;
   }
-  if (error.code === 'HPE_HEADER_OVERFLOW')
-    refuseConnection(socket, 431, 'the headers are too large: send fewer or shorter ones');
-  else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    refuseConnection(socket, 408, 'the request did not arrive in time: send it faster');
-  else refuseConnection(socket, 400, `this is not HTTP/1.1: ${error.message}`);
+  const { status, detail, limit } = CLIENT_ERRORS[error.code] ?? {
+    status: 400,
+    detail: `this is not HTTP/1.1: ${error.message}`,
+  };
+  if (limit) counts.limit(limit);
+  counts.answer(status);
+  refuseConnection(socket, status, detail);
 }
+
+const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
+  HPE_HEADER_OVERFLOW: {
+    status: 431,
+    detail: 'the headers are too large: send fewer or shorter ones',
+    limit: 'headers',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: 408,
+    detail: 'the request did not arrive in time: send it faster',
+    limit: 'time',
+  },
+};
 
 /** What zod found, field by field: `#/msg` in a body, `?since` in a query; a key too many by its own place. */
 function fieldErrors({ validation = [], validationContext }: FastifyError): FieldError[] {
@@ -104,7 +135,13 @@ function explain(error: FastifyError | Refusal, request: FastifyRequest): Proble
 }
 
 /** Answers any error. */
-export function answerError(error: FastifyError | Refusal, request: FastifyRequest, reply: FastifyReply): void {
+export function answerError(
+  error: FastifyError | Refusal,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  counts: Counts,
+): void {
+  if ('code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') counts.limit('body');
   const answer = explain(error, request);
   if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'failed');
   if ('headers' in error) reply.headers(error.headers ?? {});

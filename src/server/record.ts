@@ -1,7 +1,7 @@
 // --record FILE: every record as a line of JSON, in order, so that the truth outlives the ring.
 import { writeSync } from 'node:fs';
 import type { Target } from '../syscalls/target.js';
-import { createCursor, type Journal } from './journal.js';
+import { createCursor, type Delivery, type Journal } from './journal.js';
 
 const BATCH = 1 << 16;
 const RETRY_MS = 1000;
@@ -12,15 +12,17 @@ const MOST_NEW = 1024;
  * Writes the journal to a file, as a reader of it like any other: when the file takes nothing (a
  * full disk), the records wait in the ring, and those that the ring overtakes are told as a `gap`.
  *
+ * @param delivery where it counts
  * @param onError told of each new error, and of null when it is over
  * @returns what writes the rest and ends it
  */
 export function recordTo(
   file: Target,
   journal: Journal,
+  delivery: Delivery,
   onError: (error: NodeJS.ErrnoException | null) => void,
 ): () => void {
-  const cursor = createCursor(journal, 1);
+  const cursor = createCursor(journal, 1, delivery);
   let pending: Buffer = Buffer.alloc(0);
   let failing: string | undefined;
   let retry: NodeJS.Timeout | undefined;

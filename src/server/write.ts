@@ -4,8 +4,9 @@ import { negated, osError } from '../syscalls/errno.js';
 import type { Target } from '../syscalls/target.js';
 import { waitForRoom } from '../syscalls/wait.js';
 import { type Caller, type Job, told, tooLate } from './call.js';
+import type { Counts } from './counts.js';
 import { type Lasting, SLICE_MS, type WhenGone } from './lasting.js';
-import { problem, type Refusal, refusal } from './problem.js';
+import { busy, problem, type Refusal, refusal } from './problem.js';
 import type { WriteRequest, WriteResult } from './schema/calls.js';
 import type { Problem } from './schema/problem.js';
 
@@ -32,6 +33,8 @@ export type Writer = {
     requestId: string,
     whenGone: WhenGone,
   ) => Promise<(WriteResult | Problem)[]>;
+  /** How many requests wait for each target, or for their turn. */
+  waiting: () => number[];
 };
 
 export type WriterOptions = {
@@ -40,9 +43,10 @@ export type WriterOptions = {
   targets: readonly Target[];
   /** How many requests may wait for one target. */
   maxWaiting: number;
+  counts: Counts;
 };
 
-export function createWriter({ caller, lasting, targets, maxWaiting }: WriterOptions): Writer {
+export function createWriter({ caller, lasting, targets, maxWaiting, counts }: WriterOptions): Writer {
   const { prepare, call } = caller;
   /** Per target: how many requests wait, and what the last of them resolves when it is done. */
   const turns = targets.map(() => ({ waiting: 0, last: Promise.resolve() }));
@@ -71,10 +75,12 @@ export function createWriter({ caller, lasting, targets, maxWaiting }: WriterOpt
   async function inTurn(job: Job, timeoutMs: number, signal: AbortSignal): Promise<WriteResult> {
     const deadline = performance.now() + timeoutMs;
     const turn = turns[job.target] as (typeof turns)[number];
-    if (turn.waiting >= maxWaiting)
-      throw refusal(503, `${maxWaiting} writes already wait for this target: try again later`, undefined, {
-        'retry-after': '1',
-      });
+    if (turn.waiting >= maxWaiting) {
+      counts.limit('waiting');
+      throw busy(
+        `${maxWaiting} writes wait for this target, as many as may: try again later, or start with a larger --max-waiting`,
+      );
+    }
     const ahead = turn.waiting === 0 ? null : turn.last;
     let done = (): void => {};
     const mine = new Promise<void>((resolve) => {
@@ -113,6 +119,8 @@ export function createWriter({ caller, lasting, targets, maxWaiting }: WriterOpt
   }
 
   return {
+    waiting: () => turns.map(({ waiting }) => waiting),
+
     write(request, requestId, whenGone) {
       const job = prepare(request, requestId);
       if (request.timeoutMs === 0) return atOnce(job);

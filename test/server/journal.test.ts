@@ -73,7 +73,8 @@ test('a line is what the serializer of its shape would make of it', () => {
 
 test('a cursor reads on, in frames of about the size asked for, and names the gap', () => {
   const journal = make(10);
-  const cursor = createCursor(journal, 1);
+  const delivery = { delivered: 0, lost: 0 };
+  const cursor = createCursor(journal, 1, delivery);
   append(journal, 5);
   const first = cursor.read(1).split('\n');
   assert.deepEqual(
@@ -91,17 +92,20 @@ test('a cursor reads on, in frames of about the size asked for, and names the ga
     [16, 17, 18, 19, 20, 21, 22, 23, 24, 25],
   );
   assert.equal(cursor.read(1), '');
+  assert.deepEqual(delivery, { delivered: 11, lost: 14 });
 });
 
 test('a read looks at so many records at most, and says when there are more', () => {
   const journal = make(100_000);
   append(journal, 50_000);
   journal.append(0, 'mine', 0, 0, bytes, 1, 1);
-  const cursor = createCursor(journal, 1, { requestId: 'mine' });
+  const delivery = { delivered: 0, lost: 0 };
+  const cursor = createCursor(journal, 1, delivery, { requestId: 'mine' });
   let reads = 1;
   for (; cursor.read(1 << 20) === ''; reads++) assert.ok(cursor.isBehind());
   assert.ok(reads > 1, 'it took several');
   assert.equal(cursor.isBehind(), false);
+  assert.deepEqual(delivery, { delivered: 1, lost: 0 });
 });
 
 test('watchers are woken once a turn of the event loop, and at once, as urgent, when half the ring is new', async () => {

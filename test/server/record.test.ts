@@ -36,7 +36,8 @@ const seqs = (text: string): string[] =>
 test('nothing is lost to a small ring, however many calls a turn of the event loop makes', (t) => {
   const file = path.join(tempFolder(t), 'record');
   const ring = journal(16);
-  const stop = recordTo(openTarget('record', file), ring, assert.ifError);
+  const delivery = { delivered: 0, lost: 0 };
+  const stop = recordTo(openTarget('record', file), ring, delivery, assert.ifError);
   append(ring, 1000);
   stop();
   assert.deepEqual(
@@ -48,8 +49,9 @@ test('nothing is lost to a small ring, however many calls a turn of the event lo
 test('a file that takes nothing for a while: the error is told once, records wait, a gap names the lost', async (t) => {
   const { path: fifo, reader, writer } = openFifo(t);
   const ring = journal(1000);
+  const delivery = { delivered: 0, lost: 0 };
   const errors: (string | undefined)[] = [];
-  const stop = recordTo(openTarget('record', fifo), ring, (error) => errors.push(error?.code));
+  const stop = recordTo(openTarget('record', fifo), ring, delivery, (error) => errors.push(error?.code));
   closeSync(writer);
   append(ring, 5000);
   assert.deepEqual(errors, ['EAGAIN'], 'the pipe is full, its reader silent');
@@ -76,4 +78,12 @@ test('a file that takes nothing for a while: the error is told once, records wai
     'something was lost, and is named',
   );
   assert.ok(counted <= 6000 && counted > 1000);
+  const lost = told.flatMap((entry) => {
+    const [from = 0, to] = entry.split('-').map(Number);
+    return to === undefined ? [] : [to - from + 1];
+  });
+  assert.equal(
+    delivery.lost,
+    lost.reduce((sum, more) => sum + more),
+  );
 });

@@ -187,7 +187,12 @@ test('answers to pings that fill the buffer keep no record back once they are re
 
 test('however often it is urgent, one turn of the stream is waiting at most', async () => {
   const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
-  const stream = createStream({ journal, service: { run: 'r', pid: 1, started: 0 }, maxSubscribers: 9 });
+  const stream = createStream({
+    journal,
+    service: { run: 'r', pid: 1, started: 0 },
+    maxSubscribers: 9,
+    delivery: { delivered: 0, lost: 0 },
+  });
   /** As much of a WebSocket as is asked of one; each frame takes longer than the stream's share of a turn. */
   class Slow extends EventEmitter {
     readyState = 1;
@@ -244,7 +249,8 @@ for (const [name, leave] of Object.entries<(socket: Socket) => void>({
 async function fastHeart(t: TestContext): Promise<{ journal: Journal; url: string; own: Promise<WebSocket> }> {
   const journal = createJournal({ capacity: 1 << 16, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const service = { run: 'r', pid: 1, started: 0 };
-  const stream = createStream({ journal, service, maxSubscribers: 9, heartbeatMs: 50 });
+  const delivery = { delivered: 0, lost: 0 };
+  const stream = createStream({ journal, service, maxSubscribers: 9, delivery, heartbeatMs: 50 });
   const server = createServer().listen(0, '127.0.0.1');
   const sockets = new WebSocketServer({ server, autoPong: false });
   const own = once(sockets, 'connection').then(([socket]) => {

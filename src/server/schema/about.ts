@@ -191,6 +191,15 @@ export const Health = z
   });
 export type Health = z.infer<typeof Health>;
 
+/** https://prometheus.io/docs/instrumenting/exposition_formats/#basic-info */
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+const MetricsText = z.string().meta({
+  id: 'Metrics',
+  description: 'Lines of text, as Prometheus reads them.',
+  ...example('syswire_calls_total{level="raw",target="stdout",code="OK"} 1\n'),
+});
+export const Metrics = { content: { [METRICS_TYPE]: { schema: MetricsText } } };
+
 export const LoginRequest = z
   .strictObject({ token: z.string().max(4096).describe('What the service was started with.') })
   .meta({ id: 'LoginRequest', description: 'A token to be let in with.', ...example({ token: '0123456789abcdef' }) });

@@ -3,7 +3,6 @@ import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Socket } from 'node:net';
-import swaggerUi from '@fastify/swagger-ui';
 import websocket from '@fastify/websocket';
 import fastify, {
   type FastifyBaseLogger,
@@ -29,7 +28,7 @@ import { createLasting } from './lasting.js';
 import { createSessions } from './login.js';
 import { createMetrics } from './metrics.js';
 import { addOpenApi } from './openapi.js';
-import { addPage } from './page.js';
+import { addDocs, addPage } from './page.js';
 import {
   answerClientError,
   answerError,
@@ -207,7 +206,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   });
 
   addOpenApi(app);
-  app.register(swaggerUi, { routePrefix: '/docs' });
+  app.register(addDocs);
   app.register(addPage);
   app.after(() => {
     app.websocketServer.on('wsClientError', (error: Error, socket: Socket) => {

@@ -200,8 +200,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
 
   app.addHook('onSend', (request, reply, payload, done) => {
     counts.answer(reply.statusCode, request.method, request.routeOptions.url);
-    // Kept alive after its answer, a connection would hold up close().
-    if (stopping) reply.header('connection', 'close');
+    // Kept alive after its answer, a connection would hold up close(); one whose upgrade is refused ends in any case.
+    if (stopping || request.ws) reply.header('connection', 'close');
     done(null, payload);
   });
 

@@ -100,7 +100,7 @@ export function createSessions(isToken: (token: string) => boolean, counts: Coun
             summary: 'Takes the cookie back',
             tags: ['about'],
             security: [],
-            response: { 204: Done, ...problems() },
+            response: { 204: Done, ...problems(413, 415) },
           },
         },
         ({ headers }, reply) => {

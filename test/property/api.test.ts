@@ -1,0 +1,196 @@
+// Whatever is sent: the answer is one that openapi.yaml has, the service lives, and what arrived at the targets is what
+// the answers and the records say. fast-check makes the requests, and finds the smallest one that breaks it.
+// PROPERTY_SEED=… makes the same ones again. https://fast-check.dev/
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import fc from 'fast-check';
+import type { Problem } from '../../src/server/schema/problem.js';
+import type { CallRecord } from '../../src/server/schema/records.js';
+import { startService, tempFolder } from '../service.js';
+import { watch } from '../watcher.js';
+import { type Piece, piecesOf } from './account.js';
+import { type Answered, checkAnswer, isAllowed } from './contract.js';
+import { BODY_LIMIT, type Request, requests } from './requests.js';
+
+const CASES = 10_000;
+/** An answer that takes longer is none. */
+const HANGS_MS = 20_000;
+const SEED = Number(process.env.PROPERTY_SEED ?? Date.now() % 2 ** 31);
+
+type Subject = {
+  names: string[];
+  /** Sends requests side by side, and holds everything that came of them against everything else. */
+  check: (sent: Request[]) => Promise<void>;
+  /** How often each status was answered. */
+  statuses: Map<number, number>;
+  /** Every record so far, as the answers of GET /events had them. */
+  records: CallRecord[];
+  /** The same as the stream told them. */
+  streamed: () => Promise<unknown[]>;
+};
+
+/** Everything that can be read from a descriptor at once. */
+function readAll(fd: number): Buffer {
+  const chunks: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.alloc(1 << 16);
+    try {
+      const length = readSync(fd, chunk);
+      if (length === 0) break;
+      chunks.push(chunk.subarray(0, length));
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'EAGAIN');
+      break;
+    }
+  }
+  return Buffer.concat(chunks);
+}
+
+const CALLS = new Set(['/write', '/writes', '/bursts']);
+
+/** What the document allows is refused for what it has no words for only: a lone surrogate, or bad base64. */
+function checkRefusal(route: string, body: Buffer | null, answer: Answered): void {
+  if (!CALLS.has(route) || answer.status !== 400) return;
+  const { errors } = JSON.parse(String(answer.body)) as Problem;
+  if (errors && isAllowed(route, JSON.parse(String(body))))
+    for (const { pointer } of errors) assert.match(pointer, /\/msg$/, `${body}: ${answer.body}`);
+}
+
+async function startSubject(t: TestContext): Promise<Subject> {
+  const folder = tempFolder(t);
+  const [out, pipe, stdout] = ['out', 'pipe', 'stdout'].map((name) => path.join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  execFileSync('mkfifo', [pipe]);
+  const reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+  const stdoutWriter = openSync(stdout, 'a');
+  const service = await startService(t, {
+    args: ['--target', `out=${out}`, '--target', `pipe=${pipe}`, '--body-limit', `${BODY_LIMIT}`],
+    stdout: stdoutWriter,
+  });
+  const readers: Record<string, number> = { out: openSync(out, 'r'), stdout: openSync(stdout, 'r'), pipe: reader };
+  const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+  t.after(() => {
+    agent.destroy();
+    for (const fd of [...Object.values(readers), stdoutWriter]) closeSync(fd);
+  });
+  const watcher = watch(t, service.url);
+  await once(watcher.socket, 'message');
+
+  const { hostname, port, host } = new URL(service.url);
+  async function send({ method, url, headers, body }: Request): Promise<Answered & { id: string }> {
+    const asked = httpRequest({
+      agent,
+      hostname,
+      port,
+      method,
+      path: url,
+      setHost: false,
+      headers: { host, ...headers, ...(body && { 'content-length': body.length }) },
+    });
+    asked.end(body);
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    const chunks: Buffer[] = await response.toArray();
+    const type = response.headers['content-type'] ?? '';
+    const id = `${response.headers['x-request-id']}`;
+    return { status: response.statusCode ?? 0, type, body: Buffer.concat(chunks), id };
+  }
+
+  const statuses = new Map<number, number>();
+  const records: CallRecord[] = [];
+  async function newRecords(): Promise<CallRecord[]> {
+    const { body, status } = await send({
+      method: 'GET',
+      url: `/events?since=${records.length + 1}&limit=10000`,
+      headers: {},
+      body: null,
+    });
+    assert.equal(status, 200);
+    const { events } = JSON.parse(String(body)) as { events: CallRecord[] };
+    for (const record of events) assert.equal(records.push(record), record.seq, 'one number after the other');
+    return events;
+  }
+
+  /** An answer against the contract, and its calls against their records. */
+  function account({ method, url, body }: Request, answer: Answered & { id: string }, fresh: CallRecord[]): Piece[] {
+    statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+    checkAnswer(method, url, answer);
+    const route = url.split('?', 1)[0] as string;
+    const mine = fresh.filter(({ requestId }) => requestId === answer.id);
+    if (answer.status !== 200 || !CALLS.has(route)) {
+      assert.deepEqual(mine, [], `${answer.status}: no call was made`);
+      checkRefusal(route, body, answer);
+      return [];
+    }
+    const sent = JSON.parse(String(body));
+    assert.ok(isAllowed(route, sent), `${route} took what the document does not allow: ${body}`);
+    return piecesOf(route, sent, JSON.parse(String(answer.body)), mine);
+  }
+
+  return {
+    names: ((await (await fetch(`${service.url}/targets`)).json()) as { targets: { name: string }[] }).targets
+      .map(({ name }) => name)
+      .filter((name) => name !== 'stderr'),
+    statuses,
+    records,
+    async check(sent) {
+      const answers = await Promise.all(sent.map(send));
+      const fresh = await newRecords();
+      const pieces = answers.flatMap((answer, index) => account(sent[index] as Request, answer, fresh));
+      assert.equal(pieces.length, fresh.length, 'no record is without its request');
+      pieces.sort((one, other) => one.seq - other.seq);
+      for (const [target, fd] of Object.entries(readers)) {
+        const told = Buffer.concat(pieces.filter((piece) => piece.target === target).map(({ bytes }) => bytes));
+        assert.ok(readAll(fd).equals(told), `what arrived at ${target} is what was told`);
+      }
+    },
+    async streamed() {
+      const last = records.length;
+      const lines = await watcher.until((all) => all.at(-1)?.seq === last);
+      return lines.slice(1);
+    },
+  };
+}
+
+/** One by one: what deepEqual would print of a hundred thousand takes it minutes. */
+async function checkStream(streamed: Subject['streamed'], records: CallRecord[]): Promise<void> {
+  const lines = await streamed();
+  for (const [index, record] of records.entries()) assert.deepEqual(lines[index], record, 'the stream told the same');
+  assert.equal(lines.length, records.length);
+}
+
+test(`${CASES} requests, one after the other`, async (t) => {
+  t.diagnostic(`seed ${SEED}`);
+  const { names, check, statuses, records, streamed } = await startSubject(t);
+  await fc.assert(
+    fc.asyncProperty(requests(names), (request) => check([request])),
+    { numRuns: CASES, seed: SEED, timeout: HANGS_MS },
+  );
+  for (const status of [200, 204, 400, 403, 404, 405, 413, 415])
+    assert.ok((statuses.get(status) ?? 0) >= CASES / 1000, `many were ${status}: ${JSON.stringify([...statuses])}`);
+  assert.ok(records.length > CASES, 'and many made calls');
+  await checkStream(streamed, records);
+});
+
+test('requests side by side', async (t) => {
+  t.diagnostic(`seed ${SEED}`);
+  const { names, check, records, streamed } = await startSubject(t);
+  // An id of its own for each, so that records can be told apart.
+  const many = fc
+    .array(requests(names), { minLength: 2, maxLength: 16 })
+    .map((all) =>
+      all.map((request, index) => ({ ...request, headers: { ...request.headers, 'x-request-id': `${index}` } })),
+    );
+  await fc.assert(
+    fc.asyncProperty(many, (all) => check(all)),
+    { numRuns: CASES / 20, seed: SEED, timeout: HANGS_MS },
+  );
+  await checkStream(streamed, records);
+});

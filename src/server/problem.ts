@@ -42,30 +42,51 @@ export function problem(status: number, detail: string, requestId?: string, erro
   return { type: 'about:blank', title, status, detail, ...(requestId && { requestId }), ...(errors && { errors }) };
 }
 
-/** Ends a connection that never became a request with a whole answer. */
-export function refuseConnection(socket: Socket, status: number, detail: string): void {
+/** Ends a connection with a whole answer that no request of Fastify's stands behind. */
+export function refuseConnection(
+  socket: Socket,
+  status: number,
+  detail: string,
+  headers: Record<string, string> = {},
+): void {
   const body = JSON.stringify(problem(status, detail));
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
-  socket.end(head + body, () => socket.destroy());
+  const fields = {
+    'Content-Type': PROBLEM_TYPE,
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close',
+    ...headers,
+  };
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`, () => socket.destroy());
 }
 
-/** What Node's parser refuses before there is a request: https://nodejs.org/api/http.html#event-clienterror */
+/** Refuses what a connection said last, once every whole request before it has its answer. */
+function refuseInTurn(socket: Socket, status: number, detail: string): void {
+  const { _httpMessage: answering } = socket as Socket & { _httpMessage?: ServerResponse };
+  if (!socket.writable) return;
+  if (answering?.req.complete) answering.once('finish', () => refuseInTurn(socket, status, detail));
+  // Answered before all of it was there.
+  else if (answering?.headersSent) answering.once('finish', () => socket.end());
+  // No request, or one whose rest never comes: nobody else answers it.
+  else refuseConnection(socket, status, detail);
+}
+
+/** Connections that were refused, or will be in their turn: the parser says so again at each further chunk. */
+const refused = new WeakSet<Socket>();
+
+/** What Node's parser refuses before there is a whole request: https://nodejs.org/api/http.html#event-clienterror */
 export function onClientError(error: ConnectionError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  // Behind a request that is still being answered: that answer is what the client must get.
-  const { _httpMessage: answering } = socket as Socket & { _httpMessage?: ServerResponse };
-  if (answering) {
-    answering.once('finish', () => socket.end());
-    return;
-  }
+  if (refused.has(socket)) return;
+  refused.add(socket);
   if (error.code === 'HPE_HEADER_OVERFLOW')
-    refuseConnection(socket, 431, 'the headers are too large: send fewer or shorter ones');
+    refuseInTurn(socket, 431, 'the headers are too large: send fewer or shorter ones');
   else if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT')
-    refuseConnection(socket, 408, 'the request did not arrive in time: send it faster');
-  else refuseConnection(socket, 400, `this is not HTTP/1.1: ${error.message}`);
+    refuseInTurn(socket, 408, 'the request did not arrive in time: send it faster');
+  else refuseInTurn(socket, 400, `this is not HTTP/1.1: ${error.message}`);
 }
 
 /** What zod found, field by field: `#/msg` in a body, `?since` in a query; a key too many by its own place. */

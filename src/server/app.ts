@@ -21,7 +21,16 @@ import { createLasting } from './lasting.js';
 import { createSessions } from './login.js';
 import { addOpenApi } from './openapi.js';
 import { addPage } from './page.js';
-import { answerError, answerUnknown, onClientError, refusal, refuseConnection } from './problem.js';
+import {
+  answerError,
+  answerUnknown,
+  endUpgrade,
+  onClientError,
+  refusal,
+  refuseConnect,
+  refuseConnection,
+  refuseExpectation,
+} from './problem.js';
 import { recordTo } from './record.js';
 import { serializerCompiler } from './serialize.js';
 import { openTargets } from './targets.js';
@@ -130,6 +139,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     frameworkErrors: answerError,
     clientErrorHandler: onClientError,
   });
+  app.server.on('checkExpectation', refuseExpectation);
+  app.server.on('connect', refuseConnect);
   app.setErrorHandler(answerError);
   app.setNotFoundHandler((request) => answerUnknown(app, request));
   app.setValidatorCompiler(validatorCompiler);
@@ -153,10 +164,11 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     if (stopping) throw refusal(503, 'the service is stopping', undefined, { 'retry-after': '1' });
     // An upgrade takes the connection from Node's parser: what is not WebSocket cannot be served any more.
     const { upgrade } = request.headers;
-    if (request.ws && (request.routeOptions.url !== '/events' || upgrade?.toLowerCase() !== 'websocket'))
+    const isWebSocket = upgrade?.toLowerCase() === 'websocket' && request.raw.httpVersion === '1.1';
+    if (request.ws && (request.routeOptions.url !== '/events' || !isWebSocket))
       throw refusal(
         400,
-        `upgrade to '${upgrade}' is not offered here: leave out the Upgrade header; WebSocket is at /events`,
+        `upgrade to '${upgrade}' is not offered here: leave out the Upgrade header; WebSocket is at /events, over HTTP/1.1`,
       );
     done();
   });
@@ -172,8 +184,10 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.register(addPage);
   app.after(() => {
     app.websocketServer.on('wsClientError', (error: Error, socket: Socket) =>
-      refuseConnection(socket, 400, error.message),
+      refuseConnection(socket, 400, error.message, { 'Sec-WebSocket-Version': '13, 8' }),
     );
+    // After the plugin's own.
+    app.server.on('upgrade', endUpgrade);
     addRoutes(app, { levels, targets, journal, writer, burst, stream, service, needsToken: isToken !== null });
     addLogin(app);
     app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) => {

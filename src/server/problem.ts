@@ -1,6 +1,6 @@
 // Everything that made no call is answered as application/problem+json, whatever went wrong and
 // however early. https://www.rfc-editor.org/rfc/rfc9457
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Problem } from './schema/problem.js';
@@ -89,6 +89,30 @@ export function onClientError(error: ConnectionError, socket: Socket): void {
   else refuseInTurn(socket, 400, `this is not HTTP/1.1: ${error.message}`);
 }
 
+/**
+ * Ends what @fastify/websocket leaves open: an upgrade behind requests that have no answer yet, which cannot have the
+ * connection, and one that is refused before any hook runs, for its URL.
+ */
+export function endUpgrade(request: IncomingMessage, socket: Socket): void {
+  const { _httpMessage: answering } = socket as Socket & { _httpMessage?: ServerResponse };
+  if (answering && answering.req !== request)
+    refuseInTurn(socket, 400, 'an upgrade cannot stand behind other requests: send it on a connection of its own');
+  else answering?.once('finish', () => socket.destroySoon());
+}
+
+/** Node closes without a word by itself, and leaves the socket's errors to us: https://nodejs.org/api/http.html#event-connect */
+export function refuseConnect(_request: IncomingMessage, socket: Socket): void {
+  socket.on('error', () => socket.destroy());
+  refuseInTurn(socket, 501, 'this is no proxy: CONNECT is not offered');
+}
+
+/** Node's own 417 has no body: https://nodejs.org/api/http.html#event-checkexpectation */
+export function refuseExpectation({ headers }: IncomingMessage, response: ServerResponse): void {
+  const detail = `Expect: ${headers.expect} cannot be met: leave it out, or send 100-continue`;
+  const body = JSON.stringify(problem(417, detail));
+  response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) }).end(body);
+}
+
 /** What zod found, field by field: `#/msg` in a body, `?since` in a query; a key too many by its own place. */
 function fieldErrors({ validation = [], validationContext }: FastifyError): FieldError[] {
   const isQuery = validationContext === 'querystring';
@@ -129,6 +153,8 @@ export function answerError(error: FastifyError | Refusal, request: FastifyReque
   const answer = explain(error, request);
   if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'failed');
   if ('headers' in error) reply.headers(error.headers ?? {});
+  // Taken from Node's parser, the connection serves nothing after this.
+  if ((request.raw as IncomingMessage & { upgrade?: boolean }).upgrade) reply.header('connection', 'close');
   reply.code(answer.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(answer);
 }
 

@@ -77,8 +77,19 @@ const MAX_HEADER_BYTES = 16 << 10;
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
 /** JSON from a body that is UTF-8. By default one that is not would be read, and written, with U+FFFD in it. */
-function parseJson(_request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
-  if (body.length === 0) done(refusal(400, 'the body is empty: send JSON'));
+function parseJson(
+  { headers }: FastifyRequest,
+  body: Buffer,
+  done: (error: Error | null, value?: unknown) => void,
+): void {
+  const coding = headers['content-encoding'] ?? 'identity';
+  if (coding.toLowerCase() !== 'identity')
+    done(
+      refusal(415, `a body coded as '${coding}' is not taken: send it as it is`, undefined, {
+        'accept-encoding': 'identity',
+      }),
+    );
+  else if (body.length === 0) done(refusal(400, 'the body is empty: send JSON'));
   else if (!isUtf8(body)) done(refusal(400, 'the body is not valid UTF-8: send other bytes with "encoding": "base64"'));
   else done(...parsed(body.toString()));
 }

@@ -150,6 +150,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     frameworkErrors: answerError,
     clientErrorHandler: onClientError,
   });
+  // By default Node leaves out those behind the 2000th, Origin with them; their size has its limit.
+  app.server.maxHeadersCount = 0;
   app.server.on('checkExpectation', refuseExpectation);
   app.server.on('connect', refuseConnect);
   app.setErrorHandler(answerError);

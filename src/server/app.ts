@@ -2,7 +2,6 @@
 import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { Socket } from 'node:net';
 import websocket from '@fastify/websocket';
 import fastify, {
   type FastifyBaseLogger,
@@ -29,18 +28,11 @@ import { createSessions } from './login.js';
 import { createMetrics } from './metrics.js';
 import { addOpenApi } from './openapi.js';
 import { addDocs, addPage } from './page.js';
-import {
-  answerClientError,
-  answerError,
-  answerUnknown,
-  busy,
-  type Refusal,
-  refusal,
-  refuseConnection,
-} from './problem.js';
+import { answerError, answerUnknown, busy, type Refusal, refusal } from './problem.js';
 import { recordTo } from './record.js';
 import { serializerCompiler } from './serialize.js';
 import { openTargets } from './targets.js';
+import { createWire } from './wire.js';
 import { createWriter } from './write.js';
 
 export type AppOptions = {
@@ -87,8 +79,19 @@ const MAX_HEADER_BYTES = 16 << 10;
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
 /** JSON from a body that is UTF-8. By default one that is not would be read, and written, with U+FFFD in it. */
-function parseJson(_request: FastifyRequest, body: Buffer, done: (error: Error | null, value?: unknown) => void): void {
-  if (body.length === 0) done(refusal(400, 'the body is empty: send JSON'));
+function parseJson(
+  { headers }: FastifyRequest,
+  body: Buffer,
+  done: (error: Error | null, value?: unknown) => void,
+): void {
+  const coding = headers['content-encoding'] ?? 'identity';
+  if (coding.toLowerCase() !== 'identity')
+    done(
+      refusal(415, `a body coded as '${coding}' is not taken: send it as it is`, undefined, {
+        'accept-encoding': 'identity',
+      }),
+    );
+  else if (body.length === 0) done(refusal(400, 'the body is empty: send JSON'));
   else if (!isUtf8(body)) done(refusal(400, 'the body is not valid UTF-8: send other bytes with "encoding": "base64"'));
   else done(...parsed(body.toString()));
 }
@@ -144,6 +147,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     return typeof given === 'string' && REQUEST_ID.test(given) ? given : `${service.run}-${++requests}`;
   }
 
+  const wire = createWire(counts);
   const app: FastifyInstance = fastify({
     ...(options.logger && { loggerInstance: options.logger }),
     // The records are the log of requests.
@@ -159,9 +163,13 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       counts.answer(error.statusCode ?? 500);
       answerError(error, request, reply, counts);
     },
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, counts),
+    clientErrorHandler: wire.onClientError,
   });
   const connections = countConnections(app.server, MAX_CONNECTIONS + maxSubscribers, () => counts.limit('connections'));
+  // By default Node leaves out those behind the 2000th, Origin with them; their size has its limit.
+  app.server.maxHeadersCount = 0;
+  app.server.on('checkExpectation', wire.onExpectation);
+  app.server.on('connect', wire.onConnect);
   app.setErrorHandler((error: FastifyError | Refusal, request, reply) => answerError(error, request, reply, counts));
   app.setNotFoundHandler((request) => answerUnknown(app, request));
   app.setValidatorCompiler(validatorCompiler);
@@ -190,18 +198,19 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     if (stopping) throw busy('the service is stopping');
     // An upgrade takes the connection from Node's parser: what is not WebSocket cannot be served any more.
     const { upgrade } = request.headers;
-    if (request.ws && (request.routeOptions.url !== '/events' || upgrade?.toLowerCase() !== 'websocket'))
+    const isWebSocket = upgrade?.toLowerCase() === 'websocket' && request.raw.httpVersion === '1.1';
+    if (request.ws && (request.routeOptions.url !== '/events' || !isWebSocket))
       throw refusal(
         400,
-        `upgrade to '${upgrade}' is not offered here: leave out the Upgrade header; WebSocket is at /events`,
+        `upgrade to '${upgrade}' is not offered here: leave out the Upgrade header; WebSocket is at /events, over HTTP/1.1`,
       );
     done();
   });
 
   app.addHook('onSend', (request, reply, payload, done) => {
     counts.answer(reply.statusCode, request.method, request.routeOptions.url);
-    // Kept alive after its answer, a connection would hold up close(); one whose upgrade is refused ends in any case.
-    if (stopping || request.ws) reply.header('connection', 'close');
+    // Kept alive after its answer, a connection would hold up close().
+    if (stopping) reply.header('connection', 'close');
     done(null, payload);
   });
 
@@ -209,10 +218,9 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.register(addDocs);
   app.register(addPage);
   app.after(() => {
-    app.websocketServer.on('wsClientError', (error: Error, socket: Socket) => {
-      counts.answer(400, 'GET', '/events');
-      refuseConnection(socket, 400, error.message);
-    });
+    app.websocketServer.on('wsClientError', wire.onHandshakeError);
+    // After the plugin's own.
+    app.server.on('upgrade', wire.onUpgrade);
     addRoutes(app, {
       levels,
       targets,

@@ -47,8 +47,11 @@ export function tokenCheck(token: string): (sent: string) => boolean {
 export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (request: FastifyRequest) => void {
   const names = new Set(['localhost', ...allowHost.map((name) => name.toLowerCase())]);
 
-  function checkHost(host: string | undefined): void {
+  function checkHost(host: string | undefined, rawHeaders: readonly string[]): void {
     if (host === undefined) throw refusal(400, 'the Host header is missing: send one');
+    // Node keeps the first; who reads the last would see another. https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    if (rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length > 1)
+      throw refusal(400, 'there is more than one Host header: send one');
     const name = hostname(host);
     if (name === null) throw refusal(400, 'the Host header is not host[:port]');
     if (isIP(name) === 0 && !names.has(name))
@@ -56,6 +59,14 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
         403,
         `Host '${name}' is not allowed: use an IP address or localhost, or start with --allow-host ${name}`,
       );
+  }
+
+  /** A target that is a whole URL overrules Host. https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2 */
+  function checkTarget(target: string, host: string): void {
+    if (target.startsWith('/')) return;
+    const authority = authorityOf(target);
+    if (authority === null || authority !== authorityOf(`http://${host}`))
+      throw refusal(400, 'the target of the request must be a path, or a URL of the host that Host names');
   }
 
   function checkOrigin(origin: string | undefined, host: string): void {
@@ -74,8 +85,9 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
     throw refusal(401, detail, undefined, { 'www-authenticate': 'Bearer' });
   }
 
-  return ({ headers, routeOptions }) => {
-    checkHost(headers.host);
+  return ({ headers, raw, originalUrl, routeOptions }) => {
+    checkHost(headers.host, raw.rawHeaders);
+    checkTarget(originalUrl, headers.host as string);
     checkOrigin(headers.origin, headers.host as string);
     if (!routeOptions.config.isOpen) checkToken(headers);
   };

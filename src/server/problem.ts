@@ -1,9 +1,8 @@
 // Everything that made no call is answered as application/problem+json, whatever went wrong and
 // however early. https://www.rfc-editor.org/rfc/rfc9457
-import { type ServerResponse, STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
-import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Counts, Limit } from './counts.js';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Counts } from './counts.js';
 import { Problem } from './schema/problem.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -58,47 +57,6 @@ export function problem(status: number, detail: string, requestId?: string, erro
   return { type: 'about:blank', title, status, detail, ...(requestId && { requestId }), ...(errors && { errors }) };
 }
 
-/** Ends a connection that never became a request with a whole answer. */
-export function refuseConnection(socket: Socket, status: number, detail: string): void {
-  const body = JSON.stringify(problem(status, detail));
-  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${PROBLEM_TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`;
-  socket.end(head + body, () => socket.destroy());
-}
-
-/** What Node's parser refuses before there is a request: https://nodejs.org/api/http.html#event-clienterror */
-export function answerClientError(error: ConnectionError, socket: Socket, counts: Counts): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  // Behind a request that is still being answered: that answer is what the client must get.
-  const { _httpMessage: answering } = socket as Socket & { _httpMessage?: ServerResponse };
-  if (answering) {
-    answering.once('finish', () => socket.end());
-    return;
-  }
-  const { status, detail, limit } = CLIENT_ERRORS[error.code] ?? {
-    status: 400,
-    detail: `this is not HTTP/1.1: ${error.message}`,
-  };
-  if (limit) counts.limit(limit);
-  counts.answer(status);
-  refuseConnection(socket, status, detail);
-}
-
-const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
-  HPE_HEADER_OVERFLOW: {
-    status: 431,
-    detail: 'the headers are too large: send fewer or shorter ones',
-    limit: 'headers',
-  },
-  ERR_HTTP_REQUEST_TIMEOUT: {
-    status: 408,
-    detail: 'the request did not arrive in time: send it faster',
-    limit: 'time',
-  },
-};
-
 /** What zod found, field by field: `#/msg` in a body, `?since` in a query; a key too many by its own place. */
 function fieldErrors({ validation = [], validationContext }: FastifyError): FieldError[] {
   const isQuery = validationContext === 'querystring';
@@ -145,6 +103,8 @@ export function answerError(
   const answer = explain(error, request);
   if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'failed');
   if ('headers' in error) reply.headers(error.headers ?? {});
+  // Taken from Node's parser, the connection serves nothing after this.
+  if ((request.raw as IncomingMessage & { upgrade?: boolean }).upgrade) reply.header('connection', 'close');
   reply.code(answer.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(answer);
 }
 

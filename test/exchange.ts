@@ -1,0 +1,119 @@
+// HTTP requests as they stand on the wire, and rows of them with what must come back.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { listen, type TestApp, testApp } from './app.js';
+import { assertProblem, dial, noConnections, parseAnswers, type Step } from './wire.js';
+
+export const BODY_LIMIT = 4096;
+/** Rows up to this size are sent a second time, one byte a write. */
+const BYTEWISE_BYTES = 600;
+
+export const HOST = 'Host: localhost\r\n';
+export const JSON_TYPE = 'Content-Type: application/json\r\n';
+export const CHUNKED = 'Transfer-Encoding: chunked\r\n';
+const bodyOf = (msg: string, more = {}): string => JSON.stringify({ level: 'raw', target: 'out', msg, ...more });
+export const BODY = bodyOf('x');
+export const LENGTH = `Content-Length: ${BODY.length}\r\n`;
+
+export const ask = (target: string, fields = HOST, { method = 'GET', version = 'HTTP/1.1' } = {}): string =>
+  `${method} ${target} ${version}\r\n${fields}\r\n`;
+/** POST /write with these fields besides Host and Content-Type. */
+export const post = (fields = LENGTH, body = BODY): string =>
+  `${ask('/write', HOST + JSON_TYPE + fields, { method: 'POST' })}${body}`;
+export const write = (msg: string, more = {}): string =>
+  post(`Content-Length: ${bodyOf(msg, more).length}\r\n`, bodyOf(msg, more));
+export const chunk = (text: string, extension = ''): string => `${text.length.toString(16)}${extension}\r\n${text}\r\n`;
+export const LAST = '0\r\n\r\n';
+
+export type Row = {
+  send: string | Buffer | Step[];
+  /** The statuses of all answers, in order. */
+  answers: number[];
+  /** Whether the service then closes; else the connection must serve another request. */
+  closed?: true;
+  /** What arrives at the target. */
+  arrives?: string;
+  /** How many records are made: one for each byte that arrives, if it is not said. */
+  records?: number;
+  toHead?: true;
+  /** Whether it must be sent in one write, since it means something else in several. */
+  atOnce?: true;
+};
+
+/** Rows that all come to the same. */
+export const each = (outcome: Omit<Row, 'send'>, sends: Record<string, Row['send']>): Record<string, Row> =>
+  Object.fromEntries(Object.entries(sends).map(([name, send]) => [name, { ...outcome, send }]));
+
+type Service = TestApp & { url: string; records: () => Promise<number> };
+
+export async function start(t: TestContext): Promise<Service> {
+  const service = testApp(t, { bodyLimit: BODY_LIMIT });
+  const records = async (): Promise<number> => (await service.app.inject('/health')).json().next - 1;
+  return { ...service, url: await listen(service.app), records };
+}
+
+/** Sends a row, `size` bytes a write, and holds everything that comes of it to what must. */
+export async function check(
+  t: TestContext,
+  { url, written, records }: Service,
+  row: Row,
+  size?: number,
+): Promise<void> {
+  const { answers: statuses, closed, arrives = '', toHead } = row;
+  const before = { records: await records(), length: written().length };
+  const wire = await dial(t, url);
+  await wire.take(Array.isArray(row.send) ? row.send : [row.send], size);
+  const received = closed
+    ? await wire.untilClosed()
+    : await wire.until((bytes) => parseAnswers(bytes, toHead).answers.length >= statuses.length);
+  const { answers, rest } = parseAnswers(received, toHead);
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    statuses,
+  );
+  assert.equal(String(rest), '');
+  for (const answer of answers) if (answer.status >= 400 && !toHead) assertProblem(answer);
+  const [last] = answers.slice(-1);
+  if (closed && last && last.status >= 400) assert.equal(last.headers.get('connection'), 'close');
+  if (!closed) {
+    // In step: its next request has the next answer, and there is nothing in between.
+    await wire.take([ask('/health')]);
+    const next = (bytes: Buffer) => parseAnswers(bytes.subarray(received.length)).answers;
+    const [healthy] = next(await wire.until((bytes) => next(bytes).length === 1));
+    assert.equal(healthy?.status, 200);
+  }
+  wire.end();
+  assert.equal(String(written().subarray(before.length)), arrives);
+  assert.equal((await records()) - before.records, row.records ?? arrives.length);
+}
+
+/** A client like any other is served. */
+export async function checkAlive(t: TestContext, service: Service): Promise<void> {
+  await check(t, service, { send: post(), answers: [200], arrives: 'x' });
+}
+
+const sizeOf = (send: Row['send']): number =>
+  [send]
+    .flat()
+    .reduce((sum: number, step) => sum + (typeof step === 'string' || step instanceof Buffer ? step.length : 0), 0);
+
+/** A table as a test, on one service that lives through all of it. */
+export function testTable(name: string, rows: Record<string, Row>): void {
+  test(name, async (t) => {
+    const service = await start(t);
+    const warnings: Error[] = [];
+    const warn = (warning: Error): number => warnings.push(warning);
+    process.on('warning', warn);
+    t.after(() => process.off('warning', warn));
+    for (const [name, row] of Object.entries(rows)) {
+      await t.test(name, async (t) => {
+        await check(t, service, row);
+        await checkAlive(t, service);
+      });
+      if (!row.atOnce && sizeOf(row.send) <= BYTEWISE_BYTES)
+        await t.test(`${name}, one byte a write`, (t) => check(t, service, row, 1));
+    }
+    await noConnections(service.app);
+    assert.deepEqual(warnings, [], 'no listeners pile up');
+  });
+}

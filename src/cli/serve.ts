@@ -1,28 +1,10 @@
 // syswire [serve]: the service, from its flags to its last breath.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { pino } from 'pino';
 import { buildApp } from '../server/app.js';
 import { FLAG_HELP, readConfig } from './config.js';
+import { openLog } from './log.js';
 import type { Verb } from './verb.js';
-
-/** Log lines that wait for a slow reader of stderr; past that they are dropped. */
-const LOG_BUFFER_BYTES = 1 << 20;
-
-/** Logs go to stderr, so that stdout carries nothing but what clients wrote. */
-function openLog(level: string, isOver: () => boolean): pino.Logger {
-  const destination = pino.destination({
-    dest: 2,
-    // stderr is a target too, and so non-blocking: a synchronous log would spin on EAGAIN.
-    sync: false,
-    maxLength: LOG_BUFFER_BYTES,
-    // At the end a stderr that takes nothing must not keep the process alive.
-    retryEAGAIN: () => !isOver(),
-  });
-  // Nobody reads the log any more: the service lives on.
-  destination.on('error', () => {});
-  return pino({ level }, destination);
-}
 
 const url = (at: AddressInfo | string): string => {
   if (typeof at === 'string') return at;
@@ -64,7 +46,7 @@ export const serve: Verb = async ({ args, env, print, fail, untilSignal }) => {
   }
   const { host, port, logLevel, ...options } = readConfig(args, env);
   const signal = untilSignal();
-  const logger = openLog(logLevel, () => signal.aborted);
+  const logger = openLog(logLevel);
 
   let app: ReturnType<typeof buildApp> | undefined;
   try {

@@ -35,7 +35,8 @@ function untilSignal(): AbortSignal {
   if (stopped) return stopped.signal;
   const first = new AbortController();
   stopped = first;
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  // SIGHUP comes when the terminal is closed.
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (first.signal.aborted) process.exit(128 + constants.signals[name]);
       first.abort();

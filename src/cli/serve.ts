@@ -26,7 +26,8 @@ const HELP = `syswire [serve] [flags]: the write system call over HTTP, at the l
 ${FLAG_HELP}
 
 Each flag is an environment variable too: --log-level is SYSWIRE_LOG_LEVEL; a repeatable one takes
-one value a line. The service stops at SIGTERM or SIGINT: waiting writes get 5 s, a second signal none.
+one value a line. The service stops at SIGTERM, SIGINT or SIGHUP: waiting writes get 5 s, a second
+signal none.
 
 exit: 0 stopped, 1 could not start, 2 usage
 

@@ -16,7 +16,7 @@ export type Cli = {
   terminal: Terminal | null;
   /** Ends the process at once, whatever is still on its way to a slow reader. */
   leave: (code: number) => never;
-  /** Aborts at the first SIGTERM or SIGINT; from then on the second one ends the process at once. */
+  /** Aborts at the first SIGTERM, SIGINT or SIGHUP; from then on the second one ends the process at once. */
   untilSignal: () => AbortSignal;
 };
 

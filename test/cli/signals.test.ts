@@ -25,6 +25,7 @@ const SECOND: [first: NodeJS.Signals, second: NodeJS.Signals][] = [
   ['SIGTERM', 'SIGTERM'],
   ['SIGINT', 'SIGINT'],
   ['SIGINT', 'SIGTERM'],
+  ['SIGHUP', 'SIGHUP'],
 ];
 
 for (const [first, second] of SECOND) {
@@ -58,6 +59,16 @@ test('a second signal while nobody reads the log', async (t) => {
   assert.deepEqual(await exited, [143, null]);
   assert.ok(performance.now() - before < 2000, `${performance.now() - before} ms`);
   await over;
+});
+
+test('SIGHUP, that of a terminal that is closed, is a stop like any other', async (t) => {
+  const [stdout] = socketPair(t);
+  const service = await startService(t, { stdout });
+  const exited = once(service.child, 'exit');
+  service.child.kill('SIGHUP');
+  assert.deepEqual(await exited, [0, null]);
+  assert.match(service.log.join('\n'), /"msg":"stopping"/);
+  assert.ok(!isNonBlocking(stdout), 'stdout is put back');
 });
 
 test('SIGPIPE is nothing: EPIPE says it', async (t) => {

@@ -65,6 +65,16 @@ const cli: Cli = {
     return code;
   },
   untilSignal,
+  onUncaught(tell) {
+    // A rejection comes here too: https://nodejs.org/api/process.html#event-uncaughtexception
+    process.on('uncaughtException', (error) => {
+      try {
+        tell(error);
+      } finally {
+        process.exit(1);
+      }
+    });
+  },
   leave: (code) => process.exit(code),
   // Not looked at before they are asked for: see `serve` above.
   stdout: () => process.stdout,

@@ -29,7 +29,7 @@ Each flag is an environment variable too: --log-level is SYSWIRE_LOG_LEVEL; a re
 one value a line. The service stops at SIGTERM, SIGINT or SIGHUP: waiting writes get 5 s, a second
 signal none.
 
-exit: 0 stopped, 1 could not start, 2 usage
+exit: 0 stopped, 1 could not start, or failed, 2 usage
 
 The other verbs, each with a --help of its own:
   syswire write LEVEL MSG            asks a running service for a write
@@ -40,7 +40,7 @@ The other verbs, each with a --help of its own:
   syswire reconcile TRACE RECORDS    holds a tracer's trace against the records`;
 
 /** Runs until a signal. */
-export const serve: Verb = async ({ args, env, print, fail, untilSignal }) => {
+export const serve: Verb = async ({ args, env, print, fail, untilSignal, onUncaught }) => {
   if (args.includes('--help') || args.includes('-h')) {
     print(HELP);
     return 0;
@@ -48,6 +48,13 @@ export const serve: Verb = async ({ args, env, print, fail, untilSignal }) => {
   const { host, port, logLevel, ...options } = readConfig(args, env);
   const signal = untilSignal();
   const logger = openLog(logLevel);
+  onUncaught((error) => {
+    const what = 'the service made a mistake, and ends';
+    // While it starts, the log is silent.
+    logger.level = logLevel;
+    if (logLevel === 'silent') fail(1, `${what}: ${error instanceof Error ? error.message : error}`);
+    else logger.fatal({ err: error }, what);
+  });
 
   let app: ReturnType<typeof buildApp> | undefined;
   try {

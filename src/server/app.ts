@@ -9,7 +9,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequ
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
-import { openTarget, type Target } from '../syscalls/target.js';
+import type { Target } from '../syscalls/target.js';
 import { asyncApi } from './asyncapi.js';
 import { createBurst } from './burst.js';
 import { createCaller } from './call.js';
@@ -22,7 +22,7 @@ import { createSessions } from './login.js';
 import { addOpenApi } from './openapi.js';
 import { addPage } from './page.js';
 import { answerError, answerUnknown, onClientError, refusal, refuseConnection } from './problem.js';
-import { recordTo } from './record.js';
+import { openRecord, recordTo } from './record.js';
 import { serializerCompiler } from './serialize.js';
 import { openTargets } from './targets.js';
 import { createWriter } from './write.js';
@@ -89,7 +89,7 @@ function parsed(text: string): [error: Error | null, value?: unknown] {
  * @throws an error with `code` when a target or the record file cannot be opened, or a name is taken
  */
 export function buildApp(options: AppOptions = {}): FastifyInstance {
-  const record = options.record === undefined ? undefined : openTarget('record', options.record);
+  const record = options.record === undefined ? undefined : openRecord(options.record);
   let targets: Target[];
   try {
     targets = openTargets(options.targets ?? {}, options.faults ?? DEFAULTS.faults);

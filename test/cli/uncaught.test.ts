@@ -14,7 +14,9 @@ const preload = (code: string): string => `--import data:text/javascript,${encod
 
 /** What makes the service run `code` at SIGUSR2, where nobody catches what it throws. */
 const failing = (code: string): NodeJS.ProcessEnv => ({
-  NODE_OPTIONS: preload(`process.on('SIGUSR2', () => setTimeout(() => { ${code} }))`),
+  NODE_OPTIONS: preload(
+    `import { writeSync } from 'node:fs'; process.on('SIGUSR2', () => setTimeout(() => { ${code} }))`,
+  ),
 });
 
 /** Lets it fail, and gives back its exit code and signal. */
@@ -103,9 +105,9 @@ test('while it stops: as at any time, and what waits is not waited for', async (
 });
 
 /** A service whose stderr is a pipe that takes no more, with log lines on top of what clients wrote there. */
-async function stuckLog(t: TestContext): Promise<{ service: Service; reader: Socket }> {
+async function stuckLog(t: TestContext, code: string): Promise<{ service: Service; reader: Socket }> {
   const fifo = openFifo(t);
-  const service = await startService(t, { stderr: fifo, env: failing('throw new Error("boom")') });
+  const service = await startService(t, { stderr: fifo, env: failing(code) });
   closeSync(fifo.writer);
   while (
     (await service.write({ level: 'raw', target: 'stderr', msg: `${'x'.repeat(4095)}\n`, timeoutMs: 500 })).error ===
@@ -115,15 +117,17 @@ async function stuckLog(t: TestContext): Promise<{ service: Service; reader: Soc
 }
 
 test('a log that nobody reads does not keep it from ending', async (t) => {
-  const { service } = await stuckLog(t);
+  const { service } = await stuckLog(t, 'throw new Error("boom")');
   const before = performance.now();
   assert.deepEqual(await fail(service), [1, null]);
   assert.ok(performance.now() - before < 4000, `${performance.now() - before} ms`);
 });
 
 test('a log that is read late has the whole of it', async (t) => {
-  const { service, reader } = await stuckLog(t);
+  // It says when, so that its first try finds no room.
+  const { service, reader } = await stuckLog(t, 'writeSync(3, "now\\n"); throw new Error("boom")');
   const failed = fail(service);
+  await service.logged('now');
   const text = await consume(reader);
   assert.deepEqual(await failed, [1, null]);
   const lines = text.split('\n');

@@ -18,7 +18,7 @@ export function socketPair(t: TestContext): [number, number] {
 }
 
 /** Whether O_NONBLOCK is set: https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
-export function isNonBlocking(fd: number, pid: number | 'self' = 'self'): boolean {
+export function isNonBlocking(fd: number, pid: number | 'self' | undefined = 'self'): boolean {
   const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))?.[1] ?? '';
   return (Number.parseInt(flags, 8) & constants.O_NONBLOCK) !== 0;
 }

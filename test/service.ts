@@ -1,6 +1,6 @@
 // The real service as a child process, as a user starts it, and the places that its stdout leads to.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { Socket, type SocketConstructorOpts } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -60,6 +60,8 @@ export type Service = {
   url: string;
   /** Log lines so far. */
   log: string[];
+  /** The first log line with these words, once it is there. */
+  logged: (words: string) => Promise<string>;
   /** POSTs a write and gives back the answer's body. */
   write: (body: object) => Promise<WriteResult & Problem>;
   records: () => Promise<CallRecord[]>;
@@ -72,6 +74,8 @@ export type ServiceOptions = {
   env?: NodeJS.ProcessEnv;
   /** What its stdout is: a descriptor, which stays the caller's to close, a pipe to `child.stdout`; none: /dev/null. */
   stdout?: number | 'pipe';
+  /** What its stderr is, instead of a pipe that is read: it is read up to where the service listens. */
+  stderr?: Fifo;
   /** Puts something around the command, strace say. What is around it may log to descriptor 3. */
   wrap?: (command: string[]) => string[];
 };
@@ -82,19 +86,31 @@ export async function startService(t: TestContext, options: ServiceOptions = {})
   const [command, ...args] = options.wrap?.(plain) ?? plain;
   const child = spawn(command as string, args, {
     cwd: ROOT,
-    stdio: ['ignore', options.stdout ?? 'ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', options.stdout ?? 'ignore', options.stderr?.writer ?? 'pipe', 'pipe'],
     env: { ...process.env, ...options.env },
   });
   const exited = once(child, 'exit');
   const log: string[] = [];
-  const url = await new Promise<string>((resolve, reject) => {
-    const onLine = (line: string): void => {
-      log.push(line);
-      if (line.includes('"msg":"listening"')) resolve(JSON.parse(line).address);
-    };
-    for (const stream of [child.stdio[2], child.stdio[3]]) createInterface(stream as Readable).on('line', onLine);
-    exited.then(([code]) => reject(new Error(`exit ${code}: ${log.join('\n')}`)), reject);
+  const gone = once(child, 'close').then(([code]) => {
+    throw new Error(`exit ${code}: ${log.join('\n')}`);
   });
+  gone.catch(() => {});
+  const news = new EventEmitter().setMaxListeners(0);
+  async function logged(words: string): Promise<string> {
+    for (;;) {
+      const found = log.find((line) => line.includes(words));
+      if (found !== undefined) return found;
+      await Promise.race([once(news, 'line'), gone]);
+    }
+  }
+  const readers = [options.stderr?.reader ?? child.stdio[2], child.stdio[3]].map((stream) =>
+    createInterface(stream as Readable).on('line', (line) => {
+      log.push(line);
+      news.emit('line');
+    }),
+  );
+  const { address: url } = JSON.parse(await logged('"msg":"listening"'));
+  if (options.stderr) readers[0]?.close();
 
   async function stop(): Promise<number | null> {
     // Under a tracer the child is the tracer; the service says its own process id.
@@ -108,6 +124,7 @@ export async function startService(t: TestContext, options: ServiceOptions = {})
     child,
     url,
     log,
+    logged,
     stop,
     async write(body) {
       const answer = await post(`${url}/write`, body);

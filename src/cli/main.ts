@@ -35,7 +35,8 @@ function untilSignal(): AbortSignal {
   if (stopped) return stopped.signal;
   const first = new AbortController();
   stopped = first;
-  for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  // SIGHUP comes when the terminal is closed.
+  for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (first.signal.aborted) process.exit(128 + constants.signals[name]);
       first.abort();
@@ -64,6 +65,16 @@ const cli: Cli = {
     return code;
   },
   untilSignal,
+  onUncaught(tell) {
+    // A rejection comes here too: https://nodejs.org/api/process.html#event-uncaughtexception
+    process.on('uncaughtException', (error) => {
+      try {
+        tell(error);
+      } finally {
+        process.exit(1);
+      }
+    });
+  },
   leave: (code) => process.exit(code),
   // Not looked at before they are asked for: see `serve` above.
   stdout: () => process.stdout,

@@ -1,28 +1,10 @@
 // syswire [serve]: the service, from its flags to its last breath.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { pino } from 'pino';
 import { buildApp } from '../server/app.js';
 import { FLAG_HELP, readConfig } from './config.js';
+import { openLog } from './log.js';
 import type { Verb } from './verb.js';
-
-/** Log lines that wait for a slow reader of stderr; past that they are dropped. */
-const LOG_BUFFER_BYTES = 1 << 20;
-
-/** Logs go to stderr, so that stdout carries nothing but what clients wrote. */
-function openLog(level: string, isOver: () => boolean): pino.Logger {
-  const destination = pino.destination({
-    dest: 2,
-    // stderr is a target too, and so non-blocking: a synchronous log would spin on EAGAIN.
-    sync: false,
-    maxLength: LOG_BUFFER_BYTES,
-    // At the end a stderr that takes nothing must not keep the process alive.
-    retryEAGAIN: () => !isOver(),
-  });
-  // Nobody reads the log any more: the service lives on.
-  destination.on('error', () => {});
-  return pino({ level }, destination);
-}
 
 const url = (at: AddressInfo | string): string => {
   if (typeof at === 'string') return at;
@@ -44,9 +26,10 @@ const HELP = `syswire [serve] [flags]: the write system call over HTTP, at the l
 ${FLAG_HELP}
 
 Each flag is an environment variable too: --log-level is SYSWIRE_LOG_LEVEL; a repeatable one takes
-one value a line. The service stops at SIGTERM or SIGINT: waiting writes get 5 s, a second signal none.
+one value a line. The service stops at SIGTERM, SIGINT or SIGHUP: waiting writes get 5 s, a second
+signal none.
 
-exit: 0 stopped, 1 could not start, 2 usage
+exit: 0 stopped, 1 could not start, or failed, 2 usage
 
 The other verbs, each with a --help of its own:
   syswire write LEVEL MSG            asks a running service for a write
@@ -57,14 +40,21 @@ The other verbs, each with a --help of its own:
   syswire reconcile TRACE RECORDS    holds a tracer's trace against the records`;
 
 /** Runs until a signal. */
-export const serve: Verb = async ({ args, env, print, fail, untilSignal }) => {
+export const serve: Verb = async ({ args, env, print, fail, untilSignal, onUncaught }) => {
   if (args.includes('--help') || args.includes('-h')) {
     print(HELP);
     return 0;
   }
   const { host, port, logLevel, ...options } = readConfig(args, env);
   const signal = untilSignal();
-  const logger = openLog(logLevel, () => signal.aborted);
+  const logger = openLog(logLevel);
+  onUncaught((error) => {
+    const what = 'the service made a mistake, and ends';
+    // While it starts, the log is silent.
+    logger.level = logLevel;
+    if (logLevel === 'silent') fail(1, `${what}: ${error instanceof Error ? error.message : error}`);
+    else logger.fatal({ err: error }, what);
+  });
 
   let app: ReturnType<typeof buildApp> | undefined;
   try {

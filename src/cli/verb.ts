@@ -16,8 +16,10 @@ export type Cli = {
   terminal: Terminal | null;
   /** Ends the process at once, whatever is still on its way to a slow reader. */
   leave: (code: number) => never;
-  /** Aborts at the first SIGTERM or SIGINT; from then on the second one ends the process at once. */
+  /** Aborts at the first SIGTERM, SIGINT or SIGHUP; from then on the second one ends the process at once. */
   untilSignal: () => AbortSignal;
+  /** From now on, `tell` has the last word on an error that nobody caught: then the process ends, with 1. */
+  onUncaught: (tell: (error: unknown) => void) => void;
 };
 
 /** What a progress bar is drawn on. */

@@ -13,7 +13,7 @@ import fastify, {
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
-import { openTarget, type Target } from '../syscalls/target.js';
+import type { Target } from '../syscalls/target.js';
 import { asyncApi } from './asyncapi.js';
 import { createBurst } from './burst.js';
 import { createCaller } from './call.js';
@@ -29,7 +29,7 @@ import { createMetrics } from './metrics.js';
 import { addOpenApi } from './openapi.js';
 import { addDocs, addPage } from './page.js';
 import { answerError, answerUnknown, busy, type Refusal, refusal } from './problem.js';
-import { recordTo } from './record.js';
+import { openRecord, recordTo } from './record.js';
 import { serializerCompiler } from './serialize.js';
 import { openTargets } from './targets.js';
 import { createWire } from './wire.js';
@@ -111,7 +111,7 @@ function parsed(text: string): [error: Error | null, value?: unknown] {
  * @throws an error with `code` when a target or the record file cannot be opened, or a name is taken
  */
 export function buildApp(options: AppOptions = {}): FastifyInstance {
-  const record = options.record === undefined ? undefined : openTarget('record', options.record);
+  const record = options.record === undefined ? undefined : openRecord(options.record);
   let targets: Target[];
   try {
     targets = openTargets(options.targets ?? {}, options.faults ?? DEFAULTS.faults);

@@ -1,12 +1,38 @@
 // --record FILE: every record as a line of JSON, in order, so that the truth outlives the ring.
-import { writeSync } from 'node:fs';
-import type { Target } from '../syscalls/target.js';
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { openTarget, type Target } from '../syscalls/target.js';
 import { createCursor, type Delivery, type Journal } from './journal.js';
 
 const BATCH = 1 << 16;
 const RETRY_MS = 1000;
 /** New records that are written at once: few enough to hold nobody up, so that a burst waits for its own records. */
 const MOST_NEW = 1024;
+
+export type RecordFile = Target & {
+  /** Whether its last line has no end: a disk was full, or a service was killed. */
+  isCut: boolean;
+};
+
+/** @throws an error with `code` when it cannot be opened */
+export function openRecord(path: string): RecordFile {
+  const target = openTarget('record', path);
+  return { ...target, isCut: target.kind === 'file' && lastByte(path) !== '\n' };
+}
+
+/** What a file ends with; a newline for one that is empty, or that may be written but not read. */
+function lastByte(path: string): string {
+  let fd: number;
+  try {
+    fd = openSync(path, 'r');
+  } catch {
+    return '\n';
+  }
+  const byte = Buffer.from('\n');
+  const { size } = fstatSync(fd);
+  if (size > 0) readSync(fd, byte, { position: size - 1 });
+  closeSync(fd);
+  return byte.toString('latin1');
+}
 
 /**
  * Writes the journal to a file, as a reader of it like any other: when the file takes nothing (a
@@ -17,13 +43,13 @@ const MOST_NEW = 1024;
  * @returns what writes the rest and ends it
  */
 export function recordTo(
-  file: Target,
+  file: RecordFile,
   journal: Journal,
   delivery: Delivery,
   onError: (error: NodeJS.ErrnoException | null) => void,
 ): () => void {
   const cursor = createCursor(journal, 1, delivery);
-  let pending: Buffer = Buffer.alloc(0);
+  let pending = Buffer.from(file.isCut ? '\n' : '');
   let failing: string | undefined;
   let retry: NodeJS.Timeout | undefined;
 

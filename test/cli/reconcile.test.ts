@@ -33,6 +33,7 @@ async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code:
     terminal: null,
     leave: () => assert.fail(),
     untilSignal: () => new AbortController().signal,
+    onUncaught: () => {},
   });
   return { code, out: out.join('\n') };
 }

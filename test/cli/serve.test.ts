@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,16 +10,13 @@ import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import { LEVEL_IDS } from '../../src/syscalls/contract.js';
 import { levels } from '../../src/syscalls/levels.js';
+import { isNonBlocking, socketPair } from '../descriptors.js';
 import { MAIN, openFifo, post, ROOT, read, startService, tempFolder } from '../service.js';
 import { need } from '../tools.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 const TEXT = 'Grüße, 世界 🌍: Hello world from interrupt!\n';
 const BINARY = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
-
-/** The open flags of a descriptor: https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
-const flagsOf = (pid: number | 'self', fd: number): number =>
-  Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
 
 type Listed = { name: string; kind: string; shared: boolean };
 const stdoutOf = (targets: Listed[]): object => {
@@ -48,19 +45,22 @@ test('stdout is a pipe: what a client writes arrives byte for byte, and nothing 
 test('a pipe is made non-blocking for the service alone', async (t) => {
   const { writer } = openFifo(t);
   const service = await startService(t, { stdout: writer });
-  const { pid } = service.child;
-  assert.ok(flagsOf(pid as number, 1) & constants.O_NONBLOCK, 'the service writes without blocking');
-  assert.equal(flagsOf('self', writer) & constants.O_NONBLOCK, 0, 'and nobody else is disturbed');
+  assert.ok(isNonBlocking(1, service.child.pid), 'the service writes without blocking');
+  assert.ok(!isNonBlocking(writer), 'and nobody else is disturbed');
   closeSync(writer);
 });
 
 test('a socket cannot be opened anew: it is shared, said so, and put back at the end', async (t) => {
-  const service = await startService(t, { stdout: 'pipe' });
+  const [stdout, reader] = socketPair(t);
+  const service = await startService(t, { stdout });
   const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
   assert.deepEqual(stdoutOf(targets), { kind: 'socket', shared: true });
+  assert.ok(isNonBlocking(stdout));
   await service.write({ level: 'raw', msg: 'over a socket' });
-  assert.equal(String(await read(service.child.stdout as Socket, 13)), 'over a socket');
+  const taken = Buffer.alloc(20);
+  assert.equal(taken.toString('latin1', 0, readSync(reader, taken)), 'over a socket');
   assert.equal(await service.stop(), 0);
+  assert.ok(!isNonBlocking(stdout));
 });
 
 test('stdout is a file', async (t) => {

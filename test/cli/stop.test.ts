@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, readFileSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { isNonBlocking } from '../descriptors.js';
 import { MAIN, openFifo, startService } from '../service.js';
 
 const UNFINISHED: Record<string, string> = {
@@ -51,16 +52,12 @@ test('twelve targets with waiting writes do not hold it up longer than one', asy
   assert.ok(performance.now() - stopped < 5500, `${performance.now() - stopped} ms`);
 });
 
-const flagsOf = (at: string): number =>
-  Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(at, 'utf8'))?.[1] ?? '', 8);
-
 test('a signal while it starts is a stop like any other', async (t) => {
   const { writer } = openFifo(t);
   const child = spawn(process.execPath, [MAIN, '--port', '0'], { stdio: ['ignore', writer, writer] });
   const exited = once(child, 'exit');
   t.after(() => child.kill('SIGKILL'));
-  const isOpen = () => (flagsOf(`/proc/${child.pid}/fdinfo/2`) & constants.O_NONBLOCK) !== 0;
-  while (!isOpen()) await new Promise((resolve) => setImmediate(resolve));
+  while (!isNonBlocking(2, child.pid)) await new Promise((resolve) => setImmediate(resolve));
   // Its handlers are there, its modules are still being loaded.
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null]);
@@ -75,8 +72,8 @@ test('stdout and stderr on one pipe: non-blocking for the service alone', async 
   const { value: line } = await createInterface(reader)[Symbol.asyncIterator]().next();
   assert.match(line, /listening/);
   // While it runs: when it ends, Node puts back the flags that it set itself.
-  for (const fd of [1, 2]) assert.ok(flagsOf(`/proc/${child.pid}/fdinfo/${fd}`) & constants.O_NONBLOCK);
-  assert.equal(flagsOf(`/proc/self/fdinfo/${writer}`) & constants.O_NONBLOCK, 0, 'nobody else is disturbed');
+  for (const fd of [1, 2]) assert.ok(isNonBlocking(fd, child.pid));
+  assert.ok(!isNonBlocking(writer), 'nobody else is disturbed');
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null]);
   closeSync(writer);

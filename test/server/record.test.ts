@@ -4,9 +4,8 @@ import { closeSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { createJournal, type Journal } from '../../src/server/journal.js';
-import { recordTo } from '../../src/server/record.js';
+import { openRecord, recordTo } from '../../src/server/record.js';
 import { LEVEL_IDS } from '../../src/syscalls/contract.js';
-import { openTarget } from '../../src/syscalls/target.js';
 import { testApp } from '../app.js';
 import { openFifo, read, tempFolder } from '../service.js';
 
@@ -37,7 +36,7 @@ test('nothing is lost to a small ring, however many calls a turn of the event lo
   const file = path.join(tempFolder(t), 'record');
   const ring = journal(16);
   const delivery = { delivered: 0, lost: 0 };
-  const stop = recordTo(openTarget('record', file), ring, delivery, assert.ifError);
+  const stop = recordTo(openRecord(file), ring, delivery, assert.ifError);
   append(ring, 1000);
   stop();
   assert.deepEqual(
@@ -51,7 +50,7 @@ test('a file that takes nothing for a while: the error is told once, records wai
   const ring = journal(1000);
   const delivery = { delivered: 0, lost: 0 };
   const errors: (string | undefined)[] = [];
-  const stop = recordTo(openTarget('record', fifo), ring, delivery, (error) => errors.push(error?.code));
+  const stop = recordTo(openRecord(fifo), ring, delivery, (error) => errors.push(error?.code));
   closeSync(writer);
   append(ring, 5000);
   assert.deepEqual(errors, ['EAGAIN'], 'the pipe is full, its reader silent');

@@ -84,8 +84,13 @@ Napi::Value Write(const Napi::CallbackInfo& info) {
   napi_typedarray_type type;
   size_t length;
   void* bytes;
-  const napi_status status = napi_get_typedarray_info(env, info[1], &type, &length, &bytes, nullptr, nullptr);
+  napi_value buffer;
+  const napi_status status = napi_get_typedarray_info(env, info[1], &type, &length, &bytes, &buffer, nullptr);
   if (status != napi_ok || type != napi_uint8_array) return Refuse(env, "bytes must be a Uint8Array");
+  // Another thread may change shared bytes while they are written: nobody could say what was.
+  bool is_own;
+  if (napi_is_arraybuffer(env, buffer, &is_own) != napi_ok || !is_own)
+    return Refuse(env, "bytes must not be of a SharedArrayBuffer");
   State* const state = static_cast<State*>(info.Data());
   if (length == 0 && IsOutOfBounds(env, state, info[1])) return env.Undefined();
 

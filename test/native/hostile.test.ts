@@ -44,7 +44,10 @@ const PRELUDE = `
     const buffer = new ArrayBuffer(16, { maxByteLength: 16 }), view = new Uint8Array(buffer, ...place);
     buffer.resize(size);
     return view;
-  };`;
+  };
+  const shared = (...place) => new Uint8Array(new SharedArrayBuffer(16), ...place);
+  const growable = (...place) => new Uint8Array(new SharedArrayBuffer(16, { maxByteLength: 32 }), ...place);
+  const wasm = () => new Uint8Array(new WebAssembly.Memory({ initial: 1, maximum: 2, shared: true }).buffer);`;
 
 const NO_DESCRIPTOR = [
   ...[
@@ -86,6 +89,7 @@ const GONE = [
   ...['detached(0)', 'detached(4)', 'detached(16)', 'posted()', 'grown()'],
   ...['shrunk(4, 8, 8)', 'shrunk(4, 0, 8)', 'shrunk(0, 0, 1)', 'shrunk(4, 8)', 'shrunk(0, 16)', 'shrunk(0, 16, 0)'],
 ];
+const SHARED = ['shared()', 'shared(4, 8)', 'shared(0, 0)', 'shared(16)', 'growable()', 'growable(0, 8)', 'wasm()'];
 const NO_BIGINTS = [
   ...['', '0n', '0n, undefined', '0n, null', '0n, 1', '1, 1n', '"1", 1n', '0n, "1"', '0n, [1n]', '0n, Object(1n)'],
   ...['touchy, 1n', '0n, touchy', 'everyTrap, 1n', 'bytes', 'bytes, 1n', 'bytes.buffer, 1n', 'Object(1n), 1n'],
@@ -108,6 +112,7 @@ const REFUSED: { message: string; calls: string[] }[] = [
     message: 'Cannot perform %TypedArray%.prototype.at on a detached ArrayBuffer',
     calls: GONE.map((each) => `write(1, ${each})`),
   },
+  { message: 'bytes must not be of a SharedArrayBuffer', calls: SHARED.map((each) => `write(1, ${each})`) },
   {
     message: 'address and count must be bigints from 0 to 2**64 - 1',
     calls: NO_BIGINTS.map((each) => `writeFrom(1, ${each})`),

@@ -81,6 +81,8 @@ function build(name) {
     ...FLAGS,
     ...headers.flatMap((dir) => ['-isystem', dir]),
     ...target.flags,
+    // As make does it: behind ours, so that they win.
+    ...(process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean),
     '-o',
     path.join(folder, target.file),
     ...['addon.cc', ...target.sources].map((source) => path.join(root, source)),

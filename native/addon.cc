@@ -14,6 +14,7 @@ namespace {
 struct State {
   Int80 int80;
   Uring uring;
+  Napi::FunctionReference at;  // %TypedArray%.prototype.at
 
   State() = default;
   State(const State&) = delete;
@@ -24,8 +25,10 @@ struct State {
   }
 };
 
-Napi::Value Refuse(Napi::Env env, const char* message) {
-  Napi::TypeError::New(env, message).ThrowAsJavaScriptException();
+// Out of line, so that what is refused costs what is not refused nothing.
+[[gnu::cold, gnu::noinline]] Napi::Value Refuse(Napi::Env env, const char* message) {
+  // The C function rather than the class, which makes a handle more, and may end the process where it cannot throw.
+  napi_throw_type_error(env, nullptr, message);
   return env.Undefined();
 }
 
@@ -39,6 +42,24 @@ bool ToDescriptor(const Napi::Value& value, int* fd) {
   *fd = static_cast<int>(number);
   return true;
 }
+
+bool ToUnsigned(const Napi::Value& value, uint64_t* number) {
+  if (!value.IsBigInt()) return false;
+  bool is_whole;
+  *number = value.As<Napi::BigInt>().Uint64Value(&is_whole);
+  return is_whole;
+}
+
+// Whether a view is empty because its buffer was detached, or shrank from under it. Node-API tells of the first only;
+// every method of a view begins with a look at both: ValidateTypedArray, https://tc39.es/ecma262/#sec-validatetypedarray
+// Its TypeError stays as it is, since it may be a RangeError: the end of the stack comes in here, too.
+bool IsOutOfBounds(Napi::Env env, State* state, napi_value view) {
+  napi_value nothing;
+  return napi_call_function(env, view, state->at.Value(), 0, nullptr, &nothing) != napi_ok;
+}
+
+constexpr char NO_CONSTRUCTOR[] = "not a constructor: call it without new";
+constexpr char NO_DESCRIPTOR[] = "fd must be a 32-bit integer";
 
 // What each level does with a descriptor and bytes.
 using Call = intptr_t (*)(State*, int fd, const void* bytes, size_t count);
@@ -54,20 +75,25 @@ intptr_t ByUring(State* state, int fd, const void* bytes, size_t count) {
 template <Call call>
 Napi::Value Write(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  if (info.IsConstructCall()) return Refuse(env, NO_CONSTRUCTOR);
   int fd;
-  if (!ToDescriptor(info[0], &fd)) return Refuse(env, "fd must be a 32-bit integer");
+  if (!ToDescriptor(info[0], &fd)) return Refuse(env, NO_DESCRIPTOR);
 
-  // The C function rather than the class: it gives a subarray's own bytes in one call, and null for
-  // the buffer we do not ask about spares a handle.
+  // The C function rather than the class: it gives a subarray's own bytes in one call. No JavaScript runs until they
+  // are written, so a resizable buffer stays as it is; WebIDL refuses those as well, for callees that keep a pointer.
   napi_typedarray_type type;
   size_t length;
   void* bytes;
-  const napi_status status =
-      napi_get_typedarray_info(env, info[1], &type, &length, &bytes, nullptr, nullptr);
-  if (status != napi_ok || type != napi_uint8_array)
-    return Refuse(env, "bytes must be a Uint8Array");
-
+  napi_value buffer;
+  const napi_status status = napi_get_typedarray_info(env, info[1], &type, &length, &bytes, &buffer, nullptr);
+  if (status != napi_ok || type != napi_uint8_array) return Refuse(env, "bytes must be a Uint8Array");
+  // Another thread may change shared bytes while they are written: nobody could say what was.
+  bool is_own;
+  if (napi_is_arraybuffer(env, buffer, &is_own) != napi_ok || !is_own)
+    return Refuse(env, "bytes must not be of a SharedArrayBuffer");
   State* const state = static_cast<State*>(info.Data());
+  if (length == 0 && IsOutOfBounds(env, state, info[1])) return env.Undefined();
+
   return Napi::Number::New(env, static_cast<double>(call(state, fd, bytes, length)));
 }
 
@@ -76,12 +102,12 @@ Napi::Value Write(const Napi::CallbackInfo& info) {
 template <Call call>
 Napi::Value WriteFrom(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
+  if (info.IsConstructCall()) return Refuse(env, NO_CONSTRUCTOR);
   int fd;
-  if (!ToDescriptor(info[0], &fd)) return Refuse(env, "fd must be a 32-bit integer");
-  if (!info[1].IsBigInt() || !info[2].IsBigInt()) return Refuse(env, "address and count must be bigints");
-  bool lossless;
-  const uint64_t address = info[1].As<Napi::BigInt>().Uint64Value(&lossless);
-  const uint64_t count = info[2].As<Napi::BigInt>().Uint64Value(&lossless);
+  if (!ToDescriptor(info[0], &fd)) return Refuse(env, NO_DESCRIPTOR);
+  uint64_t address, count;
+  if (!ToUnsigned(info[1], &address) || !ToUnsigned(info[2], &count))
+    return Refuse(env, "address and count must be bigints from 0 to 2**64 - 1");
   State* const state = static_cast<State*>(info.Data());
   return Napi::Number::New(env, static_cast<double>(call(state, fd, reinterpret_cast<void*>(address), count)));
 }
@@ -130,6 +156,7 @@ void Export(Napi::Env env, Napi::Object level, State* state) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   State* const state = new State;
   env.SetInstanceData(state);  // and deleted with the environment
+  state->at = Napi::Persistent(env.RunScript("Uint8Array.prototype.at").As<Napi::Function>());
 
   Export<ByRaw, raw_code>(env, exports, state);
   const Napi::Object int80 = Napi::Object::New(env);

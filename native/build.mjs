@@ -67,6 +67,8 @@ const FLAGS = [
   '-DNAPI_VERSION=8',
   '-DNAPI_DISABLE_CPP_EXCEPTIONS',
   '-DNODE_ADDON_API_DISABLE_DEPRECATED',
+  // A thread that is ended in the middle of a call can throw no more: without this the process would end with it.
+  '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
 ];
 
 function build(name) {
@@ -79,6 +81,8 @@ function build(name) {
     ...FLAGS,
     ...headers.flatMap((dir) => ['-isystem', dir]),
     ...target.flags,
+    // As make does it: behind ours, so that they win.
+    ...(process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean),
     '-o',
     path.join(folder, target.file),
     ...['addon.cc', ...target.sources].map((source) => path.join(root, source)),

@@ -40,3 +40,6 @@ export function mayDo(t: TestContext, what: string, command: string, ...args: st
   t.skip(message);
   return false;
 }
+
+/** Whether AddressSanitizer runs with the tests. Its shadow fills 2 to 4 GiB, where int80 copies long messages to. */
+export const underAsan = process.env.LD_PRELOAD?.includes('libasan') ?? false;

@@ -38,8 +38,10 @@ const CASES: Record<string, (mark: string) => Prepared> = {
   }),
   'a subarray': (mark) => ({ fd: openSync(newPath(), 'w'), bytes: tail(mark) }),
   'a plain Uint8Array': (mark) => ({ fd: openSync(newPath(), 'w'), bytes: Uint8Array.from(Buffer.from(mark)) }),
-  'a Uint8Array on shared memory': (mark) => {
-    const bytes = new Uint8Array(new SharedArrayBuffer(mark.length));
+  'a Uint8Array on a resizable buffer': (mark) => {
+    const buffer = new ArrayBuffer(0, { maxByteLength: mark.length });
+    const bytes = new Uint8Array(buffer);
+    buffer.resize(mark.length);
     bytes.set(Buffer.from(mark));
     return { fd: openSync(newPath(), 'w'), bytes };
   },

@@ -13,11 +13,14 @@ import type { WriteResult } from '../src/server/schema/calls.js';
 import type { Problem } from '../src/server/schema/problem.js';
 import type { CallRecord } from '../src/server/schema/records.js';
 
+/** Where what is opened is put down to be closed: a test, or anything else that ends. */
+export type Scope = Pick<TestContext, 'after'>;
+
 export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 export const MAIN = path.join(ROOT, 'dist/cli/main.js');
 
 /** A folder of the test's own, removed when it ends. */
-export function tempFolder(t: TestContext): string {
+export function tempFolder(t: Scope): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
@@ -26,7 +29,7 @@ export function tempFolder(t: TestContext): string {
 export type Fifo = { path: string; reader: Socket; writer: number };
 
 /** A FIFO with both ends open. Nothing is taken out before the first `read`; from then on Node reads ahead. */
-export function openFifo(t: TestContext): Fifo {
+export function openFifo(t: Scope): Fifo {
   const file = path.join(tempFolder(t), 'fifo');
   execFileSync('mkfifo', [file]);
   // An option that @types/node does not know: without it Node begins to read at once.
@@ -81,7 +84,7 @@ export type ServiceOptions = {
 };
 
 /** Starts the service on a free port, and waits until it listens. It is stopped when the test ends. */
-export async function startService(t: TestContext, options: ServiceOptions = {}): Promise<Service> {
+export async function startService(t: Scope, options: ServiceOptions = {}): Promise<Service> {
   const plain = [process.execPath, MAIN, '--port', '0', ...(options.args ?? [])];
   const [command, ...args] = options.wrap?.(plain) ?? plain;
   const child = spawn(command as string, args, {

@@ -20,6 +20,7 @@ const MFD_ALLOW_SEALING = 2;
 const EPOLL_CLOEXEC = 0o2000000;
 const AF_UNIX = 1;
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
 const SEEK_SET = 0;
@@ -61,6 +62,18 @@ function openSocket(domain: number, type: number): number {
 
 /** writev, not write, so that a trace of `write` begins with the first record: two buffers make libuv choose it. */
 const writeTwo = (fd: number, size: number): number => writevSync(fd, [Buffer.alloc(size / 2), Buffer.alloc(size / 2)]);
+
+/**
+ * Of IPv6, which looks for the address first. IPv4 says EMSGSIZE to more than 65,535 bytes before it does (udp_sendmsg
+ * in https://github.com/torvalds/linux/blob/v6.1/net/ipv4/udp.c); it is for kernels without IPv6.
+ */
+function openUdp(): number {
+  try {
+    return openSocket(AF_INET6, SOCK_DGRAM);
+  } catch {
+    return openSocket(AF_INET, SOCK_DGRAM);
+  }
+}
 
 function fill(fd: number): void {
   for (const size of [1 << 16, 2]) {
@@ -139,7 +152,7 @@ const FAULTS: Record<string, { expects: string; make: () => Made }> = {
       return { fd };
     },
   },
-  unaddressed: { expects: 'EDESTADDRREQ', make: () => ({ fd: openSocket(AF_INET, SOCK_DGRAM) }) },
+  unaddressed: { expects: 'EDESTADDRREQ', make: () => ({ fd: openUdp() }) },
   unconnected: { expects: 'ENOTCONN', make: () => ({ fd: openSocket(AF_UNIX, SOCK_STREAM) }) },
   'hung-up': {
     expects: 'EIO',

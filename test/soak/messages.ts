@@ -1,0 +1,80 @@
+// Messages out of a seeded generator. A message is a slice of one of two pools, so that its bytes can be had
+// again at any time, and nobody has to keep them.
+import type { BurstRequest, WriteRequest } from '../../src/server/schema/calls.js';
+import type { LevelId } from '../../src/syscalls/contract.js';
+
+export type Random = {
+  /** From 0 to `below`, without it. */
+  below: (below: number) => number;
+  one: <T>(of: readonly T[]) => T;
+};
+
+/** mulberry32: small, fast, and even enough. https://gist.github.com/tommyettinger/46a874533244883189143505d203312c */
+export function createRandom(seed: number): Random {
+  let state = seed >>> 0;
+  function below(most: number): number {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * most);
+  }
+  return { below, one: (of) => of[below(of.length)] as (typeof of)[number] };
+}
+
+export type Message = {
+  level: LevelId;
+  target: string;
+  timeoutMs: number;
+  isText: boolean;
+  /** Its place in the pool, in bytes or characters. */
+  at: number;
+  length: number;
+};
+
+const MOST = 200_000;
+const POOL = 1 << 20;
+/** What JSON escapes, what a record escapes, and UTF-8 of one, two and three bytes. */
+const CHARACTERS = [...'abcdefghij0123456789 .,"\\\n\r\t\x1b\x7f\x00éßж世界'];
+
+const filling = createRandom(1);
+const bytes = Buffer.from(Uint8Array.from({ length: POOL }, () => filling.below(256)));
+const text = Array.from({ length: POOL }, () => filling.one(CHARACTERS)).join('');
+
+/** What waits is long enough to be told from what comes behind it, also when it has come to no call. */
+const LEAST_THAT_WAITS = 16;
+
+/** A message of any length up to `most`: as many between 10 and 100 as between 10,000 and 100,000. */
+export function messageOf(
+  random: Random,
+  level: LevelId,
+  target: string,
+  { most = MOST, timeoutMs = 0 }: { most?: number; timeoutMs?: number } = {},
+): Message {
+  const any = Math.floor((most + 1) ** (random.below(1000) / 999)) - 1;
+  const length = timeoutMs > 0 ? Math.max(any, LEAST_THAT_WAITS) : any;
+  return { level, target, timeoutMs, isText: random.below(2) === 0, at: random.below(POOL - MOST), length };
+}
+
+const sliceOf = ({ isText, at, length }: Message): string | Buffer =>
+  isText ? text.slice(at, at + length) : bytes.subarray(at, at + length);
+
+export function bytesOf(message: Message): Buffer {
+  const slice = sliceOf(message);
+  return typeof slice === 'string' ? Buffer.from(slice) : slice;
+}
+
+function spokenOf(message: Message): Pick<BurstRequest, 'level' | 'target' | 'msg' | 'encoding'> {
+  const { level, target } = message;
+  const slice = sliceOf(message);
+  return typeof slice === 'string'
+    ? { level, target, msg: slice, encoding: 'utf8' }
+    : { level, target, msg: slice.toString('base64'), encoding: 'base64' };
+}
+
+export const writeOf = (message: Message): WriteRequest => ({ ...spokenOf(message), timeoutMs: message.timeoutMs });
+
+export const burstOf = (message: Message, count: number, ratePerSecond?: number): BurstRequest => ({
+  ...spokenOf(message),
+  count,
+  ...(ratePerSecond !== undefined && { ratePerSecond }),
+});

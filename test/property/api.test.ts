@@ -173,7 +173,7 @@ test(`${CASES} requests, one after the other`, async (t) => {
     fc.asyncProperty(requests(names), (request) => check([request])),
     { numRuns: CASES, seed: SEED, timeout: HANGS_MS },
   );
-  for (const status of [200, 204, 400, 403, 404, 405, 413, 415])
+  for (const status of [200, 400, 403, 404, 405, 413, 415])
     assert.ok((statuses.get(status) ?? 0) >= CASES / 1000, `many were ${status}: ${JSON.stringify([...statuses])}`);
   assert.ok(records.length > CASES, 'and many made calls');
   await checkStream(streamed, records);

@@ -1,6 +1,6 @@
 // One message, many calls: as fast as they go, or at a rate. One burst at a time. Knows no transport.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { osError } from '../syscalls/errno.js';
 import { type Caller, type Job, told } from './call.js';
 import type { Counts } from './counts.js';
@@ -82,7 +82,7 @@ export function createBurst({ caller: { prepare, call }, lasting, counts }: Burs
       while (job.calls < due && job.end - now < SLICE_MS) once(job, tally);
       if (job.calls >= count || now >= most) break;
       // A timer waits a millisecond or more: calls at a rate are made in lots of as many as are due by then.
-      if (job.calls < due) await setImmediate();
+      if (job.calls < due) await lasting.turn();
       else await sleep(start + job.calls / perMs - performance.now(), undefined, { signal }).catch(() => {});
       if (signal.aborted) break;
     }

@@ -11,6 +11,11 @@ export const SLICE_MS = 3;
 export type WhenGone = (stop: () => void) => void;
 
 export type Lasting = {
+  /**
+   * Resolves when it is the caller's turn to make calls for SLICE_MS. One has it in each turn of the event loop, first
+   * come first served: many that want to go on hold up everybody else no longer than one.
+   */
+  turn: () => Promise<void>;
   /** Runs a task, whose signal aborts when it shall come to its end. */
   run: <T>(whenGone: WhenGone, task: (signal: AbortSignal) => Promise<T>) => Promise<T>;
   /** Aborts every task. */
@@ -21,7 +26,18 @@ export type Lasting = {
 
 export function createLasting(): Lasting {
   const running = new Map<Promise<unknown>, AbortController>();
+  const queue: (() => void)[] = [];
+
+  function next(): void {
+    queue.shift()?.();
+    if (queue.length > 0) setImmediate(next);
+  }
+
   return {
+    turn() {
+      if (queue.length === 0) setImmediate(next);
+      return new Promise((resolve) => queue.push(resolve));
+    },
     run(whenGone, task) {
       const controller = new AbortController();
       whenGone(() => controller.abort());

@@ -132,15 +132,16 @@ export function createWriter({ caller, lasting, targets, maxWaiting, counts }: W
       const jobs = requests.map((request, index) => prepare(request, requestId, `#/writes/${index}`));
       return lasting.run(whenGone, async (signal) => {
         const results: (WriteResult | Problem)[] = [];
-        let slice = performance.now();
+        let slice = -Infinity;
         for (const [index, job] of jobs.entries()) {
+          if (performance.now() - slice >= SLICE_MS) {
+            await lasting.turn();
+            slice = performance.now();
+          }
           const { timeoutMs } = requests[index] as WriteRequest;
           if (signal.aborted) results.push(problem(503, 'the service is stopping: no call was made'));
           else if (timeoutMs > 0) results.push(await orProblem(inTurn(job, timeoutMs, signal)));
           else results.push(atOnce(job));
-          if (performance.now() - slice < SLICE_MS) continue;
-          await setImmediate();
-          slice = performance.now();
         }
         const [first] = results;
         if (first && 'status' in first && results.every((result) => 'status' in result))

@@ -6,6 +6,7 @@
  * @param fd a file descriptor
  * @param bytes what to write; a subarray writes its own bytes
  * @returns the bytes written (0 or more), or −errno. It never throws for what the OS says.
+ * @throws TypeError when there is no descriptor or there are no bytes to give it: another type, a detached buffer
  * @see https://man7.org/linux/man-pages/man2/write.2.html
  */
 export type Write = (fd: number, bytes: Uint8Array) => number;

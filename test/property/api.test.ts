@@ -18,8 +18,10 @@ import { type Answered, checkAnswer, isAllowed } from './contract.js';
 import { BODY_LIMIT, type Request, requests } from './requests.js';
 
 const CASES = 10_000;
-/** An answer that takes longer is none. */
-const HANGS_MS = 20_000;
+/** An answer that takes longer is none: a burst may take 60 s, which a changed byte can ask for. */
+const HANGS_MS = 70_000;
+/** So that the smallest request that was found by then is told before the test runner's own limit. */
+const MOST_MS = 250_000;
 const SEED = Number(process.env.PROPERTY_SEED ?? Date.now() % 2 ** 31);
 
 type Subject = {
@@ -53,12 +55,13 @@ function readAll(fd: number): Buffer {
 
 const CALLS = new Set(['/write', '/writes', '/bursts']);
 
-/** What the document allows is refused for what it has no words for only: a lone surrogate, or bad base64. */
+/** What the document allows is refused for what it has no words for only: lone surrogates, bad base64, bursts too long. */
 function checkRefusal(route: string, body: Buffer | null, answer: Answered): void {
   if (!CALLS.has(route) || answer.status !== 400) return;
   const { errors } = JSON.parse(String(answer.body)) as Problem;
-  if (errors && isAllowed(route, JSON.parse(String(body))))
-    for (const { pointer } of errors) assert.match(pointer, /\/msg$/, `${body}: ${answer.body}`);
+  // No body at all, and no type of one: Fastify lets that pass as nothing.
+  if (errors && body?.length && isAllowed(route, JSON.parse(String(body))))
+    for (const { pointer } of errors) assert.match(pointer, /\/(msg|ratePerSecond)$/, `${body}: ${answer.body}`);
 }
 
 async function startSubject(t: TestContext): Promise<Subject> {
@@ -143,12 +146,14 @@ async function startSubject(t: TestContext): Promise<Subject> {
     async check(sent) {
       const answers = await Promise.all(sent.map(send));
       const fresh = await newRecords();
+      // Before anything is judged: what is left over would be the next request's fault.
+      const arrived = Object.entries(readers).map(([target, fd]) => ({ target, bytes: readAll(fd) }));
       const pieces = answers.flatMap((answer, index) => account(sent[index] as Request, answer, fresh));
       assert.equal(pieces.length, fresh.length, 'no record is without its request');
       pieces.sort((one, other) => one.seq - other.seq);
-      for (const [target, fd] of Object.entries(readers)) {
-        const told = Buffer.concat(pieces.filter((piece) => piece.target === target).map(({ bytes }) => bytes));
-        assert.ok(readAll(fd).equals(told), `what arrived at ${target} is what was told`);
+      for (const { target, bytes } of arrived) {
+        const told = Buffer.concat(pieces.filter((piece) => piece.target === target).map((piece) => piece.bytes));
+        assert.ok(bytes.equals(told), `what arrived at ${target} is what was told`);
       }
     },
     async streamed() {
@@ -171,7 +176,7 @@ test(`${CASES} requests, one after the other`, async (t) => {
   const { names, check, statuses, records, streamed } = await startSubject(t);
   await fc.assert(
     fc.asyncProperty(requests(names), (request) => check([request])),
-    { numRuns: CASES, seed: SEED, timeout: HANGS_MS },
+    { numRuns: CASES, seed: SEED, timeout: HANGS_MS, interruptAfterTimeLimit: MOST_MS, markInterruptAsFailure: true },
   );
   for (const status of [200, 400, 403, 404, 405, 413, 415])
     assert.ok((statuses.get(status) ?? 0) >= CASES / 1000, `many were ${status}: ${JSON.stringify([...statuses])}`);
@@ -190,7 +195,13 @@ test('requests side by side', async (t) => {
     );
   await fc.assert(
     fc.asyncProperty(many, (all) => check(all)),
-    { numRuns: CASES / 20, seed: SEED, timeout: HANGS_MS },
+    {
+      numRuns: CASES / 20,
+      seed: SEED,
+      timeout: HANGS_MS,
+      interruptAfterTimeLimit: MOST_MS,
+      markInterruptAsFailure: true,
+    },
   );
   await checkStream(streamed, records);
 });

@@ -76,7 +76,7 @@ const WRONG: unknown[] = [
   true,
   0,
   -1,
-  0.5,
+  1e-9,
   1e308,
   2 ** 53,
   '',

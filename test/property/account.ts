@@ -8,7 +8,13 @@ import type { CallRecord } from '../../src/server/schema/records.js';
 export type Piece = { seq: number; target: string; bytes: Buffer };
 
 type Message = Pick<WriteRequest, 'msg' | 'encoding'>;
-const bytesOf = ({ msg, encoding = 'utf8' }: Message): Buffer => Buffer.from(msg, encoding);
+
+/** What a message means, and nothing else: Buffer writes something for lone surrogates, and for what is no base64. */
+function bytesOf({ msg, encoding = 'utf8' }: Message): Buffer {
+  const bytes = Buffer.from(msg, encoding);
+  assert.equal(bytes.toString(encoding), msg, 'was taken, and has no bytes');
+  return bytes;
+}
 
 /** The calls of one write, each of what the ones before it left over. */
 function ofWrite(message: Message, result: WriteResult, records: CallRecord[]): Piece[] {

@@ -207,8 +207,14 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     done();
   });
 
-  app.addHook('onSend', (request, reply, payload, done) => {
+  // Once it has left. An answer is made for who is gone or was refused on the wire, too, and made anew when a file cannot
+  // be opened.
+  app.addHook('onResponse', (request, reply, done) => {
     counts.answer(reply.statusCode, request.method, request.routeOptions.url);
+    done();
+  });
+
+  app.addHook('onSend', (_request, reply, payload, done) => {
     // Kept alive after its answer, a connection would hold up close().
     if (stopping) reply.header('connection', 'close');
     done(null, payload);

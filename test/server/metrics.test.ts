@@ -97,6 +97,38 @@ test('answers by route and status, whatever was asked for', async (t) => {
   });
 });
 
+const HEAD = 'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+/** What is answered on the wire, while its route answers nobody. */
+const ODD: Record<string, { send: string; counted: Record<string, number> }> = {
+  'a broken chunk': {
+    send: `${HEAD}Transfer-Encoding: chunked\r\n\r\nZZ\r\n`,
+    counted: { 'syswire_http_requests_total{method="",route="",status="400"}': 1 },
+  },
+  'a body that ends early': {
+    send: `${HEAD}Content-Length: 100\r\n\r\n{`,
+    counted: { 'syswire_http_requests_total{method="",route="",status="400"}': 1 },
+  },
+};
+
+for (const [name, { send, counted }] of Object.entries(ODD))
+  test(`${name}: as many are counted as were answered`, async (t) => {
+    const test = testApp(t);
+    const { hostname, port } = new URL(await listen(test.app));
+    const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+    let answers = '';
+    socket.on('data', (chunk) => {
+      answers += chunk;
+    });
+    socket.end(send);
+    await once(socket, 'end');
+    assert.equal(answers.match(/^HTTP\/1\.1 /gm)?.length, 1);
+    while (Number((await metricsOf(test)).get('syswire_connections')) > 0) await turn();
+    const all = [...(await metricsOf(test))].filter(
+      ([name]) => name.startsWith('syswire_http_requests_total') && !name.includes('/metrics'),
+    );
+    assert.deepEqual(Object.fromEntries(all), counted);
+  });
+
 test('records delivered and lost, subscribers and connections', async (t) => {
   const test = testApp(t, { history: 100 });
   const url = await listen(test.app);

@@ -35,6 +35,8 @@ function processFigures(): Registry {
   if (!figures) {
     figures = new Registry();
     collectDefaultMetrics({ register: figures });
+    // Without a measurement since they were last asked for, these are 9e9 s and NaN; the percentiles and the longest are 0.
+    for (const each of ['min', 'mean', 'stddev']) figures.removeSingleMetric(`nodejs_eventloop_lag_${each}_seconds`);
   }
   return figures;
 }

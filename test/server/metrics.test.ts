@@ -18,7 +18,8 @@ async function metricsOf({ app }: TestApp): Promise<Map<string, number>> {
     samples.map((line) => {
       const [, name = '', value] = /^(\w+(?:\{(?:[a-z_]+="[^"]*",?)*\})?) (\S+)$/.exec(line) ?? [];
       assert.ok(name, line);
-      return [name, value === 'Nan' ? Number.NaN : Number(value)];
+      assert.ok(Number.isFinite(Number(value)), line);
+      return [name, Number(value)];
     }),
   );
 }
@@ -171,4 +172,5 @@ test("the process's own figures", async (t) => {
   const metrics = await metricsOf(testApp(t));
   for (const name of ['process_resident_memory_bytes', 'process_open_fds', 'nodejs_eventloop_lag_p99_seconds'])
     assert.ok((metrics.get(name) ?? 0) > 0, name);
+  for (const [name, value] of metrics) if (name.startsWith('nodejs_eventloop_lag')) assert.ok(value < 1000, name);
 });

@@ -64,9 +64,9 @@ test('a second signal while nobody reads the log', async (t) => {
 test('SIGHUP, that of a terminal that is closed, is a stop like any other', async (t) => {
   const [stdout] = socketPair(t);
   const service = await startService(t, { stdout });
-  const exited = once(service.child, 'exit');
+  const closed = once(service.child, 'close');
   service.child.kill('SIGHUP');
-  assert.deepEqual(await exited, [0, null]);
+  assert.deepEqual(await closed, [0, null]);
   assert.match(service.log.join('\n'), /"msg":"stopping"/);
   assert.ok(!isNonBlocking(stdout), 'stdout is put back');
 });

@@ -16,7 +16,7 @@ const CAPACITY = 65_536;
 async function stopInTime({ stop }: Service): Promise<void> {
   const before = performance.now();
   assert.equal(await stop(), 0);
-  assert.ok(performance.now() - before < 5500, `${performance.now() - before} ms`);
+  assert.ok(performance.now() - before < 8000, `${performance.now() - before} ms`);
 }
 
 const recordsIn = (file: string): CallRecord[] =>

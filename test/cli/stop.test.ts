@@ -42,14 +42,14 @@ test('twelve targets with waiting writes do not hold it up longer than one', asy
   await all({ msg: 'x'.repeat(65_536) });
   const before = performance.now();
   for (const { error } of await all({ msg: 'y', timeoutMs: 400 })) assert.equal(error?.code, 'EAGAIN');
-  assert.ok(performance.now() - before < 1000, `timeoutMs 400 took ${performance.now() - before} ms`);
+  assert.ok(performance.now() - before < 2000, `timeoutMs 400 took ${performance.now() - before} ms`);
   const waiting = all({ msg: 'y', timeoutMs: 60_000 });
   while ((await service.records()).length < 36);
   const stopped = performance.now();
   const [exit, results] = await Promise.all([service.stop(), waiting]);
   assert.equal(exit, 0);
   for (const { error } of results) assert.equal(error?.code, 'EAGAIN');
-  assert.ok(performance.now() - stopped < 5500, `${performance.now() - stopped} ms`);
+  assert.ok(performance.now() - stopped < 8000, `${performance.now() - stopped} ms`);
 });
 
 test('a signal while it starts is a stop like any other', async (t) => {

@@ -79,7 +79,7 @@ test('a silent log: one line all the same', () => {
 });
 
 test('before there is a log: Node says it, exit 1', () => {
-  const { status, stderr } = toItsEnd(`setImmediate(() => { throw new Error('boom') })`);
+  const { status, stderr } = toItsEnd(`queueMicrotask(() => { throw new Error('boom') })`);
   assert.equal(status, 1);
   assert.match(stderr, /^Error: boom\n {4}at /m);
 });

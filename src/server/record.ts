@@ -38,7 +38,7 @@ function lastByte(path: string): string {
  * Writes the journal to a file, as a reader of it like any other: when the file takes nothing (a
  * full disk), the records wait in the ring, and those that the ring overtakes are told as a `gap`.
  *
- * @param delivery where it counts
+ * @param delivery where it counts: delivered is what the file took
  * @param onError told of each new error, and of null when it is over
  * @returns what writes the rest and ends it
  */
@@ -48,7 +48,8 @@ export function recordTo(
   delivery: Delivery,
   onError: (error: NodeJS.ErrnoException | null) => void,
 ): () => void {
-  const cursor = createCursor(journal, 1, delivery);
+  const read = { delivered: 0, lost: 0 };
+  const cursor = createCursor(journal, 1, read);
   let pending = Buffer.from(file.isCut ? '\n' : '');
   let failing: string | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -58,7 +59,9 @@ export function recordTo(
     try {
       for (;;) {
         if (pending.length === 0) {
+          delivery.delivered = read.delivered;
           const lines = cursor.read(BATCH);
+          delivery.lost = read.lost;
           if (lines === '') break;
           pending = Buffer.from(`${lines}\n`);
         }

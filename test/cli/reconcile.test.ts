@@ -361,6 +361,27 @@ test('what was lost on either side is said: torn lines, lost events, gaps', asyn
   assert.match(out, /what +seq +fd +the record +the trace\nextra +\d\d +no record +line 4: \d+ → .*\nextra [^\n]*$/);
 });
 
+test('a record that was cut short is gone like one in a gap; what was never one is refused', async (t) => {
+  const folder = tempFolder(t);
+  const [trace, records] = [path.join(folder, 'trace'), path.join(folder, 'records')];
+  const made = make(9, random(11), { levels: ['raw'] });
+  const lines = made.map(({ record }) => JSON.stringify(record));
+  writeFileSync(trace, text('strace', made));
+  for (const [length, says] of [
+    [60, /note: records 4 to 4 are gone/],
+    [22, /extra {9}1\n/],
+    [3, /extra {9}1\n/],
+  ] as const) {
+    writeFileSync(records, lines.with(3, (lines[3] as string).slice(0, length)).join('\n'));
+    const { code, out } = await run([trace, records]);
+    assert.equal(code, 1);
+    assert.match(out, /^matched {7}8\nmissing {7}0\naltered {7}0\nextra {9}1\n/);
+    assert.match(out, says);
+  }
+  writeFileSync(records, lines.with(3, (lines[3] as string).slice(1)).join('\n'));
+  await assert.rejects(run([trace, records]), /records:4 is not a record/);
+});
+
 test('records of a running service, with its token', async (t) => {
   const token = 'a-token-for-this-test';
   const { app, post } = testApp(t, { token, history: 4 });

@@ -54,6 +54,7 @@ test('a file that takes nothing for a while: the error is told once, records wai
   closeSync(writer);
   append(ring, 5000);
   assert.deepEqual(errors, ['EAGAIN'], 'the pipe is full, its reader silent');
+  assert.deepEqual(delivery, { delivered: 0, lost: 0 }, 'a file that took a part of them was not given them');
   const first = String(await read(reader, 65_536));
   append(ring, 1000);
   stop();

@@ -36,13 +36,22 @@ const numbers = ['seq', 'time', 'fd', 'requested', 'written', 'durationNs', 'pid
 const strings = ['level', 'preview'] as const;
 type Line = Record<(typeof numbers)[number], number> & Record<(typeof strings)[number], string> & { error: unknown };
 
+const BEGIN = '{"type":"call","seq":';
+
+/** What a kill or a full disk cut short: a record that is gone; null where not even its number is whole. */
+function cut(line: string): Gap | null | undefined {
+  const [, begin, seq, comma] = /^(\{"type":"call","seq":)(\d*)(,)?/.exec(line) ?? [];
+  if (begin === undefined) return BEGIN.startsWith(line) ? null : undefined;
+  return comma === undefined ? null : { from: Number(seq), to: Number(seq) };
+}
+
 /** @returns null for a line that tells of no call; undefined for what is none of the stream's lines */
 function parse(line: string): Recorded | Gap | null | undefined {
   let value: Partial<Line & Gap> & { type?: unknown };
   try {
     value = JSON.parse(line);
   } catch {
-    return undefined;
+    return cut(line);
   }
   if (value?.type === 'gap' && typeof value.from === 'number' && typeof value.to === 'number')
     return { from: value.from, to: value.to };

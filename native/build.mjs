@@ -81,8 +81,8 @@ function build(name) {
     ...FLAGS,
     ...headers.flatMap((dir) => ['-isystem', dir]),
     ...target.flags,
-    // As make does it: behind ours, so that they win.
-    ...(process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean),
+    // As make does it: behind ours, so that they win. They are for this machine's compiler, as CXX is.
+    ...(target === ours ? (process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean) : []),
     '-o',
     path.join(folder, target.file),
     ...['addon.cc', ...target.sources].map((source) => path.join(root, source)),

@@ -55,8 +55,8 @@ function openPipe(): { reader: number; writer: number } {
 
 function openSocket(domain: number, type: number): number {
   const fd = checked(socket(domain, type, 0), 'socket');
-  fcntl(fd, F_SETFD, 'int', FD_CLOEXEC);
-  fcntl(fd, F_SETFL, 'int', O_NONBLOCK);
+  checked(fcntl(fd, F_SETFD, 'int', FD_CLOEXEC), 'fcntl');
+  checked(fcntl(fd, F_SETFL, 'int', O_NONBLOCK), 'fcntl');
   return fd;
 }
 

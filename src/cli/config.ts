@@ -98,8 +98,8 @@ const FLAGS = {
   },
   'max-waiting': {
     value: 'N',
-    help: `how many requests may wait for one target, or for their turn (${DEFAULTS.maxWaiting})`,
-    shape: wholeNumber(0, 100_000).default(DEFAULTS.maxWaiting),
+    help: `how many requests with a timeoutMs one target may have at once (${DEFAULTS.maxWaiting})`,
+    shape: wholeNumber(1, 100_000).default(DEFAULTS.maxWaiting),
   },
   record: {
     value: 'FILE',

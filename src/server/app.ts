@@ -17,7 +17,7 @@ import type { Target } from '../syscalls/target.js';
 import { asyncApi } from './asyncapi.js';
 import { createBurst } from './burst.js';
 import { createCaller } from './call.js';
-import { countConnections } from './connections.js';
+import { limitConnections } from './connections.js';
 import { createCounts } from './counts.js';
 import { createStream } from './events.js';
 import { createGuard, tokenCheck } from './guard.js';
@@ -65,7 +65,7 @@ export const DEFAULTS = {
   bodyLimit: 4 << 20,
   faults: process.platform === 'linux',
 };
-/** Connections besides those of subscribers: many more than a machine's own clients open, fewer than there are descriptors. */
+/** Connections besides those of subscribers: many more than a machine's own clients open. */
 const MAX_CONNECTIONS = 1000;
 /** How long a stop lets waiting writes and bursts go on, so that all is over in 5 s. */
 const STOP_GRACE_MS = 4000;
@@ -73,6 +73,8 @@ const STOP_GRACE_MS = 4000;
 const LINGER_MS = 300;
 /** How long a request may take to arrive, headers and body: 4 MiB at 70 kB a second, and no longer for who sends nothing. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/** How late that may be noticed; Node's own 30 s make a minute one and a half. */
+const REQUEST_CHECK_MS = 5000;
 /** The longest query there is, and a browser's cookies for all of this host's ports, fit many times over; Node's own limit. */
 const MAX_HEADER_BYTES = 16 << 10;
 
@@ -131,9 +133,9 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     maxWaiting: options.maxWaiting ?? DEFAULTS.maxWaiting,
     counts,
   });
-  const burst = createBurst({ caller, lasting, counts });
+  const burst = createBurst({ caller, lasting });
   const isToken = options.token === undefined ? null : tokenCheck(options.token);
-  const { isLoggedIn, addRoutes: addLogin } = createSessions(isToken ?? (() => true), counts);
+  const { isLoggedIn, addRoutes: addLogin } = createSessions(isToken ?? (() => true), lasting);
   const guard = createGuard({ allowHost: options.allowHost ?? [], isToken, isLoggedIn });
   const service = { run: randomUUID().slice(0, 8), pid: process.pid, started: Date.now() };
   const maxSubscribers = options.maxSubscribers ?? DEFAULTS.maxSubscribers;
@@ -156,16 +158,20 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     // The guard says these two itself, as problems.
     return503OnClosing: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false },
+    http: {
+      maxHeaderSize: MAX_HEADER_BYTES,
+      requireHostHeader: false,
+      connectionsCheckingInterval: REQUEST_CHECK_MS,
+    },
     genReqId: requestId,
     frameworkErrors: (error, request, reply) => {
       // It came too early for any hook.
-      counts.answer(error.statusCode ?? 500);
+      counts.answer(error.statusCode ?? 500, request.method);
       answerError(error, request, reply, counts);
     },
     clientErrorHandler: wire.onClientError,
   });
-  const connections = countConnections(app.server, MAX_CONNECTIONS + maxSubscribers, () => counts.limit('connections'));
+  const connections = limitConnections(app.server, MAX_CONNECTIONS + maxSubscribers, () => counts.limit('connections'));
   // By default Node leaves out those behind the 2000th, Origin with them; their size has its limit.
   app.server.maxHeadersCount = 0;
   app.server.on('checkExpectation', wire.onExpectation);
@@ -190,9 +196,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     // Nothing of it may be framed: clicks on /docs make calls.
     reply.header('x-frame-options', 'DENY');
     if (connections.isExcess(request.raw.socket)) {
-      counts.limit('connections');
       reply.header('connection', 'close');
-      throw busy('there are as many connections as there may be: close some, or try again later');
+      throw busy('there are as many connections as there may be: close some, or try again later', 'connections');
     }
     guard(request);
     if (stopping) throw busy('the service is stopping');

@@ -3,10 +3,10 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { osError } from '../syscalls/errno.js';
 import { type Caller, type Job, told } from './call.js';
-import type { Counts } from './counts.js';
-import { type Lasting, SLICE_MS, type WhenGone } from './lasting.js';
+import type { Lasting, WhenGone } from './lasting.js';
 import { busy } from './problem.js';
 import { type BurstRequest, type BurstResult, MAX_BURST_MS } from './schema/calls.js';
+import { SLICE_MS, turn } from './turn.js';
 
 /** How much longer than MAX_BURST_MS a burst at a rate may take, whose last timer comes late. */
 const LATE_MS = 1000;
@@ -20,7 +20,7 @@ const UNLIMITED = 1e12;
  */
 export type Burst = (request: BurstRequest, requestId: string, whenGone: WhenGone) => Promise<BurstResult>;
 
-export type BurstOptions = { caller: Caller; lasting: Lasting; counts: Counts };
+export type BurstOptions = { caller: Caller; lasting: Lasting };
 
 /** What the calls of a burst have come to so far. */
 type Tally = {
@@ -46,7 +46,7 @@ function bucketOf(ns: number): number {
 /** The shortest time of a bucket, in ns. */
 const leastOf = (bucket: number): number => (8 + (bucket & 7)) * 2 ** ((bucket >> 3) - 3);
 
-export function createBurst({ caller: { prepare, call }, lasting, counts }: BurstOptions): Burst {
+export function createBurst({ caller: { prepare, call }, lasting }: BurstOptions): Burst {
   /** When the burst that runs will be over at the latest, on performance.now()'s clock. */
   let over: number | null = null;
 
@@ -82,7 +82,7 @@ export function createBurst({ caller: { prepare, call }, lasting, counts }: Burs
       while (job.calls < due && job.end - now < SLICE_MS) once(job, tally);
       if (job.calls >= count || now >= most) break;
       // A timer waits a millisecond or more: calls at a rate are made in lots of as many as are due by then.
-      if (job.calls < due) await lasting.turn();
+      if (job.calls < due) await turn();
       else await sleep(start + job.calls / perMs - performance.now(), undefined, { signal }).catch(() => {});
       if (signal.aborted) break;
     }
@@ -92,13 +92,12 @@ export function createBurst({ caller: { prepare, call }, lasting, counts }: Burs
   return async ({ count, ratePerSecond = UNLIMITED, ...request }, requestId, whenGone) => {
     const job = prepare(request, requestId);
     const now = performance.now();
-    if (over !== null) {
-      counts.limit('bursts');
+    if (over !== null)
       throw busy(
         'another burst runs, and there is one at a time: try again later',
+        'bursts',
         Math.max(1, Math.ceil((over - now) / 1000)),
       );
-    }
     over = now + (count / ratePerSecond) * 1000;
     try {
       return await lasting.run(whenGone, (signal) => run(job, count, ratePerSecond / 1000, signal));

@@ -7,7 +7,7 @@ import type { Hello, StreamError } from './schema/records.js';
 /** One frame's size, about, and how much may lie in a socket's buffer before its cursor waits. */
 const FRAME_CHARS = 1 << 16;
 const HIGH_WATER_BYTES = 1 << 17;
-/** How long frames are made in a row before others have their turn of the event loop, in ms; see lasting.ts. */
+/** How long frames are made in a row before others have their turn of the event loop, in ms; see turn.ts. */
 const SLICE_MS = 2;
 const HEARTBEAT_MS = 30_000;
 /**

@@ -155,12 +155,11 @@ export function addRoutes(
           { pointer: '?limit', detail: 'not for WebSocket' },
         ]);
       subscriptionOf(request.query);
-      if (request.ws && stream.isFull()) {
-        counts.limit('subscribers');
+      if (request.ws && stream.isFull())
         throw busy(
           'there are as many subscribers as there may be: try again later, or start with a larger --max-subscribers',
+          'subscribers',
         );
-      }
       done();
     },
     handler: (request, reply) => {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import type { Counts } from './counts.js';
+import type { Lasting } from './lasting.js';
 import { busy, problems, refusal } from './problem.js';
 import { LoginRequest } from './schema/about.js';
 
@@ -28,7 +28,7 @@ const cookieName = (host: string | undefined): string => `syswire-${/:(\d+)$/.ex
 /**
  * @param isToken whether a token is the right one, in constant time
  */
-export function createSessions(isToken: (token: string) => boolean, counts: Counts): Sessions {
+export function createSessions(isToken: (token: string) => boolean, lasting: Lasting): Sessions {
   // A new one each start: who logged in before must do so again.
   const key = randomBytes(32);
   const sign = (session: string): Buffer => createHmac('sha256', key).update(session).digest();
@@ -75,13 +75,16 @@ export function createSessions(isToken: (token: string) => boolean, counts: Coun
         },
         async ({ body, headers }, reply) => {
           if (!isToken(body.token)) {
-            if (wrong >= MAX_WRONG) {
-              counts.limit('wrong-tokens');
-              throw busy('too many wrong tokens: try again later', MAX_WRONG);
-            }
+            if (wrong >= MAX_WRONG) throw busy('too many wrong tokens: try again later', 'wrong-tokens', MAX_WRONG);
             wrong += 1;
-            turn = turn.then(() => sleep(WRONG_MS, undefined, { ref: false }));
-            await turn;
+            // Whether or not its client has gone: a next guess is no earlier. A stop ends it.
+            await lasting.run(
+              () => {},
+              (signal) => {
+                turn = turn.then(() => sleep(WRONG_MS, undefined, { ref: false, signal }).catch(() => {}));
+                return turn;
+              },
+            );
             wrong -= 1;
             throw refusal(401, 'the token is wrong', [{ pointer: '#/token', detail: 'is wrong' }]);
           }

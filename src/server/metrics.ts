@@ -119,7 +119,7 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
     {
       name: 'syswire_waiting_writes',
       type: 'gauge',
-      help: 'Requests that wait for a target now, or for their turn.',
+      help: 'Requests with a timeoutMs that a target has now.',
       samples: () => waiting().flatMap((value, target) => one(value, { target: targetOf({ target }) })),
     },
     {

@@ -2,7 +2,7 @@
 // however early. https://www.rfc-editor.org/rfc/rfc9457
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Counts } from './counts.js';
+import type { Counts, Limit } from './counts.js';
 import { Problem } from './schema/problem.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
@@ -15,6 +15,8 @@ export type Refusal = Error & {
   statusCode: number;
   errors?: FieldError[] | undefined;
   headers?: Record<string, string>;
+  /** What was run into, to be counted by who answers it. */
+  limit?: Limit | undefined;
 };
 
 /**
@@ -40,10 +42,11 @@ export function refusal(
 /**
  * A refusal for what may go better at another time.
  *
- * @param seconds when that may be
+ * @param limit what keeps it from going now
+ * @param seconds when it may
  */
-export const busy = (detail: string, seconds = 1): Refusal =>
-  refusal(503, detail, undefined, { 'retry-after': `${seconds}` });
+export const busy = (detail: string, limit?: Limit, seconds = 1): Refusal =>
+  Object.assign(refusal(503, detail, undefined, { 'retry-after': `${seconds}` }), { limit });
 
 /** The answers to be documented for a route: these, and what any request may meet: a bad one, the guard, a busy service. */
 export const problems = <const S extends number = never>(...more: S[]): Record<S | 400 | 403 | 503, typeof Problem> =>
@@ -99,7 +102,8 @@ export function answerError(
   reply: FastifyReply,
   counts: Counts,
 ): void {
-  if ('code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') counts.limit('body');
+  const limit = 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? 'body' : (error as Refusal).limit;
+  if (limit) counts.limit(limit);
   const answer = explain(error, request);
   if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'failed');
   if ('headers' in error) reply.headers(error.headers ?? {});

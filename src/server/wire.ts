@@ -84,8 +84,8 @@ export function createWire(counts: Counts): Wire {
       refuseInTurn(socket, 501, 'this is no proxy: CONNECT is not offered');
     },
 
-    onExpectation({ headers }, response) {
-      counts.answer(417);
+    onExpectation({ headers, method }, response) {
+      counts.answer(417, method);
       const detail = `Expect: ${headers.expect} cannot be met: leave it out, or send 100-continue`;
       const body = JSON.stringify(problem(417, detail));
       response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) }).end(body);

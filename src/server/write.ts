@@ -5,10 +5,11 @@ import type { Target } from '../syscalls/target.js';
 import { waitForRoom } from '../syscalls/wait.js';
 import { type Caller, type Job, told, tooLate } from './call.js';
 import type { Counts } from './counts.js';
-import { type Lasting, SLICE_MS, type WhenGone } from './lasting.js';
+import type { Lasting, WhenGone } from './lasting.js';
 import { busy, problem, type Refusal, refusal } from './problem.js';
 import type { WriteRequest, WriteResult } from './schema/calls.js';
 import type { Problem } from './schema/problem.js';
+import { SLICE_MS, turn } from './turn.js';
 
 /** No room, and a signal in between: what a wait goes on after. */
 const NO_ROOM = negated('EAGAIN');
@@ -25,7 +26,7 @@ export type Writer = {
   /**
    * Makes the calls of many, one after the other.
    *
-   * @returns what came of each; a problem for one whose turn did not come, or that was not made any more
+   * @requeues what came of each; a problem for one whose turn did not come, or that was not made any more
    * @throws a refusal when no call was made for any of them
    */
   writes: (
@@ -49,7 +50,7 @@ export type WriterOptions = {
 export function createWriter({ caller, lasting, targets, maxWaiting, counts }: WriterOptions): Writer {
   const { prepare, call } = caller;
   /** Per target: how many requests wait, and what the last of them resolves when it is done. */
-  const turns = targets.map(() => ({ waiting: 0, last: Promise.resolve() }));
+  const queues = targets.map(() => ({ waiting: 0, last: Promise.resolve() }));
 
   async function untilWritten(job: Job, deadline: number, signal: AbortSignal): Promise<void> {
     for (let ready = false; ; ) {
@@ -74,20 +75,19 @@ export function createWriter({ caller, lasting, targets, maxWaiting, counts }: W
   /** First come, first served: the bytes of requests that wait for one target never mix. */
   async function inTurn(job: Job, timeoutMs: number, signal: AbortSignal): Promise<WriteResult> {
     const deadline = performance.now() + timeoutMs;
-    const turn = turns[job.target] as (typeof turns)[number];
-    if (turn.waiting >= maxWaiting) {
-      counts.limit('waiting');
+    const queue = queues[job.target] as (typeof queues)[number];
+    if (queue.waiting >= maxWaiting)
       throw busy(
         `${maxWaiting} writes wait for this target, as many as may: try again later, or start with a larger --max-waiting`,
+        'waiting',
       );
-    }
-    const ahead = turn.waiting === 0 ? null : turn.last;
+    const ahead = queue.waiting === 0 ? null : queue.last;
     let done = (): void => {};
     const mine = new Promise<void>((resolve) => {
       done = resolve;
     });
-    turn.last = mine;
-    turn.waiting += 1;
+    queue.last = mine;
+    queue.waiting += 1;
     try {
       const inTime = ahead === null || (await before(ahead, timeoutMs, signal));
       if (signal.aborted) throw tooLate('the service is stopping');
@@ -95,7 +95,7 @@ export function createWriter({ caller, lasting, targets, maxWaiting, counts }: W
       await untilWritten(job, deadline, signal);
       return resultOf(job);
     } finally {
-      turn.waiting -= 1;
+      queue.waiting -= 1;
       // Who gave up early still keeps those behind it waiting for those ahead of it.
       if (ahead) ahead.then(done);
       else done();
@@ -112,14 +112,15 @@ export function createWriter({ caller, lasting, targets, maxWaiting, counts }: W
     try {
       return await made;
     } catch (error) {
-      const { statusCode, message, errors } = error as Refusal;
+      const { statusCode, message, errors, limit } = error as Refusal;
       if (statusCode === undefined) throw error;
+      if (limit) counts.limit(limit);
       return problem(statusCode, message, undefined, errors);
     }
   }
 
   return {
-    waiting: () => turns.map(({ waiting }) => waiting),
+    waiting: () => queues.map(({ waiting }) => waiting),
 
     write(request, requestId, whenGone) {
       const job = prepare(request, requestId);
@@ -135,7 +136,7 @@ export function createWriter({ caller, lasting, targets, maxWaiting, counts }: W
         let slice = -Infinity;
         for (const [index, job] of jobs.entries()) {
           if (performance.now() - slice >= SLICE_MS) {
-            await lasting.turn();
+            await turn();
             slice = performance.now();
           }
           const { timeoutMs } = requests[index] as WriteRequest;

@@ -99,7 +99,7 @@ const ROWS: Row[] = [
     options: { maxWaiting: 1 },
     status: 503,
     says: /^1 writes wait for this target, as many as may: .*--max-waiting/,
-    meet: (_t, test) => post(test, { ...WRITE, target: 'stuck-pipe', timeoutMs: 500 }),
+    meet: (_t, test) => post(test, { ...WRITE, target: 'stuck-pipe', timeoutMs: 3000 }),
   },
   {
     limit: 'bursts',
@@ -136,7 +136,7 @@ for (const { limit, options, status, says, meet } of ROWS)
     if (limit === 'time') Object.assign(test.app.server, { requestTimeout: 100, connectionsCheckingInterval: 50 });
     const url = await listen(test.app);
     if (limit === 'waiting') {
-      void post(test, { ...WRITE, target: 'stuck-pipe', timeoutMs: 500 });
+      void post(test, { ...WRITE, target: 'stuck-pipe', timeoutMs: 3000 });
       await turn();
     }
     assert.equal(await limited(test, limit), 0);
@@ -170,6 +170,24 @@ test('a hundred connections over the limit are told so, those after them closed,
     Number(/^syswire_connections (\d+)/m.exec((await test.app.inject('/metrics')).body)?.[1]);
   while ((await connected()) > 600) await turn();
   assert.equal((await fetch(`${url}/health`)).status, 200);
+});
+
+test('connections that idle between two requests go first', async (t) => {
+  const test = testApp(t, { maxSubscribers: 0 });
+  const url = await listen(test.app);
+  const { hostname, port } = new URL(url);
+  const idle: Socket[] = [];
+  t.after(() => idle.forEach((socket) => void socket.destroy()));
+  for (let i = 0; i < 1000; i++) {
+    const socket = connect(Number(port), hostname);
+    idle.push(socket);
+    socket.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(socket, 'data');
+  }
+  const closed = Promise.all(idle.map((socket) => once(socket, 'close')));
+  assert.equal((await fetch(`${url}/health`)).status, 200);
+  await closed;
+  assert.equal(await limited(test, 'connections'), 0);
 });
 
 test('who waits for a target is within the limit again when it is over', async (t) => {

@@ -94,7 +94,8 @@ test('answers by route and status, whatever was asked for', async (t) => {
     'syswire_http_requests_total{method="PUT",route="",status="405"}': 1,
     'syswire_http_requests_total{method="POST",route="/write",status="400"}': 1,
     'syswire_http_requests_total{method="GET",route="/events",status="101"}': 1,
-    'syswire_http_requests_total{method="",route="",status="400"}': 2,
+    'syswire_http_requests_total{method="",route="",status="400"}': 1,
+    'syswire_http_requests_total{method="GET",route="",status="400"}': 1,
   });
 });
 
@@ -169,7 +170,10 @@ test('writes that wait', async (t) => {
 });
 
 test("the process's own figures", async (t) => {
-  const metrics = await metricsOf(testApp(t));
+  const app = testApp(t);
+  let metrics = await metricsOf(app);
+  // It is measured from the first scrape on, every 10 ms.
+  for (; metrics.get('nodejs_eventloop_lag_p99_seconds') === 0; metrics = await metricsOf(app)) await turn();
   for (const name of ['process_resident_memory_bytes', 'process_open_fds', 'nodejs_eventloop_lag_p99_seconds'])
     assert.ok((metrics.get(name) ?? 0) > 0, name);
   for (const [name, value] of metrics) if (name.startsWith('nodejs_eventloop_lag')) assert.ok(value < 1000, name);

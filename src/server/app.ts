@@ -1,20 +1,14 @@
 // buildApp(): puts the service together. It opens targets and routes, but does not listen.
-import { isUtf8 } from 'node:buffer';
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import websocket from '@fastify/websocket';
-import fastify, {
-  type FastifyBaseLogger,
-  type FastifyError,
-  type FastifyInstance,
-  type FastifyRequest,
-  LogController,
-} from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
 import type { Target } from '../syscalls/target.js';
 import { asyncApi } from './asyncapi.js';
+import { parseJson } from './body.js';
 import { createBurst } from './burst.js';
 import { createCaller } from './call.js';
 import { limitConnections } from './connections.js';
@@ -79,32 +73,6 @@ const REQUEST_CHECK_MS = 5000;
 const MAX_HEADER_BYTES = 16 << 10;
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
-
-/** JSON from a body that is UTF-8. By default one that is not would be read, and written, with U+FFFD in it. */
-function parseJson(
-  { headers }: FastifyRequest,
-  body: Buffer,
-  done: (error: Error | null, value?: unknown) => void,
-): void {
-  const coding = headers['content-encoding'] ?? 'identity';
-  if (coding.toLowerCase() !== 'identity')
-    done(
-      refusal(415, `a body coded as '${coding}' is not taken: send it as it is`, undefined, {
-        'accept-encoding': 'identity',
-      }),
-    );
-  else if (body.length === 0) done(refusal(400, 'the body is empty: send JSON'));
-  else if (!isUtf8(body)) done(refusal(400, 'the body is not valid UTF-8: send other bytes with "encoding": "base64"'));
-  else done(...parsed(body.toString()));
-}
-
-function parsed(text: string): [error: Error | null, value?: unknown] {
-  try {
-    return [null, JSON.parse(text)];
-  } catch (error) {
-    return [refusal(400, `the body is not JSON: ${(error as SyntaxError).message}`)];
-  }
-}
 
 /**
  * The service, ready for `listen` or `inject`. `close` ends it: waiting writes get 5 s, subscribers

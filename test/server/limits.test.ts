@@ -19,6 +19,25 @@ async function limited({ app }: TestApp, limit: Limit): Promise<number> {
   return Number(new RegExp(`^syswire_limited_total\\{limit="${limit}"\\} (\\d+)$`, 'm').exec(body)?.[1]);
 }
 
+/** Connections that stay open until the test ends, each after `take` has had it. */
+async function connectMany(
+  t: TestContext,
+  url: string,
+  count: number,
+  take: (socket: Socket) => Promise<unknown> = async () => {},
+): Promise<Socket[]> {
+  const { hostname, port } = new URL(url);
+  const sockets: Socket[] = [];
+  t.after(() => sockets.forEach((socket) => void socket.destroy()));
+  for (let i = 0; i < count; i++) {
+    const socket = connect(Number(port), hostname);
+    sockets.push(socket);
+    await once(socket, 'connect');
+    await take(socket);
+  }
+  return sockets;
+}
+
 /** What a connection is answered that sends `text`, until it is closed. */
 async function answerTo(url: string, text: string): Promise<{ status: number; detail: string }> {
   const { hostname, port } = new URL(url);
@@ -71,14 +90,7 @@ const ROWS: Row[] = [
     status: 503,
     says: /as many connections as there may be: close some/,
     meet: async (t, _test, url) => {
-      const { hostname, port } = new URL(url);
-      const idle: Socket[] = [];
-      t.after(() => idle.forEach((socket) => void socket.destroy()));
-      for (let i = 0; i < 1000; i++) {
-        const socket = connect(Number(port), hostname);
-        idle.push(socket);
-        await once(socket, 'connect');
-      }
+      await connectMany(t, url, 1000);
       return answerTo(url, 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
     },
   },
@@ -150,15 +162,8 @@ for (const { limit, options, status, says, meet } of ROWS)
 test('a hundred connections over the limit are told so, those after them closed, and what leaves makes room', async (t) => {
   const test = testApp(t, { maxSubscribers: 0 });
   const url = await listen(test.app);
-  const { hostname, port } = new URL(url);
-  const open: Socket[] = [];
-  t.after(() => open.forEach((socket) => void socket.destroy()));
-  for (let i = 0; i < 1100; i++) {
-    const socket = connect(Number(port), hostname);
-    open.push(socket);
-    await once(socket, 'connect');
-  }
-  const dropped = connect(Number(port), hostname).resume();
+  const open = await connectMany(t, url, 1100);
+  const dropped = connect(Number(new URL(url).port), '127.0.0.1').resume();
   await once(dropped, 'close');
   assert.equal(dropped.bytesRead, 0);
   assert.equal(await limited(test, 'connections'), 1);
@@ -175,15 +180,10 @@ test('a hundred connections over the limit are told so, those after them closed,
 test('connections that idle between two requests go first', async (t) => {
   const test = testApp(t, { maxSubscribers: 0 });
   const url = await listen(test.app);
-  const { hostname, port } = new URL(url);
-  const idle: Socket[] = [];
-  t.after(() => idle.forEach((socket) => void socket.destroy()));
-  for (let i = 0; i < 1000; i++) {
-    const socket = connect(Number(port), hostname);
-    idle.push(socket);
+  const idle = await connectMany(t, url, 1000, (socket) => {
     socket.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
-    await once(socket, 'data');
-  }
+    return once(socket, 'data');
+  });
   const closed = Promise.all(idle.map((socket) => once(socket, 'close')));
   assert.equal((await fetch(`${url}/health`)).status, 200);
   await closed;

@@ -123,7 +123,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     // The records are the log of requests.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimit ?? DEFAULTS.bodyLimit,
-    // The guard says these two itself, as problems.
+    // This, and that Host is missing, is said as a problem below.
     return503OnClosing: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: {

@@ -144,6 +144,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.server.maxHeadersCount = 0;
   app.server.on('checkExpectation', wire.onExpectation);
   app.server.on('connect', wire.onConnect);
+  app.server.on('upgrade', wire.onUpgrade);
   app.setErrorHandler((error: FastifyError | Refusal, request, reply) => answerError(error, request, reply, counts));
   app.setNotFoundHandler((request) => answerUnknown(app, request));
   app.setValidatorCompiler(validatorCompiler);
@@ -154,7 +155,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   // Before the guard: a refused upgrade is answered through the hooks that this adds, and with them
   // its socket is closed; the other way round it stays open and holds up close().
   app.register(websocket, {
-    options: { maxPayload: 1024, handleProtocols: () => false, autoPong: false },
+    options: { server: wire.upgrades, maxPayload: 1024, handleProtocols: () => false, autoPong: false },
     // ws has closed the connection with the code that says why.
     errorHandler: (error, _socket, request) => request.log.debug({ err: error }, 'subscriber'),
     preClose: stop,
@@ -198,8 +199,6 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.register(addPage);
   app.after(() => {
     app.websocketServer.on('wsClientError', wire.onHandshakeError);
-    // After the plugin's own.
-    app.server.on('upgrade', wire.onUpgrade);
     addRoutes(app, {
       levels,
       targets,

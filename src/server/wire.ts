@@ -1,5 +1,5 @@
 // What never becomes a request of Fastify's is refused on the connection itself, with a whole answer all the same.
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError } from 'fastify';
 import type { Counts, Limit } from './counts.js';
@@ -30,10 +30,11 @@ export type Wire = {
   /** Node's own 417 has no body: https://nodejs.org/api/http.html#event-checkexpectation */
   onExpectation: (request: IncomingMessage, response: ServerResponse) => void;
   /**
-   * Ends what @fastify/websocket leaves open: an upgrade behind requests that have no answer yet, which cannot have the
-   * connection, and one that is refused before any hook runs, for its URL.
+   * Refuses an upgrade behind requests that have no answer yet: it cannot have the connection. The others are `upgrades`,
+   * a server that only passes them on.
    */
-  onUpgrade: (request: IncomingMessage, socket: Socket) => void;
+  onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  upgrades: Server;
   /** What ws refuses: a handshake that is none. */
   onHandshakeError: (error: Error, socket: Socket) => void;
 };
@@ -41,6 +42,7 @@ export type Wire = {
 export function createWire(counts: Counts): Wire {
   /** Connections that were refused, or will be in their turn: the parser says so again at each further chunk. */
   const refused = new WeakSet<Socket>();
+  const upgrades = createServer();
 
   function refuse(socket: Socket, status: number, detail: string, headers: Record<string, string> = {}): void {
     counts.answer(status);
@@ -91,11 +93,16 @@ export function createWire(counts: Counts): Wire {
       response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) }).end(body);
     },
 
-    onUpgrade(request, socket) {
-      const answering = answeringOn(socket);
-      if (answering && answering.req !== request)
+    upgrades,
+    onUpgrade(request, socket, head) {
+      if (answeringOn(socket)) {
+        socket.on('error', () => socket.destroy());
         refuseInTurn(socket, 400, 'an upgrade cannot stand behind other requests: send it on a connection of its own');
-      else answering?.once('finish', () => socket.destroySoon());
+        return;
+      }
+      upgrades.emit('upgrade', request, socket, head);
+      // Refused before any hook ran, for its URL: @fastify/websocket would leave it open.
+      answeringOn(socket)?.once('finish', () => socket.destroySoon());
     },
 
     onHandshakeError(error, socket) {

@@ -1,6 +1,7 @@
 // WebSocket by hand: upgrades that are refused, and frames that no client library sends.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { pino } from 'pino';
 import { listen, type TestApp, testApp, turn } from '../app.js';
 import { ask, each, HOST, post, testTable } from '../exchange.js';
 import { BINARY, CLOSE, close, type Frame, frame, PING, PONG, parseFrames, promised, TEXT } from '../frames.js';
@@ -50,6 +51,18 @@ testTable('upgrades that are refused', {
   'no Connection': { send: upgrade({ Connection: null }), answers: [200] },
   HEAD: { send: upgrade({}, '/events', { method: 'HEAD' }), answers: [200], closed: true, toHead: true },
   'behind a request': { send: post() + upgrade(), answers: [200, 400], closed: true, arrives: 'x', atOnce: true },
+});
+
+test('no refused upgrade is worth a line of the log, which anybody could fill with them', async (t) => {
+  const lines: string[] = [];
+  const { app } = testApp(t, { logger: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }) });
+  const url = await listen(app);
+  for (const send of [post() + upgrade(), upgrade({}, '/%zz'), upgrade({ 'Sec-WebSocket-Version': '99' })]) {
+    const wire = await dial(t, url);
+    await wire.take([send]);
+    await wire.untilClosed();
+  }
+  assert.deepEqual(lines, []);
 });
 
 test('a version that is not spoken is told which are', async (t) => {

@@ -8,7 +8,6 @@ import { test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { WRITE_FROM } from '../../src/syscalls/hostile.js';
 import { ROOT, tempFolder } from '../service.js';
-import { underAsan } from '../tools.js';
 import { addon, callsOf, here, IDS, onAny, onLinux, output } from './calls.js';
 import { builtAddon } from './native.js';
 
@@ -250,11 +249,15 @@ test('−0 is 0, and `this` does not matter', onAny, (t) => {
 
 test('4 GiB: the kernel cuts it, and so does int80, whose registers end there', onLinux, () => {
   const fd = openSync('/dev/null', 'w');
-  const most = { raw: MAX_RW_COUNT, uring: MAX_RW_COUNT, int80: underAsan ? ENOMEM : MAX_RW_COUNT };
+  // Its copy takes the upper two of the four GiB that its registers reach, where a page of V8's may lie.
+  const most = { raw: [MAX_RW_COUNT], uring: [MAX_RW_COUNT], int80: [MAX_RW_COUNT, ENOMEM] };
   try {
     for (const size of [2 ** 32, 2 ** 32 - 1]) {
       const bytes = new Uint8Array(size);
-      for (const id of here()) assert.equal(callsOf(addon(), id).write(fd, bytes), most[id], `${id}: ${size}`);
+      for (const id of here()) {
+        const result = callsOf(addon(), id).write(fd, bytes);
+        assert.ok(most[id].includes(result), `${id}: ${size}: ${result}`);
+      }
     }
   } finally {
     closeSync(fd);

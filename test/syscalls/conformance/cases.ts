@@ -17,7 +17,6 @@ import {
 import path from 'node:path';
 import type { LevelId, Write } from '../../../src/syscalls/contract.js';
 import { lazy } from '../../../src/syscalls/libc.js';
-import { underAsan } from '../../tools.js';
 
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 const O_PATH = 0o10000000;
@@ -40,7 +39,8 @@ export type Case = {
   /** Makes the calls, and gives back what was seen. */
   run: (bench: Bench) => unknown;
   expect: unknown;
-  differs?: Partial<Record<LevelId, { expect: unknown; why: string }>>;
+  /** `or` is what may be seen instead. */
+  differs?: Partial<Record<LevelId, { expect: unknown; or?: unknown; why: string }>>;
 };
 
 export function makeBench(folder: string, write: Write): Bench & { close: () => void } {
@@ -112,9 +112,14 @@ const MAX_RW_COUNT = 0x7ffff000;
 /** Zero-filled pages that are not there until somebody reads them, which /dev/null does not. */
 const sparse = (count: number): Uint8Array => new Uint8Array(count);
 
-const NO_ROOM: Case['differs'] = underAsan
-  ? { int80: { expect: ENOMEM, why: 'AddressSanitizer leaves it no memory for a copy of so many' } }
-  : {};
+/** V8 takes its pages at random addresses, now and then one there; AddressSanitizer takes all of it. */
+const NO_ROOM: Case['differs'] = {
+  int80: {
+    expect: MAX_RW_COUNT,
+    or: ENOMEM,
+    why: 'its copy takes the upper two of the four GiB that its registers reach, if they are free',
+  },
+};
 
 export const CASES: Case[] = [
   {

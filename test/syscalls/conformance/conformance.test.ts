@@ -19,7 +19,8 @@ for (const { name, from, run, expect, differs = {} } of CASES) {
         const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
         const bench = makeBench(folder, levels[id].write);
         try {
-          assert.deepEqual(run(bench), own ? own.expect : expect);
+          const seen = run(bench);
+          if (own?.or === undefined || seen !== own.or) assert.deepEqual(seen, own ? own.expect : expect);
           ran += 1;
         } finally {
           bench.close();

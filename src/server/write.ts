@@ -26,7 +26,7 @@ export type Writer = {
   /**
    * Makes the calls of many, one after the other.
    *
-   * @requeues what came of each; a problem for one whose turn did not come, or that was not made any more
+   * @returns what came of each; a problem for one whose turn did not come, or that was not made any more
    * @throws a refusal when no call was made for any of them
    */
   writes: (

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { AppOptions } from '../../src/server/app.js';
 import type { Limit } from '../../src/server/counts.js';
+import type { WritesResult } from '../../src/server/schema/calls.js';
 import type { Problem } from '../../src/server/schema/problem.js';
 import { listen, type TestApp, testApp, turn } from '../app.js';
 import { openFifo } from '../service.js';
@@ -188,6 +189,38 @@ test('connections that idle between two requests go first', async (t) => {
   assert.equal((await fetch(`${url}/health`)).status, 200);
   await closed;
   assert.equal(await limited(test, 'connections'), 0);
+});
+
+test('a write among others that runs into a limit is counted like one by itself', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const test = testApp(t, { maxWaiting: 1 });
+  const stuck = { ...WRITE, target: 'stuck-pipe', timeoutMs: 2000 };
+  const first = post(test, stuck);
+  await turn();
+  const { results } = (await test.post({ writes: [WRITE, stuck] }, {}, '/writes')).json<WritesResult>();
+  assert.equal((results[1] as Problem).status, 503);
+  assert.equal(await limited(test, 'waiting'), 1);
+  assert.equal(test.written().length, 1, 'the other one was made');
+  await first;
+});
+
+test('a wrong login that waits for its answer has it when the service stops', async (t) => {
+  const test = testApp(t, { token: TOKEN });
+  const url = await listen(test.app);
+  const guess = async () =>
+    (
+      await fetch(`${url}/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: '{"token":"wrong"}',
+      })
+    ).status;
+  const guesses = Array.from({ length: 10 }, guess);
+  // The first answer comes after a second: then nine wait, for up to nine more.
+  assert.equal(await Promise.race(guesses), 401);
+  await test.app.close();
+  assert.deepEqual(await Promise.all(guesses), new Array(10).fill(401));
 });
 
 test('who waits for a target is within the limit again when it is over', async (t) => {

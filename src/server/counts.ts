@@ -44,7 +44,7 @@ export type Answers = { method: string; route: string; status: number; times: nu
 export type Counts = {
   /** One call; level and target are indices into their tables. */
   call: (level: number, target: number, result: number, durationNs: number) => void;
-  /** One answer; what never became a request has no method and no route. */
+  /** One answer that has left; what never came to a route has none, and what was no request no method. */
   answer: (status: number, method?: string, route?: string) => void;
   /** A limit that somebody ran into. */
   limit: (limit: Limit) => void;

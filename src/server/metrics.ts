@@ -95,7 +95,7 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
     {
       name: 'syswire_http_requests_total',
       type: 'counter',
-      help: 'Answers given; what never became a request has no method and no route.',
+      help: 'Answers given; what never came to a route has none.',
       samples: () => Array.from(counts.answers(), ({ times, ...labels }) => ({ labels, value: times })),
     },
     {

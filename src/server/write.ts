@@ -34,7 +34,7 @@ export type Writer = {
     requestId: string,
     whenGone: WhenGone,
   ) => Promise<(WriteResult | Problem)[]>;
-  /** How many requests wait for each target, or for their turn. */
+  /** How many requests with a timeoutMs each target has. */
   waiting: () => number[];
 };
 

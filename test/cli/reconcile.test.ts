@@ -13,7 +13,7 @@ import { reconcile } from '../../src/cli/reconcile.js';
 import { UsageError } from '../../src/cli/verb.js';
 import { listen, testApp } from '../app.js';
 import { MAIN, tempFolder } from '../service.js';
-import { edit, type Made, make, PID, PRINT, random } from './synthetic.js';
+import { edit, type Made, make, PID, PRINT, random, type Write } from './synthetic.js';
 
 type Json = Record<'matched' | 'missing' | 'altered' | 'extra' | 'unobservable' | 'leftOut', number> & {
   details: Detail[];
@@ -239,6 +239,18 @@ test('each of bytes, count and result altered is one altered', async (t) => {
       ['altered', 141, ['count', 'result'], made[140]?.record.requested, 141],
     ],
   );
+});
+
+test('a call between a line that is gone and a line too many still matches', async (t) => {
+  // All of them fail alike, so each has something in common with the next.
+  const made = make(60, random(19), { levels: ['raw'], fds: [19] });
+  const kept = made[31]?.writes[0] as Write;
+  const writes = made.flatMap(({ writes }, index) =>
+    index === 30 ? [] : index === 31 ? [kept, { ...kept, count: kept.count + 7000 }] : writes,
+  );
+  const report = await found(t, writes.map(PRINT.strace).join('\n'), made);
+  assert.deepEqual(counts(report), { matched: 59, missing: 1, altered: 0, extra: 1, unobservable: 0 });
+  assert.equal(report.details[0]?.seq, 31);
 });
 
 test('of calls that are all alike, the time says which one is missing', async (t) => {

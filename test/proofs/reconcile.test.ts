@@ -156,7 +156,7 @@ function judge(t: TestContext, format: Format, trace: string, { records, levels 
     if (kind === 2) {
       // perf's lines of one call are one after the other, as nothing else of the thread comes between.
       lines[last] +=
-        `\n${(first === last ? [first] : [first, last]).map((at) => altered(lines[at] as string)).join('\n')}`;
+        `\n${(first === last ? [first] : [first, last]).map((at) => strange(lines[at] as string)).join('\n')}`;
       expected.extra += 1;
     }
     if (kind < 2) seqs.push((seen[index] as CallRecord).seq);
@@ -180,6 +180,12 @@ const altered = (line: string): string =>
       (_, before, count, after) => `${before}${Number(count) + 7000}${after}`,
     )
     .replace(/\bcount: 0x([\da-f]+)/, (_, count) => `count: 0x${(Number.parseInt(count, 16) + 7000).toString(16)}`);
+
+/** A line of a call that nobody made: altered in its result too, so that it is not the next failed call, altered. */
+const strange = (line: string): string =>
+  altered(line)
+    .replace(/(\bret=|\) += )-?\d+.*?(?=$| bytes=)/, '$17777')
+    .replace(/(sys_exit_write: )0x[\da-f]+/, '$10x1e61');
 
 test('strace: every call is explained, and what is done to its trace is found', { timeout: 240_000 }, async (t) => {
   if (!need(t, STRACE)) return;

@@ -26,9 +26,12 @@ export type Explanation = {
   used: number;
   verdict: Verdict;
   differs: Field[];
-  /** What it costs in a script of edits, where a record without a write costs 1; 0 is exact. */
+  /** What it costs in a script of edits, where a record without a write costs 1. */
   cost: number;
 };
+
+/** What agrees is worth more than two pairs that differ: a line deleted before it and one added behind it stay that. */
+const MATCHED = -0.5;
 
 /** A pair that differs costs less than a record without a write, or a window full of them would be cheaper undone. */
 const alteredCost = (differs: Field[]): number => 0.8 + differs.length / 20;
@@ -54,7 +57,7 @@ function single(call: Recorded, seen: Traced): Explanation | null {
   const isText = sameText(call, seen);
   const isCount = seen.count === call.count;
   const isResult = seen.result === undefined || seen.result === call.result;
-  if (isText && isCount && isResult) return { used: 1, verdict: 'matched', differs: [], cost: 0 };
+  if (isText && isCount && isResult) return { used: 1, verdict: 'matched', differs: [], cost: MATCHED };
   if (!isCount && !isResult && !(isText && seen.text)) return null;
   const differs: Field[] = [];
   if (!isText) differs.push('bytes');
@@ -71,7 +74,7 @@ function single(call: Recorded, seen: Traced): Explanation | null {
  */
 function looped(call: Recorded, at: (index: number) => Traced | undefined): Explanation[] {
   const found: Explanation[] = [];
-  const COSTS = { matched: () => 0, altered: alteredCost, missing: () => PART_GONE };
+  const COSTS = { matched: () => MATCHED, altered: alteredCost, missing: () => PART_GONE };
   const offer = (used: number, verdict: Verdict, differs: Field[], cost = COSTS[verdict](differs)): number =>
     found.push({ used, verdict, differs, cost });
   const mine = (index: number): Traced | undefined => {
@@ -137,7 +140,7 @@ export function explain(call: Recorded, at: (index: number) => Traced | undefine
   // Nearly all are this, and cost nothing to tell.
   if (seen.count === call.count && seen.result === call.result && sameText(call, seen)) {
     if (call.level !== LOOPS || call.result === call.count || (call.result < 0 && call.result !== -EINTR))
-      return [{ used: 1, verdict: 'matched', differs: [], cost: 0 }];
+      return [{ used: 1, verdict: 'matched', differs: [], cost: MATCHED }];
   }
   if (call.level === LOOPS) return looped(call, at);
   const one = single(call, seen);

@@ -9,7 +9,7 @@ import { type TestContext, test } from 'node:test';
 import type { Detail } from '../../src/cli/reconcile/report.js';
 import { type Format, READERS } from '../../src/cli/reconcile/traces.js';
 import type { CallRecord } from '../../src/server/schema/records.js';
-import { random } from '../cli/synthetic.js';
+import { random } from '../cli/reconcile/synthetic.js';
 import { MAIN, openFifo, post, ROOT, type Service, type ServiceOptions, startService, tempFolder } from '../service.js';
 import { need, type Tool } from '../tools.js';
 

@@ -1,8 +1,8 @@
 // A service's records and the trace of the same calls, made up, in every format; and edits of such a trace.
 import { constants } from 'node:os';
-import type { Format } from '../../src/cli/reconcile/traces.js';
-import { preview } from '../../src/server/preview.js';
-import type { CallRecord } from '../../src/server/schema/records.js';
+import type { Format } from '../../../src/cli/reconcile/traces.js';
+import { preview } from '../../../src/server/preview.js';
+import type { CallRecord } from '../../../src/server/schema/records.js';
 
 export type Write = { time: number; fd: number; count: number; result: number; bytes: Buffer };
 /** A record, and the writes that a tracer saw of it. */

@@ -39,14 +39,15 @@ for (const level of here) {
       const { status, stdout, stderr } = run([name, '--level', level]);
       const { result, error, signal } = JSON.parse(stdout);
       const told: Told = { result, code: error?.code, signal };
-      // int80 copies the bytes below 4 GiB, and in that copy runs off the end itself.
-      const dies = level === 'int80' && name === 'too-long';
-      const code = osError(expected)?.code;
-      assert.deepEqual(
-        told,
-        dies ? { result: null, code: undefined, signal: 'SIGSEGV' } : { result: expected, code, signal: null },
-      );
-      assert.deepEqual({ status, stderr }, { status: dies ? 1 : 0, stderr: '' });
+      // int80 copies the bytes below 4 GiB, and in that copy runs off the end itself; if there is room for the copy,
+      // and not a page of V8's, which may lie anywhere.
+      const isCopied = level === 'int80' && name === 'too-long';
+      const copied: Told = error
+        ? { result: -12, code: 'ENOMEM', signal: null }
+        : { result: null, code: undefined, signal: 'SIGSEGV' };
+      const usual: Told = { result: expected, code: osError(expected)?.code, signal: null };
+      assert.deepEqual(told, isCopied ? copied : usual);
+      assert.deepEqual({ status, stderr }, { status: signal ? 1 : 0, stderr: '' });
     });
   }
 }

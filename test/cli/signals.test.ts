@@ -37,7 +37,7 @@ for (const [first, second] of SECOND) {
     const before = performance.now();
     service.child.kill(second);
     assert.deepEqual(await exited, [128 + constants.signals[second], null]);
-    assert.ok(performance.now() - before < 2000, `${performance.now() - before} ms`);
+    assert.ok(performance.now() - before < 3500, `${performance.now() - before} ms`);
     assert.ok(!isNonBlocking(stdout), 'stdout is put back');
     await over;
   });
@@ -57,7 +57,7 @@ test('a second signal while nobody reads the log', async (t) => {
   const before = performance.now();
   service.child.kill('SIGTERM');
   assert.deepEqual(await exited, [143, null]);
-  assert.ok(performance.now() - before < 2000, `${performance.now() - before} ms`);
+  assert.ok(performance.now() - before < 3500, `${performance.now() - before} ms`);
   await over;
 });
 

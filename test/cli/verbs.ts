@@ -47,9 +47,12 @@ export async function inTerminal(
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let out = '';
+  let isEnough = false;
   for await (const chunk of child.stdout.setEncoding('utf8')) {
     out += chunk;
-    if (enough(out)) process.kill(Number.parseInt(out, 10), 'SIGTERM');
+    if (isEnough || !enough(out)) continue;
+    isEnough = true;
+    process.kill(Number.parseInt(out, 10), 'SIGTERM');
   }
   return out.slice(out.indexOf('\n') + 1);
 }

@@ -87,7 +87,7 @@ test('arm64: the values around a call survive it', (t) => {
 /** Puts a package from the registry into a folder. */
 function unpack(spec: string, folder: string, ...files: string[]): void {
   mkdirSync(folder, { recursive: true });
-  const patience = ['--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
+  const patience = ['--fetch-retries=3', '--fetch-retry-mintimeout=1000'];
   const name = run('npm', ['pack', '--silent', ...patience, spec], { cwd: folder }).trim();
   run('tar', ['-xzf', name, '--strip-components=1', ...files], { cwd: folder });
   rmSync(path.join(folder, name));

@@ -169,9 +169,12 @@ test('a time is the start of its call, however long the call takes', async (t) =
   const { service } = await traced(t, ['--target', `out=${out}`], ['-P', out, '-e', 'inject=write:delay_enter=300000']);
   const sent = Date.now();
   await service.write({ level: 'raw', target: 'out', msg: 'slow' });
+  const answered = Date.now();
   const [record] = await service.records();
   assert.ok(record && record.durationNs > 290e6, `${record?.durationNs} ns`);
-  assert.ok(record.time - sent < 150, `${record.time - sent} ms after it was sent`);
+  // However slow the machine is, the call itself lies between its time and the answer.
+  const [after, before] = [record.time - sent, answered - record.time];
+  assert.ok(after >= -3 && before >= 290, `${after} ms after it was sent, ${before} ms before it was answered`);
   await service.stop();
 });
 
@@ -194,7 +197,7 @@ test('calls that get nowhere leave the event loop free while a write waits', asy
     const { written, calls } = await waiting;
     assert.equal(written, 0);
     assert.ok(calls < 1000, `${calls} calls`);
-    assert.ok(slowest < 500, `${fault}: /health took ${slowest} ms`);
+    assert.ok(slowest < 900, `${fault}: /health took ${slowest} ms`);
     await service.stop();
   }
 });

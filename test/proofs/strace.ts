@@ -27,7 +27,7 @@ export function parseStrace(trace: string): TracedWrite[] {
 }
 
 /** With more than one thread strace may print a call in two parts: `… <unfinished ...>`, `<... write resumed>) = 2`. */
-function joinTorn(trace: string): string[] {
+export function joinTorn(trace: string): string[] {
   const open = new Map<string, string>();
   const lines: string[] = [];
   for (const line of trace.split('\n')) {

@@ -72,23 +72,41 @@ test('against each fault target it counts the errors by code', async (t) => {
   }
 });
 
+/** A machine may stand still when something is due: one of three must be in time. None may be early, which `once` checks. */
+async function isInTime(once: () => Promise<boolean>): Promise<boolean> {
+  return (await once()) || (await once()) || (await once());
+}
+
 test('a rate is kept within 2 % over a second', async (t) => {
   const app = testApp(t);
   for (const ratePerSecond of [500, 20_000]) {
-    const { count, callsPerSecond } = await burst(app, { count: ratePerSecond, ratePerSecond, target: 'full' });
-    assert.equal(count, ratePerSecond);
-    assert.ok(Math.abs(callsPerSecond / ratePerSecond - 1) < 0.02, `${callsPerSecond} for ${ratePerSecond}`);
+    const rates: number[] = [];
+    const isKept = await isInTime(async () => {
+      const { count, callsPerSecond } = await burst(app, { count: ratePerSecond, ratePerSecond, target: 'full' });
+      assert.equal(count, ratePerSecond);
+      assert.ok(callsPerSecond < ratePerSecond * 1.02, `${callsPerSecond} for ${ratePerSecond}`);
+      rates.push(callsPerSecond);
+      return callsPerSecond > ratePerSecond * 0.98;
+    });
+    assert.ok(isKept, `${rates} for ${ratePerSecond}`);
   }
 });
 
 test('a low rate waits from call to call', async (t) => {
   const app = testApp(t);
-  await burst(app, { count: 4, ratePerSecond: 20 });
-  const times = (await recordsOf(app)).map(({ time }) => time);
-  for (const [index, time] of times.entries()) {
-    const due = (times[0] as number) + index * 50;
-    assert.ok(time >= due - 1 && time < due + 40, `call ${index} ${time - due} ms late`);
-  }
+  const late: number[] = [];
+  const isKept = await isInTime(async () => {
+    const { firstSeq } = await burst(app, { count: 4, ratePerSecond: 20 });
+    const times = (await recordsOf(app, `&since=${firstSeq}`)).map(({ time }) => time);
+    const behind = times.map((time, index) => time - (times[0] as number) - index * 50);
+    assert.ok(
+      behind.every((ms) => ms >= -1),
+      `early: ${behind} ms`,
+    );
+    late.push(Math.max(...behind));
+    return Math.max(...behind) < 40;
+  });
+  assert.ok(isKept, `${late} ms late`);
 });
 
 test('it gives way to other requests, whose calls lie between its own', async (t) => {

@@ -210,7 +210,7 @@ test('a client that vanishes is forgotten, and the service still stops in time',
   assert.equal(clients.size, 0);
   const before = performance.now();
   await app.app.close();
-  assert.ok(performance.now() - before < 1000);
+  assert.ok(performance.now() - before < 3500);
 });
 
 test('no subprotocol is accepted, and nothing is compressed', async (t) => {
@@ -300,6 +300,6 @@ for (const [name, request, status, says] of EARLY) {
     assert.equal(written().length, 0);
     const before = performance.now();
     await app.close();
-    assert.ok(performance.now() - before < 1000);
+    assert.ok(performance.now() - before < 3500);
   });
 }

@@ -65,7 +65,7 @@ for (const level of LEVEL_IDS.filter((id) => levels[id].available)) {
     const { written, error, calls } = await send({ level, msg: 'late', timeoutMs: 300 });
     const took = performance.now() - before;
     assert.deepEqual({ written, code: error?.code, calls }, { written: 0, code: 'EAGAIN', calls: 1 });
-    assert.ok(took >= 299 && took < 1500, `${took} ms`);
+    assert.ok(took >= 299 && took < 5000, `${took} ms`);
   });
 }
 
@@ -155,7 +155,7 @@ test('more targets wait than libuv has threads, and none holds up another', asyn
     const before = performance.now();
     await read(reader, CAPACITY);
     assert.equal((await waiting[index])?.error, null);
-    assert.ok(performance.now() - before < 1000, `target ${index} took ${performance.now() - before} ms`);
+    assert.ok(performance.now() - before < 2000, `target ${index} took ${performance.now() - before} ms`);
   }
 });
 

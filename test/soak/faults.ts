@@ -52,6 +52,8 @@ export function createFaults(pid: number, paths: Record<string, string>, folder:
     strace.kill('SIGTERM');
     await ended;
     if (!said.includes('attached')) {
+      // The load was over before it had begun.
+      if (signal.aborted) return;
       problem = `strace: ${said.trim()}`;
       return;
     }

@@ -82,10 +82,8 @@ const stays =
     socket.resume();
     const { next } = JSON.parse((await client.ask('GET', '/health'))?.body ?? '{}');
     for (const end = Date.now() + CATCH_UP_MS; account.next < next && Date.now() < end; ) await sleep(50);
-    client.checks.check(
-      'a subscriber that stays is told of everything',
-      account.next === next && subscription.isOpen(),
-    );
+    // A write whose client has left may still end after the service has told how far it is.
+    client.checks.check('a subscriber that stays is told of everything', account.next >= next && subscription.isOpen());
     leave(client, subscription);
   };
 

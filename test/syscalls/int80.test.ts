@@ -1,6 +1,7 @@
 // Level `int80`: the interrupt itself, the bytes that it is given, and the probe that it hides behind.
 import assert from 'node:assert/strict';
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import { int80 } from '../../src/syscalls/int80.js';
@@ -97,12 +98,20 @@ test('bytes of any length and place arrive, in one write each', here, (t) => {
 
 test('what was never touched is not copied: a gigabyte of it takes no gigabyte', here, (t) => {
   if (underAsan) return t.skip('AddressSanitizer leaves no memory for a copy of a gigabyte');
-  const { stdout, stderr } = runScript(`
-    const fd = fs.openSync('/dev/null', 'w');
-    const before = process.resourceUsage().maxRSS;
-    const result = levels.int80.write(fd, new Uint8Array(2 ** 30 + 1));
-    fs.writeSync(1, JSON.stringify([result, process.resourceUsage().maxRSS - before < 100_000]));`);
-  assert.equal(stdout, JSON.stringify([2 ** 30 + 1, true]), stderr);
+  const results: number[] = [];
+  // A page of V8's, which lies anywhere, may leave no room for the copy; hardly in three processes.
+  while (results.length < 3 && !results.includes(2 ** 30 + 1)) {
+    const { stdout, stderr } = runScript(`
+      const fd = fs.openSync('/dev/null', 'w');
+      const before = process.resourceUsage().maxRSS;
+      const result = levels.int80.write(fd, new Uint8Array(2 ** 30 + 1));
+      fs.writeSync(1, JSON.stringify([result, process.resourceUsage().maxRSS - before < 100_000]));`);
+    const [result, isLittle] = JSON.parse(stdout || '[]');
+    assert.ok(isLittle, stdout + stderr);
+    if (result !== 2 ** 30 + 1) assert.equal(result, -constants.errno.ENOMEM);
+    results.push(result);
+  }
+  assert.equal(results.at(-1), 2 ** 30 + 1);
 });
 
 test('descriptors that are none: the same as raw', here, () => {

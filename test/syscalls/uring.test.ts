@@ -15,6 +15,7 @@ import { lazy } from '../../src/syscalls/libc.js';
 import { uring } from '../../src/syscalls/uring.js';
 import { waitForRoom } from '../../src/syscalls/wait.js';
 import { HERE as NATIVE_TESTS, registered, run } from '../native/native.js';
+import { joinTorn } from '../proofs/strace.js';
 import { openFifo, ROOT, startService, tempFolder } from '../service.js';
 import { mayDo, need, underAsan } from '../tools.js';
 import { ask, CC, checkComment, confine, elsewhere, runScript, STRACE } from './outside.js';
@@ -81,7 +82,8 @@ test('strace sees one io_uring_enter a call, and no write', here, (t) => {
     ['strace', '-f', '-e', 'trace=write,pwrite64,writev,io_uring_enter', '-o', log],
   );
   assert.deepEqual({ status, stdout }, { status: 0, stdout: `begin ${'unseen '.repeat(10)}end` }, stderr);
-  const [, between = ''] = /"begin ".*?\n(.*)^.*"end"/ms.exec(readFileSync(log, 'utf8')) ?? [];
+  const lines = joinTorn(readFileSync(log, 'utf8')).join('\n');
+  const [, between = ''] = /"begin ".*?\n(.*)^.*"end"/ms.exec(lines) ?? [];
   // Node itself writes to its event descriptors.
   const seen = between.match(/^.*(?:write\w*\(1,|io_uring_enter).*$/gm) ?? [];
   assert.equal(seen.length, 10, between);
@@ -243,7 +245,7 @@ test(
     closeSync(fd);
     closeSync(both);
     assert.deepEqual(JSON.parse(await said), { count: written, sha256: hash.digest('hex') });
-    assert.ok(full > 1000 && partial > 10, `${full} times full, ${partial} partial`);
+    assert.ok(full > 100 && partial > 10, `${full} times full, ${partial} partial`);
     const worst = delay.max / 1e6;
     assert.ok(worst < 500, `the event loop stood still for ${worst} ms`);
     t.diagnostic(`${written} bytes, ${full} times full, ${partial} partial; longest turn ${worst.toFixed(0)} ms`);

@@ -25,7 +25,7 @@ struct State {
   }
 };
 
-// Out of line, so that what is refused costs what is not refused nothing.
+// Out of line, so that a call that is made does not pay for those that are refused.
 [[gnu::cold, gnu::noinline]] Napi::Value Refuse(Napi::Env env, const char* message) {
   // The C function rather than the class, which makes a handle more, and may end the process where it cannot throw.
   napi_throw_type_error(env, nullptr, message);
@@ -113,14 +113,14 @@ Napi::Value WriteFrom(const Napi::CallbackInfo& info) {
 }
 
 // code(): Uint8Array, a copy of the instruction's machine code as it lies in memory
-template <RawCode (*read)()>
+template <MachineCode (*read)()>
 Napi::Value Code(const Napi::CallbackInfo& info) {
-  const RawCode code = read();
+  const MachineCode code = read();
   return Napi::Buffer<unsigned char>::Copy(info.Env(), code.begin, code.size);
 }
 
 // address(): bigint, where that machine code lies
-template <RawCode (*read)()>
+template <MachineCode (*read)()>
 Napi::Value Address(const Napi::CallbackInfo& info) {
   return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(reinterpret_cast<uintptr_t>(read().begin)));
 }
@@ -145,7 +145,7 @@ Napi::Value ProbeUring(const Napi::CallbackInfo& info) {
   return told;
 }
 
-template <Call call, RawCode (*read)()>
+template <Call call, MachineCode (*read)()>
 void Export(Napi::Env env, Napi::Object level, State* state) {
   level.Set("write", Napi::Function::New<Write<call>>(env, "write", state));
   level.Set("writeFrom", Napi::Function::New<WriteFrom<call>>(env, "writeFrom", state));

@@ -12,7 +12,7 @@ intptr_t system_call(intptr_t number, intptr_t a = 0, intptr_t b = 0, intptr_t c
 
 // io_uring_enter(2), by an instruction of its own that can be read back.
 intptr_t uring_enter(int ring, unsigned submit, unsigned complete, unsigned flags);
-RawCode uring_enter_code();
+MachineCode uring_enter_code();
 
 template <typename T>
 intptr_t address_of(T* pointer) {

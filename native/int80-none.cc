@@ -9,4 +9,4 @@ void int80_close(Int80*) {}
 
 Int80Probe int80_probe() { return {"int80", -ENOSYS, 0}; }
 
-RawCode int80_code() { return {nullptr, 0}; }
+MachineCode int80_code() { return {nullptr, 0}; }

@@ -157,4 +157,4 @@ Int80Probe int80_probe() {
   return {"int80", -static_cast<intptr_t>(WEXITSTATUS(status)), 0};
 }
 
-RawCode int80_code() { return {int80_code_begin, static_cast<size_t>(int80_code_end - int80_code_begin)}; }
+MachineCode int80_code() { return {int80_code_begin, static_cast<size_t>(int80_code_end - int80_code_begin)}; }

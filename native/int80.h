@@ -25,4 +25,4 @@ struct Int80Probe {
 Int80Probe int80_probe();
 
 // The machine code of the interrupt, as it lies in memory; size 0 where there is none.
-RawCode int80_code();
+MachineCode int80_code();

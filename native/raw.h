@@ -8,8 +8,8 @@
 intptr_t raw_write(int fd, const void* bytes, size_t count);
 
 // The machine code of that instruction, as it lies in memory; size 0 where there is none.
-struct RawCode {
+struct MachineCode {
   const unsigned char* begin;
   size_t size;
 };
-RawCode raw_code();
+MachineCode raw_code();

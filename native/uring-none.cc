@@ -12,4 +12,4 @@ intptr_t uring_write(Uring*, int, const void*, size_t) { return -ENOSYS; }
 
 void uring_close(Uring*) {}
 
-RawCode uring_code() { return {nullptr, 0}; }
+MachineCode uring_code() { return {nullptr, 0}; }

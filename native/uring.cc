@@ -240,4 +240,4 @@ void uring_close(Uring* ring) {
   *ring = Uring{};
 }
 
-RawCode uring_code() { return uring_enter_code(); }
+MachineCode uring_code() { return uring_enter_code(); }

@@ -35,4 +35,4 @@ intptr_t uring_write(Uring* ring, int fd, const void* bytes, size_t count);
 void uring_close(Uring* ring);
 
 // The machine code of io_uring_enter(2), as it lies in memory; size 0 where there is none.
-RawCode uring_code();
+MachineCode uring_code();

@@ -39,6 +39,6 @@ __attribute__((noinline)) intptr_t raw_write(int fd, const void* bytes, size_t c
   return x0;
 }
 
-RawCode raw_code() {
+MachineCode raw_code() {
   return {raw_code_begin, static_cast<size_t>(raw_code_end - raw_code_begin)};
 }

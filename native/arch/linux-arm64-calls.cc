@@ -37,7 +37,7 @@ __attribute__((noinline)) intptr_t uring_enter(int ring, unsigned submit, unsign
   return x0;
 }
 
-RawCode uring_enter_code() { return {uring_code_begin, static_cast<size_t>(uring_code_end - uring_code_begin)}; }
+MachineCode uring_enter_code() { return {uring_code_begin, static_cast<size_t>(uring_code_end - uring_code_begin)}; }
 
 intptr_t system_call(intptr_t number, intptr_t a, intptr_t b, intptr_t c, intptr_t d, intptr_t e, intptr_t f) {
   register intptr_t x8 __asm__("x8") = number;

@@ -5,4 +5,4 @@
 
 intptr_t raw_write(int, const void*, size_t) { return -ENOSYS; }
 
-RawCode raw_code() { return {nullptr, 0}; }
+MachineCode raw_code() { return {nullptr, 0}; }

@@ -6,23 +6,15 @@ import type { Write } from './contract.js';
 /** (fd, address, count) → bytes written or −errno: from an address as it is, whatever lies there. */
 export type WriteFrom = (fd: number, address: bigint, count: bigint) => number;
 
-export type Addon = {
-  write: Write;
-  writeFrom: WriteFrom;
-  code: () => Uint8Array;
-  address: () => bigint;
-  int80: {
-    write: Write;
-    writeFrom: WriteFrom;
-    code: () => Uint8Array;
-    address: () => bigint;
+/** One way to make the call. */
+type Call = { write: Write; writeFrom: WriteFrom; code: () => Uint8Array; address: () => bigint };
+
+export type Addon = Call & {
+  int80: Call & {
     /** What a child process got from the interrupt: `call`'s result, or the signal that killed it. */
     probe: () => { call: string; result: number; signal: number };
   };
-  uring: {
-    write: Write;
-    code: () => Uint8Array;
-    address: () => bigint;
+  uring: Call & {
     /** 0, or what `call` answered instead. */
     probe: () => { call: string; result: number };
   };
@@ -48,6 +40,8 @@ export const addon: Addon | string = load();
 
 /** Where a piece of the addon's machine code lies: its file, and the address of `part` in memory. */
 export function placeOf(part: (of: Addon) => () => bigint): { file: string | null; address: string | null } {
-  if (typeof addon === 'string') return { file: null, address: null };
-  return { file: nodeGypBuild().path(root), address: `0x${part(addon)().toString(16)}` };
+  const address = typeof addon === 'string' ? 0n : part(addon)();
+  // Where there is no code for it the addon has a null pointer.
+  if (address === 0n) return { file: null, address: null };
+  return { file: nodeGypBuild().path(root), address: `0x${address.toString(16)}` };
 }

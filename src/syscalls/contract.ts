@@ -6,7 +6,8 @@
  * @param fd a file descriptor
  * @param bytes what to write; a subarray writes its own bytes
  * @returns the bytes written (0 or more), or −errno. It never throws for what the OS says.
- * @throws TypeError when there is no descriptor or there are no bytes to give it: another type, a detached buffer
+ * @throws TypeError when `fd` is no whole number of 32 bits, or `bytes` no Uint8Array; at raw, int80 and uring also
+ *   when its buffer is detached or shared
  * @see https://man7.org/linux/man-pages/man2/write.2.html
  */
 export type Write = (fd: number, bytes: Uint8Array) => number;

@@ -104,6 +104,6 @@ export function negated(name: 'EAGAIN' | 'EBADF' | 'EINTR' | 'EINVAL' | 'ENOSYS'
 /** What libc returned, or an error like Node's own fs throws when it is −1. To be called directly around the call. */
 export function checked(result: number, call: string): number {
   if (result !== -1) return result;
-  const error = osError(-lastErrno());
-  throw Object.assign(new Error(`${call}: ${error?.message}`), error);
+  const { code, errno, message } = osError(-lastErrno()) as OsError;
+  throw Object.assign(new Error(`${code}: ${message}, ${call}`), { code, errno: -errno, syscall: call });
 }

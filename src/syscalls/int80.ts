@@ -10,8 +10,6 @@ import type { Convention, Level } from './contract.js';
 import { negated, osError } from './errno.js';
 import { probed } from './probed.js';
 
-const isHere = process.platform === 'linux' && process.arch === 'x64';
-
 const { SIGSEGV, SIGSYS } = constants.signals;
 
 /** What a signal that killed the probe's child says. */
@@ -24,7 +22,7 @@ function killed(signal: number): string {
 }
 
 function probe(): string | null {
-  if (!isHere) return `int $0x80 is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`;
+  if (!convention) return `int $0x80 is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`;
   if (typeof addon === 'string') return addon;
   const { call, result, signal } = addon.int80.probe();
   if (signal) return killed(signal);
@@ -51,19 +49,24 @@ export const INT80: Record<string, Convention> = {
   },
 };
 
-const [{ instruction, number, disassembly, registers }] = Object.values(INT80) as [Convention];
+const convention = INT80[`${process.platform}-${process.arch}`];
 
 export const int80: Level = probed(
   {
     id: 'int80',
-    via: { instruction, symbol: null, library: null, ...placeOf((of) => of.int80.address) },
-    registers,
-    number,
-    code: isHere && typeof addon !== 'string' ? addon.int80.code() : null,
-    disassembly,
+    via: {
+      instruction: convention?.instruction ?? null,
+      symbol: null,
+      library: null,
+      ...placeOf((of) => of.int80.address),
+    },
+    registers: convention?.registers ?? null,
+    number: convention?.number ?? null,
+    code: convention && typeof addon !== 'string' ? addon.int80.code() : null,
+    disassembly: convention?.disassembly ?? null,
     seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
     manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
   },
-  typeof addon === 'string' ? () => negated('ENOSYS') : addon.int80.write,
+  (of) => of.int80.write,
   probe,
 );

@@ -1,5 +1,6 @@
 // Level `os` on Linux and macOS: libc's write(2).
 // https://pubs.opengroup.org/onlinepubs/9799919799/functions/write.html
+import { checkArguments } from './arguments.js';
 import type { Level } from './contract.js';
 import { bind, lastErrno } from './libc.js';
 import { locate } from './symbol.js';
@@ -12,6 +13,7 @@ export function posix(): Level {
   return {
     id: 'os',
     write(fd, bytes) {
+      checkArguments(fd, bytes);
       const result = libcWrite(fd, bytes, bytes.byteLength);
       return result < 0 ? -lastErrno() : result;
     },

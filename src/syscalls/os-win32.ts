@@ -2,6 +2,7 @@
 // https://learn.microsoft.com/windows/console/writeconsole
 // https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile
 import koffi from 'koffi';
+import { checkArguments } from './arguments.js';
 import type { Level } from './contract.js';
 
 /** UTF-16 units that one WriteConsoleW is given at most; older consoles refuse more than 64 KiB at once. */
@@ -74,6 +75,7 @@ export function win32(): Level {
   return {
     id: 'os',
     write(fd, bytes) {
+      checkArguments(fd, bytes);
       const handle = handleOf(fd);
       return getConsoleMode(handle, mode) ? toConsole(handle, bytes) : toFile(handle, bytes);
     },

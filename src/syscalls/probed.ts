@@ -1,4 +1,5 @@
 // A level that a machine may refuse, which only trying can tell.
+import { type Addon, addon } from './addon.js';
 import type { Level, Write } from './contract.js';
 import { negated } from './errno.js';
 
@@ -8,12 +9,12 @@ const none: Write = () => negated('ENOSYS');
  * A level that is tried when somebody first asks for it, so that importing it costs nothing.
  *
  * @param about what is known of it without trying
- * @param write makes the call, once `probe` has found that it can
+ * @param writeOf what makes the call, once `probe` has found that it can
  * @param probe why it is not available here; null when it is
  */
 export function probed(
   about: Omit<Level, 'write' | 'available' | 'reason'>,
-  write: Write,
+  writeOf: (of: Addon) => Write,
   probe: () => string | null,
 ): Level {
   let why: string | null | undefined;
@@ -24,7 +25,7 @@ export function probed(
   return {
     ...about,
     get write() {
-      return reason() === null ? write : none;
+      return reason() === null && typeof addon !== 'string' ? writeOf(addon) : none;
     },
     get available() {
       return reason() === null;

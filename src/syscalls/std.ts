@@ -1,19 +1,21 @@
 // Level `std`: Node's standard library.
 import { writeSync } from 'node:fs';
+import { checkArguments } from './arguments.js';
 import type { Level } from './contract.js';
 import { negated } from './errno.js';
 
 /**
- * What Node refuses itself, before any call, has a code but no errno: a descriptor below 0 or above
- * 2³¹−1, a length above 2³¹−1 (https://nodejs.org/api/errors.html#err_out_of_range).
+ * What Node refuses itself, before any call, has a code but no errno: a descriptor below 0, a length above 2³¹−1
+ * (https://nodejs.org/api/errors.html#err_out_of_range).
  */
 function refusedByNode(fd: number): number {
-  return fd >= 0 && fd <= 0x7fffffff ? negated('EINVAL') : negated('EBADF');
+  return negated(fd < 0 ? 'EBADF' : 'EINVAL');
 }
 
 export const std: Level = {
   id: 'std',
   write(fd, bytes) {
+    checkArguments(fd, bytes);
     try {
       return writeSync(fd, bytes);
     } catch (error) {

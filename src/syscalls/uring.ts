@@ -9,7 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { addon, placeOf } from './addon.js';
 import type { Convention, Level } from './contract.js';
-import { negated, osError } from './errno.js';
+import { osError } from './errno.js';
 import { probed } from './probed.js';
 
 /** io_uring_enter(2), the same on every architecture; the write is the entry's opcode, IORING_OP_WRITE. */
@@ -90,6 +90,6 @@ export const uring: Level = probed(
     seenBy: { strace: false, seccomp: false, ldPreload: false, ltrace: false },
     manPage: 'https://man7.org/linux/man-pages/man2/io_uring_enter.2.html',
   },
-  typeof addon === 'string' ? () => negated('ENOSYS') : addon.uring.write,
+  (of) => of.uring.write,
   probe,
 );

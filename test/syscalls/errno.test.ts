@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { getSystemErrorMap } from 'node:util';
-import { osError } from '../../src/syscalls/errno.js';
+import { checked, osError } from '../../src/syscalls/errno.js';
+import { fcntl } from '../../src/syscalls/target.js';
 import { need } from '../tools.js';
 
 test('a count is no error', () => {
@@ -34,4 +35,14 @@ test('and as libuv knows them', () => {
 
 test('a number without a name still has its number', () => {
   assert.deepEqual(osError(-4095), { code: 'E4095', errno: 4095, message: 'Unknown error 4095' });
+});
+
+test('what libc refuses is an error as Node’s own are, with the name of the call', () => {
+  assert.equal(checked(0, 'fcntl'), 0);
+  assert.throws(() => checked(fcntl(-1, 3, 'int', 0), 'fcntl'), {
+    message: 'EBADF: Bad file descriptor, fcntl',
+    code: 'EBADF',
+    errno: -9,
+    syscall: 'fcntl',
+  });
 });

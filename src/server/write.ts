@@ -57,11 +57,17 @@ export function createWriter({ caller, lasting, targets, maxWaiting, counts }: W
       call(job, job.bytes.subarray(job.written));
       if (job.written === job.bytes.length) return;
       if (job.result < 0 && job.result !== NO_ROOM && job.result !== INTERRUPTED) return;
-      if (performance.now() >= deadline || signal.aborted) return;
+      if (signal.aborted) return;
       // After a partial write the next call says at once whether there is more room, so that time is
-      // only ever up after a real EAGAIN. In between, others have their turn of the event loop.
+      // only ever up after the kernel said so. In between, others have their turn of the event loop.
+      if (job.result > 0) {
+        await setImmediate();
+        if (signal.aborted) return;
+        continue;
+      }
+      if (performance.now() >= deadline) return;
       if (job.result !== NO_ROOM) {
-        await (job.result > 0 ? setImmediate() : sleep(1));
+        await sleep(1);
         if (signal.aborted) return;
         continue;
       }

@@ -150,3 +150,11 @@ export const post = (url: string, body: object, headers: Record<string, string> 
 async function pidOf(url: string): Promise<number> {
   return ((await (await fetch(`${url}/health`)).json()) as { pid: number }).pid;
 }
+
+/** Resolves once so many calls were made. */
+export async function callsMade({ url }: Service, count: number): Promise<void> {
+  for (const signal = AbortSignal.timeout(20_000); ; ) {
+    const health = await fetch(`${url}/health`, { signal });
+    if (((await health.json()) as { next: number }).next > count) return;
+  }
+}

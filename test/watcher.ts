@@ -1,4 +1,5 @@
-// A subscriber of the stream, for tests.
+// Subscribers of the stream, for tests.
+import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { type RawData, WebSocket } from 'ws';
@@ -42,3 +43,30 @@ export function watch(t: TestContext, url: string, query = ''): Watcher {
 
 export const seqs = (lines: Line[]): (number | undefined)[] =>
   lines.filter(({ type }) => type === 'call').map(({ seq }) => seq);
+
+export type Account = { next: number; delivered: number; lost: number; gaps: number };
+
+/** A subscriber who keeps account, and insists that each line goes on where the last one ended. */
+export function subscribe(url: string, account: Account, since?: number): WebSocket {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/events${since ? `?since=${since}` : ''}`);
+  socket.on('message', (data: Buffer) => {
+    if (socket.readyState !== socket.OPEN) return;
+    for (const line of data.toString().split('\n')) {
+      const { type, seq, from, to } = JSON.parse(line);
+      if (type === 'call') {
+        assert.equal(seq, account.next);
+        account.next += 1;
+        account.delivered += 1;
+      } else if (type === 'gap') {
+        assert.equal(from, account.next);
+        account.next = to + 1;
+        account.lost += to - from + 1;
+        account.gaps += 1;
+      }
+    }
+  });
+  return socket;
+}
+
+/** An account that begins at record `next`. */
+export const fresh = (next: number): Account => ({ next, delivered: 0, lost: 0, gaps: 0 });

@@ -5,7 +5,7 @@ import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { type Cli, NoAnswer, UsageError, type Verb } from './verb.js';
 
-// Loaded when asked for: `syswire call` starts without the server's modules.
+// Loaded when asked for: `syswire call` starts without the server.
 const VERBS: Record<string, () => Promise<Verb>> = {
   async serve() {
     // Loading the service takes a while, and a signal may come meanwhile.
@@ -65,6 +65,7 @@ const cli: Cli = {
     return code;
   },
   untilSignal,
+  atExit: (last) => process.on('exit', last),
   onUncaught(tell) {
     // A rejection comes here too: https://nodejs.org/api/process.html#event-uncaughtexception
     process.on('uncaughtException', (error) => {

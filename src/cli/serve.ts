@@ -25,9 +25,9 @@ const HELP = `syswire [serve] [flags]: the write system call over HTTP, at the l
 
 ${FLAG_HELP}
 
-Each flag is an environment variable too: --log-level is SYSWIRE_LOG_LEVEL; a repeatable one takes
-one value a line. The service stops at SIGTERM, SIGINT or SIGHUP: waiting writes get 5 s, a second
-signal none.
+Each flag is an environment variable too: --log-level is SYSWIRE_LOG_LEVEL, --no-faults is
+SYSWIRE_FAULTS=false; a repeatable one takes one value a line. The service stops at SIGTERM, SIGINT
+or SIGHUP, within 5 s, of which waiting writes get 4; a second signal ends it at once.
 
 exit: 0 stopped, 1 could not start, or failed, 2 usage
 
@@ -40,7 +40,7 @@ The other verbs, each with a --help of its own:
   syswire reconcile TRACE RECORDS    holds a tracer's trace against the records`;
 
 /** Runs until a signal. */
-export const serve: Verb = async ({ args, env, print, fail, untilSignal, onUncaught }) => {
+export const serve: Verb = async ({ args, env, print, fail, untilSignal, atExit, onUncaught }) => {
   if (args.includes('--help') || args.includes('-h')) {
     print(HELP);
     return 0;
@@ -58,7 +58,7 @@ export const serve: Verb = async ({ args, env, print, fail, untilSignal, onUncau
 
   let app: ReturnType<typeof buildApp> | undefined;
   try {
-    app = buildApp({ ...options, logger });
+    app = buildApp({ ...options, logger, atExit });
     // Fastify's own line has the address inside its text; ours has it as a field.
     app.log.level = 'silent';
     // For this name Fastify would open a second server, on the other family's address, that has none of our limits.

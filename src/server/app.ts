@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import websocket from '@fastify/websocket';
-import fastify, { type FastifyBaseLogger, type FastifyError, type FastifyInstance, LogController } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../syscalls/contract.js';
 import { levels } from '../syscalls/levels.js';
@@ -48,6 +55,8 @@ export type AppOptions = {
   record?: string | undefined;
   /** The largest body, in bytes (4 MiB). */
   bodyLimit?: number;
+  /** Is given what is still to be done when the process ends and `close` was not called: the last records. */
+  atExit?: (last: () => void) => void;
   /** A pino logger; none: nothing is logged. */
   logger?: FastifyBaseLogger;
 };
@@ -74,9 +83,14 @@ const MAX_HEADER_BYTES = 16 << 10;
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
+/** What every answer has. Nothing of it may be framed: clicks on /docs make calls. */
+function addHeaders({ id }: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', id).header('x-frame-options', 'DENY');
+}
+
 /**
- * The service, ready for `listen` or `inject`. `close` ends it: waiting writes get 5 s, subscribers
- * a 1001, and every descriptor is put back as it was.
+ * The service, ready for `listen` or `inject`. `close` ends it: waiting writes get 4 s, subscribers their last
+ * records and a 1001, and every descriptor is put back as it was.
  *
  * @throws an error with `code` when a target or the record file cannot be opened, or a name is taken
  */
@@ -134,6 +148,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     genReqId: requestId,
     frameworkErrors: (error, request, reply) => {
       // It came too early for any hook.
+      addHeaders(request, reply);
       counts.answer(error.statusCode ?? 500, request.method);
       answerError(error, request, reply, counts);
     },
@@ -161,9 +176,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     preClose: stop,
   });
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id);
-    // Nothing of it may be framed: clicks on /docs make calls.
-    reply.header('x-frame-options', 'DENY');
+    addHeaders(request, reply);
     if (connections.isExcess(request.raw.socket)) {
       reply.header('connection', 'close');
       throw busy('there are as many connections as there may be: close some, or try again later', 'connections');
@@ -230,9 +243,13 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const timers: NodeJS.Timeout[] = [];
   function stop(done: () => void): void {
     stopping = true;
-    stream.stop();
     timers.push(setTimeout(lasting.stop, STOP_GRACE_MS));
-    lasting.settled().then(() => timers.push(setTimeout(() => app.server.closeAllConnections(), LINGER_MS)));
+    lasting.settled().then(() => {
+      // No call from here on: a request whose body arrives only now is refused. So subscribers can be told of all calls.
+      caller.end();
+      stream.stop();
+      timers.push(setTimeout(() => app.server.closeAllConnections(), LINGER_MS));
+    });
     done();
   }
 
@@ -242,6 +259,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       if (error) app.log.error({ err: error, file: options.record }, 'the record file takes nothing: records wait');
       else app.log.info({ file: options.record }, 'the record file takes records again');
     });
+    options.atExit?.(stopRecording);
   }
   app.addHook('onClose', async () => {
     // A write that came by inject() has no connection that close() would have waited for.

@@ -15,7 +15,7 @@ A text frame holds one line of JSON or more; a message below is one such line. T
 
 **After a restart** the service has another \`run\`, and its \`seq\` begins at 1 again. Asked for the \`run\` that is over, it sends \`hello\` and \`error\` and closes with 1008. Take the new \`run\` from that \`hello\`, and connect with \`?since=1\`. Records of the old run that you had not seen are gone, unless it kept them with \`--record\`.
 
-**Closing.** 1001: the service is stopping. 1008: it was sent a message (none are expected), or \`since\` cannot be served; the \`error\` line says why. A reader that gives no sign of life for five minutes (no pong, no frame taken) is dropped. What is wrong with the request itself is answered before the upgrade, as application/problem+json (openapi.yaml): 400, 401, 403, 404, or 503 when there are as many subscribers as there may be.`;
+**Closing.** 1001: the service is stopping, and has told you of every call: what you could not take within a moment is a last \`gap\`. 1008: it was sent a message (none are expected), or \`since\` cannot be served; the \`error\` line says why. A connection that ends without such a code was cut, and you cannot know what came after. A reader that gives no sign of life for five minutes (no pong, no frame taken) is dropped. What is wrong with the request itself is answered before the upgrade, as application/problem+json (openapi.yaml): 400, 401, 403, 404, or 503 when there are as many subscribers as there may be.`;
 
 /** The JSON Schema of a shape, without what zod adds to each: bounds that say nothing, and addresses of its own. */
 function plain(schema: object): object {

@@ -2,6 +2,7 @@
 // costs no memory, and is told with exact numbers what the ring overtook.
 import type { WebSocket } from 'ws';
 import { type Cursor, createCursor, type Delivery, type Filter, type Journal } from './journal.js';
+import type { FieldError } from './problem.js';
 import type { Hello, StreamError } from './schema/records.js';
 
 /** One frame's size, about, and how much may lie in a socket's buffer before its cursor waits. */
@@ -15,8 +16,9 @@ const HEARTBEAT_MS = 30_000;
  * in the kernel's buffers, which a slow reader must take first.
  */
 const SILENT_BEATS = 10;
-/** How long a subscriber has to answer the goodbye of a service that stops. */
-const GOODBYE_MS = 1000;
+/** How long a subscriber has to take the last records of a service that stops, and then to answer its goodbye. */
+const LAST_RECORDS_MS = 300;
+const GOODBYE_MS = 300;
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
@@ -39,7 +41,10 @@ export type Stream = {
   isFull: () => boolean;
   /** Streams records into a socket until either end closes it. */
   subscribe: (socket: WebSocket, subscription: Subscription) => void;
-  /** Says goodbye to every subscriber, and ends those that do not answer. */
+  /**
+   * No record will follow: says goodbye to every subscriber once it was told of all of them. The rest of one that is
+   * too slow for that is a last gap; one that does not answer is cut off.
+   */
   stop: () => void;
 };
 
@@ -53,12 +58,12 @@ export type StreamOptions = {
   heartbeatMs?: number;
 };
 
-/** Why `since` cannot be served, in words for the client; null when it can. */
-export function sinceProblem({ since, run }: Subscription, journal: Journal, service: Run): string | null {
+/** Which of a subscription's parameters cannot be served, and why, in words for the client; null when all can. */
+export function sinceProblem({ since, run }: Subscription, journal: Journal, service: Run): FieldError | null {
   if (run !== undefined && run !== service.run)
-    return `run ${run} is over: this is run ${service.run}, whose records begin at 1`;
+    return { pointer: '?run', detail: `run ${run} is over: this is run ${service.run}, whose records begin at 1` };
   if (since !== undefined && since > journal.next())
-    return `since is in the future: the next record is ${journal.next()}`;
+    return { pointer: '?since', detail: `since is in the future: the next record is ${journal.next()}` };
   return null;
 }
 
@@ -77,6 +82,14 @@ export function createStream(options: StreamOptions): Stream {
   /** Those that may have something to be sent, whose turn was longest ago first. */
   const ready = new Set<Subscriber>();
   let scheduled = false;
+  let stopping = false;
+
+  function goodbye({ socket, cursor }: Subscriber): void {
+    if (socket.readyState !== socket.OPEN) return;
+    const gap = cursor.giveUp();
+    if (gap !== '') socket.send(gap);
+    socket.close(GOING_AWAY, 'the service is stopping');
+  }
 
   /** @returns whether there is more to send at once */
   function sendFrame(subscriber: Subscriber): boolean {
@@ -86,7 +99,9 @@ export function createStream(options: StreamOptions): Stream {
     if (subscriber.waits) return false;
     const lines = cursor.read(FRAME_CHARS);
     if (lines !== '') socket.send(lines, () => sent(subscriber));
-    return cursor.isBehind();
+    if (cursor.isBehind()) return true;
+    if (stopping) goodbye(subscriber);
+    return false;
   }
 
   /** Something has left, and there may be room for the next frame. */
@@ -166,9 +181,9 @@ export function createStream(options: StreamOptions): Stream {
       socket.once('message', () => socket.close(POLICY_VIOLATION, 'this stream takes no messages'));
 
       socket.send(JSON.stringify({ type: 'hello', ...service, oldest: journal.oldest(), next } satisfies Hello));
-      const detail = sinceProblem(subscription, journal, service);
-      if (detail !== null) {
-        socket.send(JSON.stringify({ type: 'error', detail } satisfies StreamError));
+      const problem = sinceProblem(subscription, journal, service);
+      if (problem) {
+        socket.send(JSON.stringify({ type: 'error', detail: problem.detail } satisfies StreamError));
         socket.close(POLICY_VIOLATION, 'see the last frame');
       }
       ready.add(subscriber);
@@ -176,13 +191,19 @@ export function createStream(options: StreamOptions): Stream {
     },
 
     stop() {
+      stopping = true;
       clearInterval(heart);
       unwatch();
-      for (const { socket } of subscribers) {
-        socket.close(GOING_AWAY, 'the service is stopping');
-        const goodbye = setTimeout(() => socket.terminate(), GOODBYE_MS);
-        socket.once('close', () => clearTimeout(goodbye));
+      for (const subscriber of subscribers) {
+        const { socket } = subscriber;
+        const timers = [
+          setTimeout(goodbye, LAST_RECORDS_MS, subscriber),
+          setTimeout(() => socket.terminate(), LAST_RECORDS_MS + GOODBYE_MS),
+        ];
+        socket.once('close', () => timers.forEach(clearTimeout));
+        ready.add(subscriber);
       }
+      schedule();
     },
   };
 }

@@ -164,8 +164,8 @@ export function addRoutes(
     },
     handler: (request, reply) => {
       const subscription = subscriptionOf(request.query);
-      const detail = sinceProblem(subscription, journal, service);
-      if (detail !== null) throw refusal(400, detail, [{ pointer: '?since', detail }]);
+      const problem = sinceProblem(subscription, journal, service);
+      if (problem) throw refusal(400, problem.detail, [problem]);
       const limit = request.query.limit ?? DEFAULT_EVENTS;
       const lines: string[] = [];
       let at = Math.max(subscription.since ?? 1, journal.oldest());

@@ -196,6 +196,8 @@ export type Cursor = {
   read: (most: number) => string;
   /** Whether there are records that were not looked at yet. */
   isBehind: () => boolean;
+  /** Moves on to the end. @returns a `gap` of what was left; '' when nothing was */
+  giveUp: () => string;
 };
 
 /** Records that one read looks at, so that a filter that lets none of millions pass holds nobody up. */
@@ -208,16 +210,21 @@ const SCAN = 1 << 14;
  */
 export function createCursor(journal: Journal, from: number, delivery: Delivery, filter: Filter = {}): Cursor {
   let at = from;
+
+  /** Goes past what lies before `end`. @returns the gap */
+  function lose(end: number): string {
+    const gap: Gap = { type: 'gap', from: at, to: end - 1 };
+    delivery.lost += end - at;
+    at = end;
+    return JSON.stringify(gap);
+  }
+
   return {
     read(most) {
       const found: string[] = [];
       let size = 0;
       const oldest = journal.oldest();
-      if (at < oldest) {
-        found.push(JSON.stringify({ type: 'gap', from: at, to: oldest - 1 } satisfies Gap));
-        delivery.lost += oldest - at;
-        at = oldest;
-      }
+      if (at < oldest) found.push(lose(oldest));
       for (const end = Math.min(journal.next(), at + SCAN); at < end && size < most; at++) {
         if (!journal.matches(at, filter)) continue;
         const line = journal.line(at);
@@ -228,5 +235,6 @@ export function createCursor(journal: Journal, from: number, delivery: Delivery,
       return found.join('\n');
     },
     isBehind: () => at < journal.next(),
+    giveUp: () => (at < journal.next() ? lose(journal.next()) : ''),
   };
 }

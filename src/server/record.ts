@@ -53,6 +53,7 @@ export function recordTo(
   let pending = Buffer.from(file.isCut ? '\n' : '');
   let failing: string | undefined;
   let retry: NodeJS.Timeout | undefined;
+  let over = false;
 
   function drain(): void {
     clearTimeout(retry);
@@ -80,6 +81,8 @@ export function recordTo(
 
   const unwatch = journal.watch(drain, Math.max(1, Math.min(MOST_NEW, journal.capacity >> 1)));
   return () => {
+    if (over) return;
+    over = true;
     unwatch();
     drain();
     clearTimeout(retry);

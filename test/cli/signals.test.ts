@@ -1,11 +1,12 @@
 // Signals: the first stops the service, the second ends it at once, and what was borrowed is put back.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
+import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isNonBlocking, socketPair } from '../descriptors.js';
-import { openFifo, type Service, type ServiceOptions, startService } from '../service.js';
+import { callsMade, openFifo, post, type Service, type ServiceOptions, startService, tempFolder } from '../service.js';
 
 type Waiting = { service: Service; stdout: number; over: Promise<unknown> };
 
@@ -59,6 +60,26 @@ test('a second signal while nobody reads the log', async (t) => {
   assert.deepEqual(await exited, [143, null]);
   assert.ok(performance.now() - before < 3500, `${performance.now() - before} ms`);
   await over;
+});
+
+test('a second signal during a burst: what was written is in the record file', async (t) => {
+  const folder = tempFolder(t);
+  const [out, records] = [path.join(folder, 'out'), path.join(folder, 'records')];
+  const service = await startService(t, { args: ['--target', `out=${out}`, '--record', records] });
+  const lost = assert.rejects(
+    post(`${service.url}/bursts`, { level: 'raw', target: 'out', msg: 'x', count: 10_000_000 }),
+  );
+  await callsMade(service, 10_000);
+  const exited = once(service.child, 'exit');
+  service.child.kill('SIGTERM');
+  await service.logged('"msg":"stopping"');
+  service.child.kill('SIGTERM');
+  assert.deepEqual(await exited, [143, null]);
+  await lost;
+  const lines = readFileSync(records, 'latin1').split('\n');
+  assert.equal(lines.pop(), '', 'the last line is whole');
+  assert.equal(lines.length, statSync(out).size);
+  assert.equal(JSON.parse(lines.at(-1) as string).seq, lines.length);
 });
 
 test('SIGHUP, that of a terminal that is closed, is a stop like any other', async (t) => {

@@ -8,7 +8,8 @@ import { type TestContext, test } from 'node:test';
 import type { BurstResult, WriteResult, WritesResult } from '../../src/server/schema/calls.js';
 import type { Problem } from '../../src/server/schema/problem.js';
 import type { CallRecord } from '../../src/server/schema/records.js';
-import { openFifo, post, read, type Service, startService, tempFolder } from '../service.js';
+import { callsMade, openFifo, post, read, type Service, startService, tempFolder } from '../service.js';
+import { fresh, subscribe } from '../watcher.js';
 
 const CAPACITY = 65_536;
 
@@ -24,14 +25,6 @@ const recordsIn = (file: string): CallRecord[] =>
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line));
-
-/** Resolves once so many calls were made. */
-async function callsMade({ url }: Service, count: number): Promise<void> {
-  for (const signal = AbortSignal.timeout(20_000); ; ) {
-    const health = await fetch(`${url}/health`, { signal });
-    if (((await health.json()) as { next: number }).next > count) return;
-  }
-}
 
 /** A service with a full pipe as its target `pipe`, its records in `file`. */
 async function fullPipe(t: TestContext): Promise<{ service: Service; reader: Socket; file: string }> {
@@ -85,12 +78,17 @@ test('writes that wait, and those queued behind them', async (t) => {
 });
 
 for (const ratePerSecond of [undefined, 20_000]) {
-  test(`a burst, ${ratePerSecond ?? 'not limited'}: the answer is what was made until then`, async (t) => {
+  test(`a burst, ${ratePerSecond ?? 'not limited'}: the answer is what was made until then, and subscribers are told`, async (t) => {
     const out = path.join(tempFolder(t), 'out');
     const file = path.join(tempFolder(t), 'records');
     const service = await startService(t, { args: ['--target', `out=${out}`, '--record', file] });
     const body = { level: 'raw', target: 'out', msg: 'x', count: ratePerSecond ? 1e6 : 1e7, ratePerSecond };
+    const account = fresh(1);
+    const subscriber = subscribe(service.url, account);
+    t.after(() => subscriber.terminate());
+    await once(subscriber, 'message');
     const burst = post(`${service.url}/bursts`, body);
+    const goodbye = once(subscriber, 'close');
     await callsMade(service, 1000);
     await stopInTime(service);
     const answer = await burst;
@@ -102,6 +100,8 @@ for (const ratePerSecond of [undefined, 20_000]) {
       { written: count, errors: {}, firstSeq: 1, lastSeq: count },
     );
     assert.equal(statSync(out).size, count, 'the file has a byte for each');
+    assert.equal((await goodbye)[0], 1001);
+    assert.equal(account.delivered + account.lost, count, 'who is said goodbye to was told of each');
     // Of bytes, since a string may be too short for them.
     const records = readFileSync(file);
     let lines = 0;

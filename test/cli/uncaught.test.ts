@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync } from 'node:fs';
+import { closeSync, readFileSync, statSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import path from 'node:path';
 import { text as consume } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { isNonBlocking, socketPair } from '../descriptors.js';
-import { MAIN, openFifo, type Service, startService } from '../service.js';
+import { callsMade, MAIN, openFifo, post, type Service, startService, tempFolder } from '../service.js';
 
 /** The NODE_OPTIONS that run a module of ours before the service. */
 const preload = (code: string): string => `--import data:text/javascript,${encodeURIComponent(code)}`;
@@ -133,6 +134,22 @@ test('a log that is read late has the whole of it', async (t) => {
   const lines = text.split('\n');
   assert.equal(lines.pop(), '', 'the last line is whole');
   assert.match(JSON.parse(lines.pop() as string).err.stack, /^Error: boom\n {4}at /);
+});
+
+test('in the middle of a burst: what was written is in the record file', async (t) => {
+  const folder = tempFolder(t);
+  const [out, records] = [path.join(folder, 'out'), path.join(folder, 'records')];
+  const args = ['--target', `out=${out}`, '--record', records];
+  const service = await startService(t, { env: failing('throw new Error("boom")'), args });
+  const lost = assert.rejects(
+    post(`${service.url}/bursts`, { level: 'raw', target: 'out', msg: 'x', count: 10_000_000 }),
+  );
+  await callsMade(service, 10_000);
+  assert.deepEqual(await fail(service), [1, null]);
+  await lost;
+  const lines = readFileSync(records, 'latin1').split('\n');
+  assert.equal(lines.pop(), '', 'the last line is whole');
+  assert.equal(lines.length, statSync(out).size);
 });
 
 test('stdout and stderr are put back as they were', async (t) => {

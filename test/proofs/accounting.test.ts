@@ -5,37 +5,12 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
 import type { BurstResult } from '../../src/server/schema/calls.js';
 import { post, type Service, startService } from '../service.js';
+import { type Account, fresh, subscribe } from '../watcher.js';
 
 const HISTORY = 65_536;
-
-type Account = { next: number; delivered: number; lost: number; gaps: number };
-
-/** A subscriber who keeps account, and insists that each line goes on where the last one ended. */
-function subscribe(url: string, account: Account, since?: number): WebSocket {
-  const socket = new WebSocket(`${url.replace('http', 'ws')}/events${since ? `?since=${since}` : ''}`);
-  socket.on('message', (data: Buffer) => {
-    if (socket.readyState !== socket.OPEN) return;
-    for (const line of data.toString().split('\n')) {
-      const { type, seq, from, to } = JSON.parse(line);
-      if (type === 'call') {
-        assert.equal(seq, account.next);
-        account.next += 1;
-        account.delivered += 1;
-      } else if (type === 'gap') {
-        assert.equal(from, account.next);
-        account.next = to + 1;
-        account.lost += to - from + 1;
-        account.gaps += 1;
-      }
-    }
-  });
-  return socket;
-}
-
-const fresh = (next: number): Account => ({ next, delivered: 0, lost: 0, gaps: 0 });
 
 async function burst({ url }: Service, count: number, ratePerSecond?: number): Promise<BurstResult> {
   const message = { level: 'raw', target: 'null', msg: 'Hello world from interrupt!\n' };

@@ -17,6 +17,7 @@ import { type Piece, piecesOf } from './account.js';
 import { type Answered, checkAnswer, isAllowed } from './contract.js';
 import { BODY_LIMIT, type Request, requests } from './requests.js';
 
+const REQUEST_ID = /^[\w.-]{1,64}$/;
 const CASES = 10_000;
 /** An answer that takes longer is none: a burst may take 60 s, which a changed byte can ask for. */
 const HANGS_MS = 70_000;
@@ -122,8 +123,12 @@ async function startSubject(t: TestContext): Promise<Subject> {
   }
 
   /** An answer against the contract, and its calls against their records. */
-  function account({ method, url, body }: Request, answer: Answered & { id: string }, fresh: CallRecord[]): Piece[] {
+  function account(request: Request, answer: Answered & { id: string }, fresh: CallRecord[]): Piece[] {
+    const { method, url, headers, body } = request;
     statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+    const asked = headers['x-request-id'];
+    assert.match(answer.id, REQUEST_ID);
+    if (asked !== undefined) assert.equal(answer.id === asked, REQUEST_ID.test(asked), 'the id that was asked for');
     checkAnswer(method, url, answer);
     const route = url.split('?', 1)[0] as string;
     const mine = fresh.filter(({ requestId }) => requestId === answer.id);

@@ -99,13 +99,16 @@ for (const [query, status] of BAD_QUERIES) {
 test('since in the future or of another run: a problem as JSON, an error and a 1008 as a stream', async (t) => {
   const { app } = testApp(t);
   const url = await listen(app);
-  for (const [query, says] of [
-    ['?since=2', /future: the next record is 1/],
-    ['?since=1&run=other', /run other is over/],
+  for (const [query, pointer, says] of [
+    ['?since=2', '?since', /future: the next record is 1/],
+    ['?since=1&run=other', '?run', /run other is over/],
+    ['?run=other', '?run', /run other is over/],
   ] as const) {
     const answer = await app.inject(`/events${query}`);
     assert.equal(answer.statusCode, 400);
-    assert.match(answer.json<Problem>().detail, says);
+    const { detail, errors } = answer.json<Problem>();
+    assert.match(detail, says);
+    assert.deepEqual(errors, [{ pointer, detail }]);
     const { socket, lines } = watch(t, url, query);
     const [code] = await once(socket, 'close');
     assert.equal(code, 1008);

@@ -9,7 +9,7 @@ import { createStream } from '../../src/server/events.js';
 import { createJournal, type Journal } from '../../src/server/journal.js';
 import { LEVEL_IDS } from '../../src/syscalls/contract.js';
 import { listen, type TestApp, testApp, turn } from '../app.js';
-import { seqs, type Watcher, watch } from '../watcher.js';
+import { type Line, seqs, type Watcher, watch } from '../watcher.js';
 
 const UPGRADE =
   'GET /events HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
@@ -217,6 +217,41 @@ test('however often it is urgent, one turn of the stream is waiting at most', as
   for (const socket of slow) socket.emit('close');
   stream.stop();
   assert.ok(most < 60, `${most} immediates: forty frames, each with its callback, and hardly more`);
+});
+
+test('at a stop, what a subscriber is too slow for is a last gap before its goodbye; then it is cut off', async () => {
+  const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const service = { run: 'r', pid: 1, started: 0 };
+  const delivery = { delivered: 0, lost: 0 };
+  const stream = createStream({ journal, service, maxSubscribers: 9, delivery });
+  /** As much of a WebSocket as is asked of one, whose other end takes nothing. */
+  class Stuck extends EventEmitter {
+    readyState = 1;
+    OPEN = 1;
+    bufferedAmount = 1 << 20;
+    said: unknown[] = [];
+    send(text: string): void {
+      this.said.push(JSON.parse(text));
+    }
+    close(code: number): void {
+      this.readyState = 2;
+      this.said.push(code);
+    }
+    terminate(): void {
+      this.emit('close');
+    }
+  }
+  const stuck = new Stuck();
+  stream.subscribe(stuck as unknown as WebSocket, { since: undefined, run: undefined, filter: { errors: true } });
+  for (let i = 0; i < 7; i++) journal.append(0, 'r', 0, 0, Buffer.from('x'), 1, 1);
+  const closed = once(stuck, 'close');
+  stream.stop();
+  await closed;
+  const [hello, ...rest] = stuck.said;
+  assert.equal((hello as Line).type, 'hello');
+  assert.deepEqual(rest, [{ type: 'gap', from: 1, to: 7 }, 1001]);
+  assert.deepEqual(delivery, { delivered: 0, lost: 7 });
+  assert.equal(stream.subscribers(), 0);
 });
 
 for (const [name, leave] of Object.entries<(socket: Socket) => void>({

@@ -26,6 +26,7 @@ export async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<
     stdout: () => process.stdout,
     terminal: null,
     leave: () => assert.fail(),
+    atExit: () => {},
     untilSignal: () => new AbortController().signal,
     onUncaught: () => {},
   });

@@ -1,6 +1,6 @@
 # Three images: build (toolchain), test (runs the whole suite), and the last one, which is the service.
 #   docker build -t syswire .
-#   docker build -t syswire-test --target test . && docker run --rm syswire-test
+#   docker build -t syswire-test --target test . && docker run --rm --init --cap-add SYS_PTRACE syswire-test
 # npm settings and a certificate of your own come as secrets, and leave nothing in a layer:
 #   --secret id=npmrc,src=$HOME/.npmrc --secret id=ca,src=/path/to/ca.pem   (its path in there: /run/secrets/ca)
 ARG NODE=node:24-bookworm-slim

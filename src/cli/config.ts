@@ -77,7 +77,7 @@ const FLAGS = {
     several: true,
   },
   faults: {
-    help: 'the fault targets, which refuse each write with a known errno (on Linux by default)',
+    help: 'the fault targets, which refuse every byte with a known errno (on Linux by default)',
     shape: z.union([z.boolean(), z.stringbool('must be true or false')]).default(DEFAULTS.faults),
   },
   'allow-host': {

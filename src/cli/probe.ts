@@ -16,7 +16,7 @@ const LEVELS = Object.keys(WRITE_FROM) as LevelId[];
 /** Tells the child from its parent; nobody else has use for it. */
 const CHILD = 'SYSWIRE_PROBE_CHILD';
 
-const HELP = `syswire probe CASE --level LEVEL: one write with hostile arguments, in a child process
+const HELP = `syswire probe CASE --level LEVEL: one write with hostile arguments, in a child process (Linux)
 
 ${CASES.map((name) => `  ${name.padEnd(12)} ${HOSTILE[name]?.about}`).join('\n')}
 
@@ -53,6 +53,8 @@ export const probe: Verb = ({ args, env, print }) => {
   if (name === undefined || !CASES.includes(name)) throw new UsageError(`a case is needed: one of ${CASES.join(', ')}`);
   const level = LEVELS.find((known) => known === values.level);
   if (!level) throw new UsageError(`--level is needed: one of ${LEVELS.join(', ')}`);
+  // The memory is made with Linux's numbers.
+  if (process.platform !== 'linux') throw new UsageError(`probe is for Linux, and this is ${process.platform}`);
   const { reason } = levels[level];
   if (reason !== null) throw new UsageError(`level '${level}' is not available here: ${reason}`);
 

@@ -11,7 +11,7 @@ export type Filter = { level: string | null; target: string | null; errors: bool
 export type Second = { calls: number; bytes: number; errors: number };
 
 /** How many rows are kept. */
-export const MAX_ROWS = 100_000;
+const MAX_ROWS = 100_000;
 /** How far back the rates go, in seconds. */
 export const RATE_SECONDS = 120;
 

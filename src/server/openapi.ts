@@ -43,9 +43,25 @@ const PROBLEMS: Record<string, { description: string; detail: string }> = {
   },
 };
 
+const PARAMETERS = {
+  RequestId: {
+    name: 'X-Request-Id',
+    in: 'header',
+    description:
+      'The id that this request’s records carry: 1 to 64 letters, digits, dots, dashes or underscores. One is made where there is none, or another text.',
+    schema: { type: 'string' },
+    example: 'my-test-1',
+  },
+};
+const HEADERS = {
+  RequestId: { description: 'The id that this request’s records carry.', schema: { type: 'string' } },
+  RetryAfter: { description: 'In how many seconds to try again.', schema: { type: 'integer', minimum: 1 } },
+};
+const header = (name: keyof typeof HEADERS) => ({ $ref: `#/components/headers/${name}` });
+
 // Only what is touched here; @fastify/swagger's own types are of three versions of OpenAPI at once.
 type Document = {
-  paths?: Record<string, Record<string, { responses: Record<string, object> }>>;
+  paths?: Record<string, Record<string, { parameters?: object[]; responses: Record<string, object> }>>;
   components?: { schemas?: Record<string, object> };
 };
 
@@ -58,20 +74,28 @@ function describe({ components }: Document, response: object): string {
   return shape?.description ?? 'Done.';
 }
 
-/** Every problem by reference, with its own media type and an example. */
+/** Every problem by reference, with its own media type and an example; and the headers that all have. */
 function addProblems(document: Document): Document {
+  const told = { 'X-Request-Id': header('RequestId') };
   for (const operation of Object.values(document.paths ?? {}).flatMap(Object.values)) {
+    operation.parameters = [...(operation.parameters ?? []), { $ref: '#/components/parameters/RequestId' }];
     for (const [status, response] of Object.entries<object>(operation.responses))
       operation.responses[status] = PROBLEMS[status]
         ? { $ref: `#/components/responses/Problem${status}` }
-        : { ...response, description: describe(document, response) };
+        : { ...response, description: describe(document, response), headers: told };
   }
   const schema = { $ref: '#/components/schemas/Problem' };
   const responses = Object.entries(PROBLEMS).map(([status, { description, detail }]) => {
     const content = { [PROBLEM_TYPE]: { schema, example: problem(Number(status), detail, '3fa9c1d2-1') } };
-    return [`Problem${status}`, { description, content }];
+    const headers = status === '503' ? { ...told, 'Retry-After': header('RetryAfter') } : told;
+    return [`Problem${status}`, { description, headers, content }];
   });
-  const components = { ...document.components, responses: Object.fromEntries(responses) };
+  const components = {
+    ...document.components,
+    parameters: PARAMETERS,
+    headers: HEADERS,
+    responses: Object.fromEntries(responses),
+  };
   return { ...document, components };
 }
 

@@ -1,5 +1,5 @@
-// The fault targets: descriptors in a known state, so that the kernel itself refuses each write to
-// them, at every level alike and any number of times. Nothing is faked.
+// The fault targets: descriptors in a known state, so that the kernel itself refuses each write of a
+// byte or more to them, at every level alike and any number of times. Nothing is faked.
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writevSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

@@ -4,7 +4,7 @@ import path from 'node:path';
 import koffi from 'koffi';
 import { lazy } from './libc.js';
 
-export type Symbol = {
+export type Located = {
   /** The file that it was loaded from. */
   file: string;
   /**
@@ -61,7 +61,7 @@ function sizeOf(address: bigint): number | null {
 }
 
 /** @returns null where there is no function of that name, or nobody can say where it is from */
-export function locate(name: string): Symbol | null {
+export function locate(name: string): Located | null {
   const address = BigInt(dlsym(RTLD_DEFAULT, name));
   const info: Partial<DlInfo> = {};
   if (address === 0n || !dladdr(address, info) || !info.dli_fname) return null;

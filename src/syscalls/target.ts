@@ -11,7 +11,7 @@ export type Target = {
   kind: Kind;
   /** O_NONBLOCK was set on a file description that other processes may share; `close` takes it back. */
   shared: boolean;
-  /** For a fault target, the errno that each write to it gives; else null. */
+  /** For a fault target, the errno that each write of a byte or more to it gives; else null. */
   expects: string | null;
   /** Why it cannot be written to here; null when it can. */
   reason: string | null;

@@ -47,8 +47,9 @@ export async function waitForRoom(fd: number, deadline: number, signal: AbortSig
     const slice = Math.ceil(Math.min(left, SLICE_MS / waiting));
     const ready = await new Promise<number>((resolve, reject) =>
       pollAsync(struct, 1, slice, (error, result) => (error ? reject(error) : resolve(result))),
-    );
-    waiting -= 1;
+    ).finally(() => {
+      waiting -= 1;
+    });
     if (ready > 0) return !signal.aborted;
     // −1 is EINTR or a lack of memory: poll(2) asks for another try, and none should spin.
     if (ready < 0) await sleep(1);

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { UsageError } from '../verb.js';
 
 /** The lines of a stream, as many at a time as a chunk has; the last one need not end. */
-export async function* readLines(stream: Readable, name: string): AsyncGenerator<string[]> {
+async function* readLines(stream: Readable, name: string): AsyncGenerator<string[]> {
   // A line may span many chunks (strace -s prints megabytes): they are joined once, when it ends.
   let begun: string[] = [];
   try {

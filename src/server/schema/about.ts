@@ -147,7 +147,9 @@ export const Targets = z
             expects: z
               .string()
               .nullable()
-              .describe('For a fault target, the errno that each write to it gives; null for the others.'),
+              .describe(
+                'For a fault target, the errno that each write of a byte or more to it gives; null for the others.',
+              ),
             available: z.boolean().describe('Whether it can be written to on this machine.'),
             reason: z.string().nullable().describe('Why it cannot; null when it can.'),
           })

@@ -4,11 +4,11 @@ import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, T
 import { Problem } from './problem.js';
 
 /** The longest wait that a write may ask for, in ms. */
-export const MAX_TIMEOUT_MS = 60_000;
+const MAX_TIMEOUT_MS = 60_000;
 /** The most writes of one request. */
-export const MAX_WRITES = 10_000;
+const MAX_WRITES = 10_000;
 /** The most calls of a burst, and how long one may last, in ms. */
-export const MAX_BURST_CALLS = 10_000_000;
+const MAX_BURST_CALLS = 10_000_000;
 export const MAX_BURST_MS = 60_000;
 
 /** What every call is made of. */
@@ -34,7 +34,7 @@ export const WriteRequest = z
       .max(MAX_TIMEOUT_MS)
       .default(0)
       .describe(
-        '0: exactly one call. Above: calls repeat until every byte is written, an error other than EAGAIN or EINTR comes, or so many milliseconds have passed.',
+        '0: exactly one call. Above: calls repeat until every byte is written, an error other than EAGAIN or EINTR comes, or so many milliseconds have passed and there is no room.',
       ),
   })
   .meta({
@@ -97,7 +97,7 @@ export const WritesResult = z
     results: z
       .array(z.union([WriteResult, Problem]))
       .describe(
-        'What came of each write, in their order. A Problem stands for one that made no call because its turn did not come in time.',
+        'What came of each write, in their order. A Problem stands for one that made no call: its turn did not come in time, too many waited already, or the service was stopping.',
       ),
   })
   .meta({

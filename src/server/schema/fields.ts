@@ -27,7 +27,7 @@ export const Seq = z
   .describe('The number of a record: 1 for the first call of a run, one more for each call.');
 export const DurationNs = z.int().min(0);
 
-export const OsErrorShape = z
+const OsErrorShape = z
   .object({
     code: z.string().describe("The error's name: `ENOSPC`, on Windows `ERROR_DISK_FULL`."),
     errno: z.int().describe("The operating system's own number for it."),

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, TargetName, Written } from './fields.js';
 
 /** The most records that one GET /events answers with. */
-export const MAX_EVENTS = 10_000;
+const MAX_EVENTS = 10_000;
 
 const callExample = {
   type: 'call',

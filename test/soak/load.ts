@@ -20,6 +20,9 @@ export type ClientKind = {
   turn: (client: Client) => Promise<void>;
 };
 
+/** How long a request may take to arrive, in ms, and how much later that is noticed: src/server/app.ts. */
+const REQUEST_MS = 60_000;
+const REQUEST_CHECK_MS = 5000;
 /** How much later than it should an answer may come, on a machine that has other things to do. */
 const LATE_MS = 5000;
 
@@ -90,6 +93,30 @@ async function halfOpen({ url, random, ledger, message, newId, rest, count }: Cl
   await rest(random.below(3000));
   socket.destroy();
   for (const id of sentIds) ledger.gone(id);
+}
+
+/** Half a request, and nothing more. */
+async function neverEnds({ url, signal, count, checks: { check } }: Client): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  let told = '';
+  socket.setEncoding('utf8').on('data', (chunk) => {
+    told += chunk;
+  });
+  await once(socket, 'connect');
+  const before = performance.now();
+  socket.write(
+    'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{',
+  );
+  await Promise.race([once(socket, 'close'), once(signal, 'abort')]);
+  socket.destroy();
+  if (signal.aborted) return;
+  const ms = performance.now() - before;
+  const isInTime = ms > REQUEST_MS && ms < REQUEST_MS + REQUEST_CHECK_MS + LATE_MS;
+  const isTold = told.startsWith('HTTP/1.1 408 ');
+  check('a request that never ends is ended after a minute', isTold && isInTime, () => `${ms} ms: ${told}`);
+  count('requests that never end');
 }
 
 async function doomed({ url, random, ledger, message, newId, rest, count }: Client): Promise<void> {
@@ -225,6 +252,7 @@ export const KINDS: Record<string, ClientKind> = {
   },
   'pages of records': { clients: 2, restMs: 400, turn: pageThrough },
   'half-open connections': { clients: 5, restMs: 200, turn: halfOpen },
+  'requests that never end': { clients: 1, restMs: 1000, turn: neverEnds },
   'idle connections': {
     clients: 5,
     restMs: 8000,

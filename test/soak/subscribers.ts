@@ -83,7 +83,11 @@ const stays =
     const { next } = JSON.parse((await client.ask('GET', '/health'))?.body ?? '{}');
     for (const end = Date.now() + CATCH_UP_MS; account.next < next && Date.now() < end; ) await sleep(50);
     // A write whose client has left may still end after the service has told how far it is.
-    client.checks.check('a subscriber that stays is told of everything', account.next >= next && subscription.isOpen());
+    client.checks.check(
+      'a subscriber that stays is told of everything',
+      account.next >= next && subscription.isOpen(),
+      () => `${client.name}: told up to ${account.next} of ${next}, ${subscription.isOpen() ? 'open' : 'closed'}`,
+    );
     leave(client, subscription);
   };
 
@@ -103,9 +107,12 @@ export const SUBSCRIBERS: Record<string, ClientKind> = {
   stalled: {
     clients: 2,
     restMs: 1000,
+    // A frame a minute: who takes none for five is dropped.
     turn: stays(async ({ rest }, socket) => {
       socket.pause();
       await rest(60_000);
+      socket.resume();
+      await Promise.race([once(socket, 'message'), rest(200)]);
     }),
   },
   'comes and goes': {

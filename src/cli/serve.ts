@@ -27,7 +27,7 @@ ${FLAG_HELP}
 
 Each flag is an environment variable too: --log-level is SYSWIRE_LOG_LEVEL, --no-faults is
 SYSWIRE_FAULTS=false; a repeatable one takes one value a line. The service stops at SIGTERM, SIGINT
-or SIGHUP, within 5 s, of which waiting writes get 4; a second signal ends it at once.
+or SIGHUP, within 5 s, of which waiting writes get 3.5; a second signal ends it at once.
 
 exit: 0 stopped, 1 could not start, or failed, 2 usage
 

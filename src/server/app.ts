@@ -71,7 +71,7 @@ export const DEFAULTS = {
 /** Connections besides those of subscribers: many more than a machine's own clients open. */
 const MAX_CONNECTIONS = 1000;
 /** How long a stop lets waiting writes and bursts go on, so that all is over in 5 s. */
-const STOP_GRACE_MS = 4000;
+const STOP_GRACE_MS = 3500;
 /** How long answers may take to leave once nothing waits; a connection that sent no whole request has nothing to wait for. */
 const LINGER_MS = 300;
 /** How long a request may take to arrive, headers and body: 4 MiB at 70 kB a second, and no longer for who sends nothing. */
@@ -89,7 +89,7 @@ function addHeaders({ id }: FastifyRequest, reply: FastifyReply): void {
 }
 
 /**
- * The service, ready for `listen` or `inject`. `close` ends it: waiting writes get 4 s, subscribers their last
+ * The service, ready for `listen` or `inject`. `close` ends it: waiting writes get 3.5 s, subscribers their last
  * records and a 1001, and every descriptor is put back as it was.
  *
  * @throws an error with `code` when a target or the record file cannot be opened, or a name is taken

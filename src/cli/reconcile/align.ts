@@ -20,7 +20,7 @@
 //
 // What is held is bounded by those 4096 on each side, however long the input.
 import type { Clock } from './clock.js';
-import { type Explanation, explain, type Field, type Recorded, type Verdict } from './explain.js';
+import { type Explanation, explain, type Field, MATCHED, type Recorded, type Verdict } from './explain.js';
 import type { Ahead } from './lines.js';
 import type { Traced } from './traces.js';
 
@@ -90,6 +90,8 @@ export async function align(
     const columns = Math.min(WRITES, writes.size());
     const width = columns + 1;
     const costs = new Float64Array((rows + 1) * width).fill(Number.POSITIVE_INFINITY);
+    /** How many records agree on the way there. */
+    const agreeing = new Uint8Array(costs.length);
     const steps: (Step | undefined)[] = [];
     const from: number[] = [];
     costs[0] = 0;
@@ -97,6 +99,7 @@ export async function align(
     function reach(to: number, cost: number, step: Step, at: number): void {
       if (cost >= (costs[to] as number)) return;
       costs[to] = cost;
+      agreeing[to] = (agreeing[at] as number) + (step.how?.verdict === 'matched' ? 1 : 0);
       steps[to] = step;
       from[to] = at;
     }
@@ -123,13 +126,15 @@ export async function align(
     // A script ends where either side of the window does; where a stream ends, it must take all of that.
     const noMoreCalls = isAll(calls, rows);
     const noMoreWrites = isAll(writes, columns);
+    // Of two ends the one with fewer edits: at an open end a record more that agrees is no merit.
+    const edits = (at: number): number => (costs[at] as number) - (agreeing[at] as number) * MATCHED;
     let end = costs.length - 1;
     for (let row = 0; row <= rows; row++) {
       for (let column = 0; column <= columns; column++) {
         const isEnd =
           (row === rows && !(noMoreCalls && column < columns)) || (column === columns && !(noMoreWrites && row < rows));
         const at = row * width + column;
-        if (isEnd && (costs[at] as number) < (costs[end] as number)) end = at;
+        if (isEnd && edits(at) < edits(end)) end = at;
       }
     }
     const script: Step[] = [];

@@ -30,8 +30,8 @@ export type Explanation = {
   cost: number;
 };
 
-/** What agrees is worth more than two pairs that differ: a line deleted before it and one added behind it stay that. */
-const MATCHED = -0.5;
+/** What agrees is worth more than two pairs that differ: a line deleted before it and one added behind it stay what they are. */
+export const MATCHED = -0.5;
 
 /** A pair that differs costs less than a record without a write, or a window full of them would be cheaper undone. */
 const alteredCost = (differs: Field[]): number => 0.8 + differs.length / 20;

@@ -65,6 +65,16 @@ test('a call between a line that is gone and a line too many still matches', asy
   assert.equal(report.details[0]?.seq, 31);
 });
 
+test('among calls that are all alike, without times, an altered line is an altered record', async (t) => {
+  const made = make(2000, random(3), { levels: ['raw'], fds: [18], message: () => 'hello' });
+  const lines = text('strace', made)
+    .replaceAll(/^(\d+) +[\d.]+/gm, '$1')
+    .split('\n');
+  lines[100] = (lines[100] as string).replace(', 5)', ', 7005)');
+  const report = await found(t, lines.join('\n'), made);
+  assert.deepEqual(counts(report), { matched: 1999, missing: 0, altered: 1, extra: 0, unobservable: 0 });
+});
+
 test('of calls that are all alike, the time says which one is missing', async (t) => {
   for (const format of FORMATS) {
     const made = make(2000, random(3), { levels: ['raw'], fds: [18], message: () => 'hello' });

@@ -18,7 +18,7 @@ export type Cli = {
   leave: (code: number) => never;
   /** Aborts at the first SIGTERM, SIGINT or SIGHUP; from then on the second one ends the process at once. */
   untilSignal: () => AbortSignal;
-  /** Calls `last` when the process ends, by whatever but a signal that nobody handles. It must not wait. */
+  /** Calls `last` however the process ends, except by a signal that nobody handles. It must not wait. */
   atExit: (last: () => void) => void;
   /** From now on, `tell` has the last word on an error that nobody caught: then the process ends, with 1. */
   onUncaught: (tell: (error: unknown) => void) => void;

@@ -55,7 +55,7 @@ export type AppOptions = {
   record?: string | undefined;
   /** The largest body, in bytes (4 MiB). */
   bodyLimit?: number;
-  /** Is given what is still to be done when the process ends and `close` was not called: the last records. */
+  /** Takes what to call as the process ends, should `close` not have been called: it writes the last records. */
   atExit?: (last: () => void) => void;
   /** A pino logger; none: nothing is logged. */
   logger?: FastifyBaseLogger;
@@ -83,7 +83,7 @@ const MAX_HEADER_BYTES = 16 << 10;
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
-/** What every answer has. Nothing of it may be framed: clicks on /docs make calls. */
+/** What every answer to a request that could be read has. Nothing of it may be framed: clicks on /docs make calls. */
 function addHeaders({ id }: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', id).header('x-frame-options', 'DENY');
 }
@@ -241,12 +241,15 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   });
 
   const timers: NodeJS.Timeout[] = [];
+  let ended = Promise.resolve();
   function stop(done: () => void): void {
     stopping = true;
     timers.push(setTimeout(lasting.stop, STOP_GRACE_MS));
-    lasting.settled().then(() => {
+    ended = lasting.settled().then(async () => {
       // No call from here on: a request whose body arrives only now is refused. So subscribers can be told of all calls.
       caller.end();
+      lasting.stop();
+      await lasting.settled();
       stream.stop();
       timers.push(setTimeout(() => app.server.closeAllConnections(), LINGER_MS));
     });
@@ -264,6 +267,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.addHook('onClose', async () => {
     // A write that came by inject() has no connection that close() would have waited for.
     caller.end();
+    await ended;
     await lasting.settled();
     for (const timer of timers) clearTimeout(timer);
     stopRecording();

@@ -15,10 +15,12 @@ export type Lasting = {
 
 export function createLasting(): Lasting {
   const running = new Map<Promise<unknown>, AbortController>();
+  let stopped = false;
   return {
     run(whenGone, task) {
       const controller = new AbortController();
       whenGone(() => controller.abort());
+      if (stopped) controller.abort();
       const result = task(controller.signal);
       running.set(result, controller);
       const forget = (): boolean => running.delete(result);
@@ -26,6 +28,7 @@ export function createLasting(): Lasting {
       return result;
     },
     stop() {
+      stopped = true;
       for (const controller of running.values()) controller.abort();
     },
     settled: () => Promise.allSettled(running.keys()),

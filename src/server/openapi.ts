@@ -54,7 +54,10 @@ const PARAMETERS = {
   },
 };
 const HEADERS = {
-  RequestId: { description: 'The id that this request’s records carry.', schema: { type: 'string' } },
+  RequestId: {
+    description: 'The id that this request’s records carry. None if the request could not be read.',
+    schema: { type: 'string' },
+  },
   RetryAfter: { description: 'In how many seconds to try again.', schema: { type: 'integer', minimum: 1 } },
 };
 const header = (name: keyof typeof HEADERS) => ({ $ref: `#/components/headers/${name}` });

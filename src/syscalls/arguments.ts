@@ -1,4 +1,4 @@
-// What nobody meant, and FFI and Node would make a call of: a descriptor cut to 32 bits, a text instead of bytes. The
+// What FFI and Node would turn into a call that nobody meant: a descriptor cut to 32 bits, a text instead of bytes. The
 // addon has this check of its own, with the same words; here it is for the levels that do not stand on it.
 import { types } from 'node:util';
 

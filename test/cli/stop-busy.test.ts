@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync, readFileSync, statSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import path from 'node:path';
+import { text as consume } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import type { BurstResult, WriteResult, WritesResult } from '../../src/server/schema/calls.js';
 import type { Problem } from '../../src/server/schema/problem.js';
@@ -110,6 +112,34 @@ for (const ratePerSecond of [undefined, 20_000]) {
     assert.equal(JSON.parse(String(records.subarray(records.lastIndexOf('\n', -2)))).seq, lastSeq);
   });
 }
+
+test('a burst whose body comes while it stops: subscribers are told of each of its calls', async (t) => {
+  const service = await startService(t);
+  const account = fresh(1);
+  const subscriber = subscribe(service.url, account);
+  t.after(() => subscriber.terminate());
+  await once(subscriber, 'message');
+  const waiting = service.write({ level: 'raw', target: 'stuck-pipe', msg: 'x', timeoutMs: 1500 });
+  await callsMade(service, 1);
+  const body = JSON.stringify({ level: 'raw', target: 'full', msg: 'x', count: 20_000, ratePerSecond: 10_000 });
+  const headers = { 'content-type': 'application/json', 'content-length': body.length };
+  const asked = request(`${service.url}/bursts`, { method: 'POST', headers });
+  // Its headers are read when the service has asked for the body.
+  asked.setHeader('expect', '100-continue').flushHeaders();
+  await once(asked, 'continue');
+  const goodbye = once(subscriber, 'close');
+  const exited = once(service.child, 'exit');
+  service.child.kill('SIGTERM');
+  await service.logged('"msg":"stopping"');
+  asked.end(body);
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  const { lastSeq } = JSON.parse(await consume(answer)) as BurstResult;
+  await waiting;
+  assert.equal((await goodbye)[0], 1001);
+  assert.ok(lastSeq > 1);
+  assert.equal(account.next - 1, lastSeq);
+  assert.deepEqual(await exited, [0, null]);
+});
 
 /** Bytes that the service's kernel keeps for each of its clients: https://docs.kernel.org/networking/proc_net_tcp.html */
 function unsent(port: number): number[] {

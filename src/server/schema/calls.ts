@@ -34,7 +34,7 @@ export const WriteRequest = z
       .max(MAX_TIMEOUT_MS)
       .default(0)
       .describe(
-        '0: exactly one call. Above: calls repeat until every byte is written, an error other than EAGAIN or EINTR comes, or so many milliseconds have passed and there is no room.',
+        '0: exactly one call. Above: calls repeat until every byte is written, an error other than EAGAIN or EINTR comes, or so many milliseconds have passed and there is no room; or until the service stops.',
       ),
   })
   .meta({

@@ -1,7 +1,7 @@
 // The native addon, for the levels that stand on it.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { Write } from './contract.js';
+import type { Convention, Level, Write } from './contract.js';
 
 /** (fd, address, count) → bytes written or −errno: from an address as it is, whatever lies there. */
 export type WriteFrom = (fd: number, address: bigint, count: bigint) => number;
@@ -38,10 +38,23 @@ function load(): Addon | string {
 /** The addon that native/build.mjs made for this machine, or why there is none. */
 export const addon: Addon | string = load();
 
-/** Where a piece of the addon's machine code lies: its file, and the address of `part` in memory. */
-export function placeOf(part: (of: Addon) => () => bigint): { file: string | null; address: string | null } {
-  const address = typeof addon === 'string' ? 0n : part(addon)();
-  // Where there is no code for it the addon has a null pointer.
-  if (address === 0n) return { file: null, address: null };
-  return { file: nodeGypBuild().path(root), address: `0x${address.toString(16)}` };
+/** What is told of a level whose instruction is ours; what there is none of for this machine is null. */
+export function anatomyOf(
+  convention: Convention | undefined,
+  part: (of: Addon) => Call,
+): Pick<Level, 'via' | 'registers' | 'number' | 'code' | 'disassembly'> {
+  const call = convention && typeof addon !== 'string' ? part(addon) : undefined;
+  return {
+    via: {
+      instruction: convention?.instruction ?? null,
+      symbol: null,
+      library: null,
+      file: call ? nodeGypBuild().path(root) : null,
+      address: call ? `0x${call.address().toString(16)}` : null,
+    },
+    registers: convention?.registers ?? null,
+    number: convention?.number ?? null,
+    code: call?.code() ?? null,
+    disassembly: convention?.disassembly ?? null,
+  };
 }

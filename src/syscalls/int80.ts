@@ -5,7 +5,7 @@
 // Where it differs from `raw`: the bytes are copied below 4 GiB first, so a message longer than that has room for is
 // −ENOMEM, mmap(2)'s own.
 import { constants } from 'node:os';
-import { addon, placeOf } from './addon.js';
+import { addon, anatomyOf } from './addon.js';
 import type { Convention, Level } from './contract.js';
 import { negated, osError } from './errno.js';
 import { probed } from './probed.js';
@@ -54,16 +54,7 @@ const convention = INT80[`${process.platform}-${process.arch}`];
 export const int80: Level = probed(
   {
     id: 'int80',
-    via: {
-      instruction: convention?.instruction ?? null,
-      symbol: null,
-      library: null,
-      ...placeOf((of) => of.int80.address),
-    },
-    registers: convention?.registers ?? null,
-    number: convention?.number ?? null,
-    code: convention && typeof addon !== 'string' ? addon.int80.code() : null,
-    disassembly: convention?.disassembly ?? null,
+    ...anatomyOf(convention, (of) => of.int80),
     seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
     manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
   },

@@ -1,5 +1,5 @@
 // Level `raw`: our own instruction, in native/arch/, with no libc in between.
-import { addon, placeOf } from './addon.js';
+import { addon, anatomyOf } from './addon.js';
 import type { Convention, Level } from './contract.js';
 import { negated } from './errno.js';
 
@@ -75,16 +75,7 @@ export const raw: Level = {
   write: typeof addon === 'string' ? () => negated('ENOSYS') : addon.write,
   available: why === null,
   reason: why,
-  via: {
-    instruction: convention?.instruction ?? null,
-    symbol: null,
-    library: null,
-    ...placeOf(({ address }) => address),
-  },
-  registers: convention?.registers ?? null,
-  number: convention?.number ?? null,
-  code: typeof addon === 'string' || !convention ? null : addon.code(),
-  disassembly: convention?.disassembly ?? null,
+  ...anatomyOf(convention, (of) => of),
   seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
   manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
 };

@@ -7,7 +7,7 @@
 // - Zero bytes to a device without a write_iter of its own, /dev/full for one, are 0: the kernel does not ask it.
 // - A regular file is written by a worker thread of the kernel, which takes some 100 µs.
 import { readFileSync } from 'node:fs';
-import { addon, placeOf } from './addon.js';
+import { addon, anatomyOf } from './addon.js';
 import type { Convention, Level } from './contract.js';
 import { osError } from './errno.js';
 import { probed } from './probed.js';
@@ -77,16 +77,7 @@ function probe(): string | null {
 export const uring: Level = probed(
   {
     id: 'uring',
-    via: {
-      instruction: convention?.instruction ?? null,
-      symbol: null,
-      library: null,
-      ...placeOf((of) => of.uring.address),
-    },
-    registers: convention?.registers ?? null,
-    number: convention?.number ?? null,
-    code: convention && typeof addon !== 'string' ? addon.uring.code() : null,
-    disassembly: convention?.disassembly ?? null,
+    ...anatomyOf(convention, (of) => of.uring),
     seenBy: { strace: false, seccomp: false, ldPreload: false, ltrace: false },
     manPage: 'https://man7.org/linux/man-pages/man2/io_uring_enter.2.html',
   },

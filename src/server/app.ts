@@ -268,7 +268,6 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     // A write that came by inject() has no connection that close() would have waited for.
     caller.end();
     await ended;
-    await lasting.settled();
     for (const timer of timers) clearTimeout(timer);
     stopRecording();
     for (const target of targets) target.close();

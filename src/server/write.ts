@@ -60,14 +60,9 @@ export function createWriter({ caller, lasting, targets, maxWaiting, counts }: W
       if (signal.aborted) return;
       // After a partial write the next call says at once whether there is more room, so that time is
       // only ever up after the kernel said so. In between, others have their turn of the event loop.
-      if (job.result > 0) {
-        await setImmediate();
-        if (signal.aborted) return;
-        continue;
-      }
-      if (performance.now() >= deadline) return;
+      if (job.result <= 0 && performance.now() >= deadline) return;
       if (job.result !== NO_ROOM) {
-        await sleep(1);
+        await (job.result > 0 ? setImmediate() : sleep(1));
         if (signal.aborted) return;
         continue;
       }

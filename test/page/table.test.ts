@@ -244,6 +244,6 @@ test('a burst of 100,000 keeps no click waiting', async (t) => {
   const waits = ((await page.evaluate('waits')) as number[]).sort((a, b) => b - a);
   t.diagnostic(`${waits.length} clicks, the slowest took ${waits[0]?.toFixed(0)} ms`);
   assert.ok(waits.length > 10);
-  // The browser, the service and what clicks share the machine: two clicks may meet a moment in which it stands still.
-  assert.ok((waits[0] as number) < 2000 && (waits[2] as number) < 200, `${waits}`);
+  // The browser, the service and what clicks share the machine: one click may meet a moment in which it stands still.
+  assert.ok((waits[0] as number) < 1000 && (waits[1] as number) < 200, `${waits}`);
 });

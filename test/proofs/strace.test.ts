@@ -163,6 +163,26 @@ test('a wait is not busy: one write for each record, and no more while nothing c
   assert.equal((await read(reader, 65_536)).length, 65_536);
 });
 
+test('time is up while a call takes part of the bytes: the next one says why it was not more', async (t) => {
+  if (!need(t, STRACE)) return;
+  const { path: fifo, writer } = openFifo(t);
+  const slow = ['-P', fifo, '-e', 'inject=write:delay_enter=300000:when=1'];
+  const { service, trace } = await traced(t, ['--target', `pipe=${fifo}`], slow);
+  closeSync(writer);
+  const { written, error } = await service.write({
+    level: 'raw',
+    target: 'pipe',
+    msg: 'x'.repeat(100_000),
+    timeoutMs: 50,
+  });
+  await service.stop();
+  assert.deepEqual({ written, code: error?.code }, { written: 65_536, code: 'EAGAIN' });
+  assert.deepEqual(
+    trace().map(({ result }) => result),
+    [65_536, -11],
+  );
+});
+
 test('a time is the start of its call, however long the call takes', async (t) => {
   if (!need(t, STRACE)) return;
   const out = path.join(tempFolder(t), 'out');

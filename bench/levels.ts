@@ -1,8 +1,8 @@
 // What the levels cost: one 28-byte write to /dev/null, in interleaved rounds of one run. These are
 // ratios; an absolute figure of one machine says little about another.
 import { openSync } from 'node:fs';
-import { LEVEL_IDS } from '../src/syscalls/contract.js';
-import { levels } from '../src/syscalls/levels.js';
+import { LEVEL_IDS } from '../src/protocol/names.js';
+import { levels } from '../src/syscalls/index.js';
 
 const ROUNDS = 60;
 const CALLS = 20_000;

@@ -18,7 +18,7 @@ const post = async (body: object) =>
   })) as Response;
 
 type Seen = { delivered: number; lost: number };
-const subscriber = fork(new URL('./subscriber.ts', import.meta.url), [`${url.replace('http', 'ws')}/events`]);
+const subscriber = fork(new URL('subscriber.ts', import.meta.url), [`${url.replace('http', 'ws')}/events`]);
 let seen: Seen = { delivered: 0, lost: 0 };
 subscriber.on('message', (message) => {
   seen = message as Seen;

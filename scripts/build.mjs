@@ -1,7 +1,8 @@
 // npm run build: the addon, the service, and the page, into prebuilds/ and dist/.
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 process.chdir(root);
@@ -12,13 +13,22 @@ function run(...args) {
 }
 
 run('native/build.mjs');
+// A file whose source was moved or removed must not stay behind, and be packed.
+rmSync('dist', { recursive: true, force: true });
 run('node_modules/typescript/bin/tsc');
-run('node_modules/typescript/bin/tsc', '-p', 'src/page');
 
+// The page and its worker, each one file: `npm run check` has checked their types.
+await build({
+  entryPoints: { main: 'src/page/main.ts', worker: 'src/page/stream/worker.ts' },
+  outdir: 'dist/page',
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  logLevel: 'warning',
+});
 // What the browser gets besides: all from one folder, so that the page fetches nothing from elsewhere.
 for (const name of ['index.html', 'style.css', 'icon.svg']) cpSync(`src/page/${name}`, `dist/page/${name}`);
 const UPLOT = 'node_modules/uplot';
-cpSync(`${UPLOT}/dist/uPlot.esm.js`, 'dist/page/vendor/uplot.js');
 cpSync(`${UPLOT}/dist/uPlot.min.css`, 'dist/page/vendor/uplot.css');
 cpSync(`${UPLOT}/LICENSE`, 'dist/page/vendor/uplot.LICENSE');
 

@@ -1,10 +1,10 @@
 // npm run screenshots: the page as the README shows it, into docs/: light, dark, narrow.
 import { setTimeout } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
+import { LEVEL_IDS } from '../src/protocol/names.js';
 import { buildApp } from '../src/server/app.js';
-import { LEVEL_IDS } from '../src/syscalls/contract.js';
-import { levels } from '../src/syscalls/levels.js';
-import { launch } from '../test/browser.js';
+import { levels } from '../src/syscalls/index.js';
+import { launch } from '../test/support/browser.js';
 
 const available = LEVEL_IDS.filter((id) => levels[id].available);
 const app = buildApp({ targets: { null: '/dev/null' } });

@@ -1,42 +1,85 @@
-// Imports run one way: cli → server → syscalls → native. What each room may import stands here.
+// Imports run one way: cli → server → syscalls → native. A room is a folder of src/, or a file that stands for itself; what each may import stands here.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { ROOT } from './service.js';
+import { ROOT } from './support/service.js';
 
-const ROOMS: Record<string, { rooms: string[]; packages: RegExp }> = {
-  syscalls: { rooms: [], packages: /^(node:.*|koffi|node-gyp-build)$/ },
-  server: { rooms: ['syscalls'], packages: /^(?!koffi|node-gyp-build)/ },
-  cli: { rooms: ['server', 'syscalls'], packages: /^(node:.*|pino|zod|ws|cli-truncate)$/ },
-  page: { rooms: ['server'], packages: /^(zod|\/vendor\/uplot\.js)$/ },
+type Room = { rooms: string[]; packages: RegExp };
+const SERVER_PACKAGES = /^(?!koffi|node-gyp-build)/;
+
+const ROOMS: Record<string, Room> = {
+  protocol: { rooms: [], packages: /^zod$/ },
+  'protocol/names': { rooms: [], packages: /^$/ },
+  syscalls: { rooms: ['protocol/names'], packages: /^(node:.*|koffi|node-gyp-build)$/ },
+  server: { rooms: ['protocol', 'syscalls'], packages: SERVER_PACKAGES },
+  cli: { rooms: ['protocol', 'server', 'syscalls'], packages: /^(node:.*|pino|zod|ws|cli-truncate)$/ },
+  page: { rooms: ['protocol'], packages: /^(zod|uplot)$/ },
 };
+
+/** The room of a file, given as its path below src/ without its ending: the innermost that the table has. */
+function roomOf(file: string): string {
+  for (let room = file; room !== '.'; room = path.dirname(room)) if (room in ROOMS) return room;
+  throw new Error(`src/${file} is in no room that this table knows`);
+}
 
 const importsOf = (source: string): string[] =>
   [...source.matchAll(/^(?:import |(?:import|export|\}).*?from )'([^']+)'|import\('([^']+)'\)/gm)].map(
     ([, one, other]) => (one ?? other) as string,
   );
 
+const isIn = (file: string, room: string): boolean => file === room || file.startsWith(`${room}/`);
+
+const files = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => name.slice(0, -'.ts'.length));
+
 for (const [room, { rooms, packages }] of Object.entries(ROOMS)) {
   test(`src/${room} imports only ${[...rooms.map((name) => `src/${name}`), 'what it may'].join(', ')}`, () => {
-    const folder = path.join(ROOT, 'src', room);
-    for (const file of readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      name.endsWith('.ts'),
-    )) {
-      for (const name of importsOf(readFileSync(path.join(folder, file), 'utf8'))) {
-        const [, other] = /^(?:\.\.\/)+(\w+)\//.exec(name) ?? [];
-        if (other) assert.ok(rooms.includes(other), `${file} imports ${name}`);
-        else if (!name.startsWith('.')) assert.match(name, packages, `${file} imports ${name}`);
+    const inside = files.filter((file) => roomOf(file) === room);
+    assert.ok(inside.length > 0, `there is no src/${room}`);
+    // The outermost room of a folder holds its other rooms together: it may import them all.
+    const allowed = [...rooms, room];
+    for (const file of inside)
+      for (const name of importsOf(readFileSync(path.join(ROOT, 'src', `${file}.ts`), 'utf8'))) {
+        if (!name.startsWith('.')) assert.match(name, packages, `src/${file}.ts imports ${name}`);
+        else {
+          const imported = path.join(path.dirname(file), name).replace(/\.js$/, '');
+          if (imported.startsWith('..')) continue; // package.json
+          assert.ok(
+            allowed.some((one) => isIn(imported, one)),
+            `src/${file}.ts imports ${name}`,
+          );
+        }
       }
-    }
   });
 }
 
-test('src/page takes nothing but types of others: it runs in the browser', () => {
-  const folder = path.join(ROOT, 'src/page');
-  for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts')))
-    for (const [line] of readFileSync(path.join(folder, file), 'utf8').matchAll(
-      /^(?!import type ).* from '(\.\.|zod).*$/gm,
+test('no room imports another that imports it, over however many others', () => {
+  const imports = new Map<string, Set<string>>();
+  for (const file of files) {
+    const room = roomOf(file);
+    for (const name of importsOf(readFileSync(path.join(ROOT, 'src', `${file}.ts`), 'utf8'))) {
+      const imported = path.join(path.dirname(file), name);
+      if (!name.startsWith('.') || imported.startsWith('..')) continue;
+      const other = roomOf(imported.replace(/\.js$/, ''));
+      if (other !== room) imports.set(room, (imports.get(room) ?? new Set()).add(other));
+    }
+  }
+  function visit(room: string, way: readonly string[]): void {
+    assert.ok(!way.includes(room), `a circle: ${[...way, room].join(' → ')}`);
+    for (const other of imports.get(room) ?? []) visit(other, [...way, room]);
+  }
+  for (const room of imports.keys()) visit(room, []);
+});
+
+/** What of protocol/ the browser may run: neither zod nor Node is there. */
+const RUNS_IN_BROWSER = /\/protocol\/(names|format)\.js$/;
+
+test('src/page takes only types of others, and what runs in a browser', () => {
+  for (const file of files.filter((name) => isIn(name, 'page')))
+    for (const [line, name = ''] of readFileSync(path.join(ROOT, 'src', `${file}.ts`), 'utf8').matchAll(
+      /^(?!import type ).* from '((?:\.\.\/)+(?:protocol|server)\/[^']+|zod)'.*$/gm,
     ))
-      assert.fail(`${file}: ${line}`);
+      assert.match(name, RUNS_IN_BROWSER, `src/${file}.ts: ${line}`);
 });

@@ -3,8 +3,8 @@ import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
-import type { Problem } from '../server/schema/problem.js';
-import { NoAnswer, UsageError } from './verb.js';
+import type { Problem } from '../protocol/problem.js';
+import { NoAnswer, UsageError } from './command.js';
 
 /** What every verb that asks a service takes. */
 export const CLIENT_FLAGS = {

@@ -3,10 +3,11 @@ import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
 import { DEFAULTS } from '../server/app.js';
-import { FAULT_NAMES } from '../syscalls/faults.js';
+import { FAULT_NAMES } from '../syscalls/targets/faults.js';
+import { UsageError } from './command.js';
 import { parseFlags } from './flags.js';
-import { UsageError } from './verb.js';
 
 const MIN_TOKEN = 16;
 
@@ -19,13 +20,12 @@ const wholeNumber = (least: number, most: number) => {
     .pipe(z.int(message).min(least, message).max(most, message));
 };
 
-const NAME = '1 to 64 letters, digits, dots, dashes or underscores';
 const RESERVED = new Set(['stdout', 'stderr', ...FAULT_NAMES]);
 const target = z
   .string()
   .regex(/^[^=]+=.+$/, 'must be name=path')
   .transform((text): [string, string] => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)])
-  .refine(([name]) => /^[\w.-]{1,64}$/.test(name), `a target's name is ${NAME}`)
+  .refine(([name]) => TARGET_NAME.test(name), `a target's name is ${TARGET_NAME_IN_WORDS}`)
   .refine(([name]) => !RESERVED.has(name), {
     error: ({ input }) => `'${(input as string[])[0]}' is a target already: choose another name`,
   });

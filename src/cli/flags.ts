@@ -1,7 +1,7 @@
 // The command line of a verb, and what several verbs take; what is wrong with it is said in one line.
 import { readFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
-import { UsageError } from './verb.js';
+import { UsageError } from './command.js';
 
 /** Node's parseArgs. @throws UsageError */
 export function parseFlags<const T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {

@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
-import { type Cli, NoAnswer, UsageError, type Verb } from './verb.js';
+import { type Cli, NoAnswer, UsageError, type Verb } from './command.js';
 
 // Loaded when asked for: `syswire call` starts without the server.
 const VERBS: Record<string, () => Promise<Verb>> = {
@@ -15,17 +15,17 @@ const VERBS: Record<string, () => Promise<Verb>> = {
     // such a look: there is nothing to be seen until the descriptors are the service's own.
     const { stderr } = Object.getOwnPropertyDescriptors(process);
     Object.defineProperty(process, 'stderr', { configurable: true, value: undefined });
-    const { adoptTarget } = await import('../syscalls/target.js');
+    const { adoptTarget } = await import('../syscalls/targets/target.js');
     for (const [name, fd] of Object.entries({ stdout: 1, stderr: 2 })) process.on('exit', adoptTarget(name, fd).close);
     Object.defineProperty(process, 'stderr', stderr);
-    return (await import('./serve.js')).serve;
+    return (await import('./commands/serve.js')).serve;
   },
-  write: async () => (await import('./write.js')).write,
-  burst: async () => (await import('./burst.js')).burst,
-  watch: async () => (await import('./watch.js')).watch,
-  call: async () => (await import('./call.js')).call,
-  probe: async () => (await import('./probe.js')).probe,
-  reconcile: async () => (await import('./reconcile.js')).reconcile,
+  write: async () => (await import('./commands/write.js')).write,
+  burst: async () => (await import('./commands/burst.js')).burst,
+  watch: async () => (await import('./commands/watch/watch.js')).watch,
+  call: async () => (await import('./commands/call.js')).call,
+  probe: async () => (await import('./commands/probe.js')).probe,
+  reconcile: async () => (await import('./commands/reconcile/reconcile.js')).reconcile,
 };
 
 let stopped: AbortController | undefined;

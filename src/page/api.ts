@@ -1,5 +1,5 @@
 // The service's HTTP interface, as the page uses it.
-import type { Problem } from '../server/schema/problem.js';
+import type { Problem } from '../protocol/problem.js';
 
 /** The service said no, and why. */
 export class Refused extends Error {

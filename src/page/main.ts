@@ -1,18 +1,18 @@
 // The monitor page: asks what there is, starts the stream's worker, and joins the parts.
 
 import type { z } from 'zod';
-import type { Health, Levels, Targets } from '../server/schema/about.js';
-import { showAnatomy } from './anatomy.js';
+import { number } from '../protocol/format.js';
+import type { Health, Levels, Targets } from '../protocol/service.js';
 import { ask, post, Refused } from './api.js';
-import { setUpCompare } from './compare.js';
 import { byId, fillSelect } from './dom.js';
-import { setUpForm } from './form.js';
-import { createRates } from './rates.js';
-import { setUpRecord, showRecord } from './record.js';
-import { createTable } from './table.js';
-import { setUpTabs } from './tabs.js';
-import { number } from './text.js';
-import type { FromWorker, State, ToWorker } from './worker.js';
+import type { FromWorker, State, ToWorker } from './stream/worker.js';
+import { showAnatomy } from './views/anatomy.js';
+import { setUpCompare } from './views/compare.js';
+import { setUpForm } from './views/form.js';
+import { createRates } from './views/rates.js';
+import { setUpRecord, showRecord } from './views/record.js';
+import { createTable } from './views/table.js';
+import { setUpTabs } from './views/tabs.js';
 
 const STATES: Record<State, string> = {
   connecting: 'Connecting…',

@@ -66,24 +66,3 @@ export function fromHex(text: string): Uint8Array | null {
   if (!/^([0-9a-f]{2})*$/i.test(digits)) return null;
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
-
-const UNITS: [ns: number, name: string][] = [
-  [1e9, 's'],
-  [1e6, 'ms'],
-  [1e3, 'µs'],
-];
-
-/** Nanoseconds in the unit that suits them. */
-export function duration(ns: number): string {
-  const [size, name] = UNITS.find(([size]) => ns >= size) ?? [1, 'ns'];
-  const value = ns / size;
-  return `${value.toFixed(size === 1 || value >= 100 ? 0 : value >= 10 ? 1 : 2)} ${name}`;
-}
-
-export const number = (value: number): string => Math.round(value).toLocaleString('en');
-
-/** The time of day, to the millisecond. */
-export function clock(time: number): string {
-  const at = new Date(time);
-  return `${at.toTimeString().slice(0, 8)}.${`${at.getMilliseconds()}`.padStart(3, '0')}`;
-}

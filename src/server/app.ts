@@ -11,30 +11,30 @@ import fastify, {
   LogController,
 } from 'fastify';
 import { validatorCompiler } from 'fastify-type-provider-zod';
-import { LEVEL_IDS } from '../syscalls/contract.js';
-import { levels } from '../syscalls/levels.js';
-import type { Target } from '../syscalls/target.js';
-import { asyncApi } from './asyncapi.js';
-import { parseJson } from './body.js';
-import { createBurst } from './burst.js';
-import { createCaller } from './call.js';
-import { limitConnections } from './connections.js';
-import { createCounts } from './counts.js';
-import { createStream } from './events.js';
-import { createGuard, tokenCheck } from './guard.js';
-import { addRoutes } from './http.js';
-import { createJournal } from './journal.js';
-import { createLasting } from './lasting.js';
-import { createSessions } from './login.js';
-import { createMetrics } from './metrics.js';
-import { addOpenApi } from './openapi.js';
-import { addDocs, addPage } from './page.js';
-import { answerError, answerUnknown, busy, type Refusal, refusal } from './problem.js';
-import { openRecord, recordTo } from './record.js';
-import { serializerCompiler } from './serialize.js';
-import { openTargets } from './targets.js';
-import { createWire } from './wire.js';
-import { createWriter } from './write.js';
+import { LEVEL_IDS } from '../protocol/names.js';
+import { levels } from '../syscalls/index.js';
+import type { Target } from '../syscalls/targets/target.js';
+import { answerError, answerUnknown, busy, type Refusal, refusal } from './answers/problem.js';
+import { serializerCompiler } from './answers/serialize.js';
+import { createBurst } from './calls/burst.js';
+import { createCaller } from './calls/call.js';
+import { openTargets } from './calls/targets.js';
+import { createWriter } from './calls/write.js';
+import { asyncApi } from './documents/asyncapi.js';
+import { addOpenApi } from './documents/openapi.js';
+import { limitConnections } from './door/connections.js';
+import { createGuard, tokenCheck } from './door/guard.js';
+import { parseJson } from './door/parse-json.js';
+import { createWire } from './door/protocol-errors.js';
+import { createSessions } from './door/sessions.js';
+import { createLasting } from './lifecycle/tasks.js';
+import { createCounts } from './metrics/counters.js';
+import { createMetrics } from './metrics/prometheus.js';
+import { createJournal } from './records/journal.js';
+import { openRecord, recordTo } from './records/record-file.js';
+import { createStream } from './records/stream.js';
+import { addRoutes } from './routes/http.js';
+import { addDocs, addPage } from './routes/page.js';
 
 export type AppOptions = {
   /** Targets besides `stdout` and `stderr`: name → path. */

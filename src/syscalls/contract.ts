@@ -1,4 +1,5 @@
 // What a level is: the one signature that all of them share, and what is told about each.
+import type { LevelId } from '../protocol/names.js';
 
 /**
  * One write, in the kernel's own convention.
@@ -11,10 +12,6 @@
  * @see https://man7.org/linux/man-pages/man2/write.2.html
  */
 export type Write = (fd: number, bytes: Uint8Array) => number;
-
-/** The levels, in the order in which they are listed: from the instruction upwards. */
-export const LEVEL_IDS = ['raw', 'int80', 'uring', 'os', 'std'] as const;
-export type LevelId = (typeof LEVEL_IDS)[number];
 
 /** How a level reaches the kernel; what does not apply is null. */
 export type Via = {
@@ -70,7 +67,3 @@ export type Convention = {
   code: string;
   disassembly: string[];
 };
-
-/** What a descriptor leads to; `other`: an epoll or timer descriptor, `none`: nothing is open there. */
-export const KINDS = ['file', 'pipe', 'tty', 'socket', 'device', 'other', 'none'] as const;
-export type Kind = (typeof KINDS)[number];

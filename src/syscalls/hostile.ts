@@ -1,9 +1,10 @@
 // Writes from an address instead of from bytes, and memory that is not what a write expects. What the
 // kernel refuses here, a mistake could make fatal: this is for `syswire probe`, in a process of its own.
-import { type Addon, addon, type WriteFrom } from './addon.js';
-import type { LevelId } from './contract.js';
-import { checked } from './errno.js';
-import { lastErrno, lazy } from './libc.js';
+
+import type { LevelId } from '../protocol/names.js';
+import { type Addon, addon, type WriteFrom } from './bindings/addon.js';
+import { checked } from './bindings/errno.js';
+import { lastErrno, lazy } from './bindings/libc.js';
 
 const libcWrite = lazy<WriteFrom>('intptr_t write(int fd, uintptr_t address, size_t count)');
 

@@ -5,11 +5,11 @@ import { closeSync, readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { WebSocketServer } from 'ws';
-import type { BurstResult, WriteResult } from '../../src/server/schema/calls.js';
-import { listen, testApp } from '../app.js';
-import { openFifo, read, startService } from '../service.js';
-import { need } from '../tools.js';
-import { appWithToken, ESCAPE, inTerminal, LEVELS, run, TOKEN, watcher } from './verbs.js';
+import type { BurstResult, WriteResult } from '../../src/protocol/calls.js';
+import { listen, testApp } from '../support/app.js';
+import { appWithToken, ESCAPE, inTerminal, LEVELS, run, TOKEN, watcher } from '../support/command.js';
+import { openFifo, read, startService } from '../support/service.js';
+import { need } from '../support/tools.js';
 
 test('write: each level, from the command line and from stdin, text and bytes', async (t) => {
   const { url, written } = await appWithToken(t);

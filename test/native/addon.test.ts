@@ -3,8 +3,6 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { tempFolder } from '../service.js';
-import { need } from '../tools.js';
 import {
   type Addon,
   ARCH,
@@ -16,12 +14,14 @@ import {
   codeInElf,
   conventionOf,
   copyNative,
-  HERE,
   instructions,
   numbers,
+  PROGRAMS,
   require,
   run,
-} from './native.js';
+} from '../support/native.js';
+import { tempFolder } from '../support/service.js';
+import { need } from '../support/tools.js';
 
 const GXX = { command: 'g++', package: 'g++' };
 
@@ -59,7 +59,16 @@ test('of the registers the kernel changes those that are told, no other', onLinu
   const folder = tempFolder(t);
   writeFileSync(path.join(folder, 'code.bin'), addon().code());
   const probe = path.join(folder, 'registers');
-  run('g++', ['-O2', '-Wall', '-Wextra', '-Werror', `-Wa,-I,${folder}`, '-o', probe, path.join(HERE, 'registers.cc')]);
+  run('g++', [
+    '-O2',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    `-Wa,-I,${folder}`,
+    '-o',
+    probe,
+    path.join(PROGRAMS, 'registers.cc'),
+  ]);
   const calls = checkRegisters(await conventionOf('linux', 'x64'), (args) => run(probe, args));
   for (const { before, after, end } of calls) {
     assert.equal(after.get('rcx'), end, 'rcx is the return address');
@@ -74,7 +83,7 @@ test('the values around a call survive it', onLinux, (t) => {
   for (const compiler of [GXX.command, CLANG.command])
     for (const level of ['-O0', '-O2', '-O3']) {
       const flags = ['-std=c++17', level, '-fomit-frame-pointer', '-Wall', '-Wextra', '-Werror', source];
-      run(compiler, [...flags, '-o', program, path.join(HERE, 'neighbours.cc')]);
+      run(compiler, [...flags, '-o', program, path.join(PROGRAMS, 'neighbours.cc')]);
       assert.equal(run(program, ['1000']), numbers(1000), `${compiler} ${level}`);
     }
 });

@@ -5,9 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { LEVEL_IDS } from '../../src/syscalls/contract.js';
-import { ROOT, tempFolder } from '../service.js';
-import { need, type Tool } from '../tools.js';
+import { LEVEL_IDS } from '../../src/protocol/names.js';
 import {
   ARCH,
   checkElf,
@@ -15,12 +13,14 @@ import {
   codeInElf,
   conventionOf,
   copyNative,
-  HERE,
   instructions,
   numbers,
+  PROGRAMS,
   plain,
   run,
-} from './native.js';
+} from '../support/native.js';
+import { ROOT, tempFolder } from '../support/service.js';
+import { need, type Tool } from '../support/tools.js';
 
 const GXX = 'aarch64-linux-gnu-g++';
 const NM = 'aarch64-linux-gnu-nm';
@@ -69,7 +69,16 @@ test('arm64: of the registers the call changes those that are told, no other', a
   const { project, file } = build(t);
   writeFileSync(path.join(project, 'code.bin'), codeInElf(NM, file));
   const probe = path.join(project, 'registers');
-  run(GXX, ['-O2', '-Wall', '-Wextra', '-Werror', `-Wa,-I,${project}`, '-o', probe, path.join(HERE, 'registers.cc')]);
+  run(GXX, [
+    '-O2',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    `-Wa,-I,${project}`,
+    '-o',
+    probe,
+    path.join(PROGRAMS, 'registers.cc'),
+  ]);
   checkRegisters(await conventionOf('linux', 'arm64'), (args) => emulate(probe, ...args));
 });
 
@@ -79,7 +88,7 @@ test('arm64: the values around a call survive it', (t) => {
   const source = `-DARCH="${path.join(ARCH, 'linux-arm64.cc')}"`;
   for (const level of ['-O0', '-O2', '-O3']) {
     const flags = ['-std=c++17', level, '-fomit-frame-pointer', '-Wall', '-Wextra', '-Werror', source];
-    run(GXX, [...flags, '-o', program, path.join(HERE, 'neighbours.cc')]);
+    run(GXX, [...flags, '-o', program, path.join(PROGRAMS, 'neighbours.cc')]);
     assert.equal(emulate(program, '1000'), numbers(1000), level);
   }
 });
@@ -95,7 +104,7 @@ function unpack(spec: string, folder: string, ...files: string[]): void {
 
 // Writes at every level, and tells the results on stderr: stdout is for what is written.
 const SCRIPT = `
-  const { levels } = await import('./dist/syscalls/levels.js');
+  const { levels } = await import('./dist/syscalls/index.js');
   const told = Object.values(levels).map(({ id, write, available, number, code, via }) => ({
     id,
     available,
@@ -124,7 +133,8 @@ test('arm64: Node itself runs there, with every level', async (t) => {
   symlinkSync(path.join(modules, 'node-gyp-build'), path.join(project, 'node_modules/node-gyp-build'));
   // A copy, for it looks for the package with its binary beside itself.
   cpSync(path.join(modules, 'koffi'), path.join(project, 'node_modules/koffi'), { recursive: true });
-  cpSync(path.join(ROOT, 'dist/syscalls'), path.join(project, 'dist/syscalls'), { recursive: true });
+  for (const room of ['syscalls', 'protocol'])
+    cpSync(path.join(ROOT, 'dist', room), path.join(project, 'dist', room), { recursive: true });
   writeFileSync(path.join(project, 'package.json'), '{ "type": "module" }');
 
   const log = path.join(project, 'strace');

@@ -1,12 +1,12 @@
 // Every file of native/arch/ tells its convention three times: in its comment, in its asm statement, and, in
-// src/syscalls/raw.ts, to the users. The three have to agree. That the machines agree too is in the other tests.
+// src/syscalls/levels/raw.ts, to the users. The three have to agree. That the machines agree too is in the other tests.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { need } from '../tools.js';
-import { type Addon, ARCH, conventionOf, copyNative, ELF, plain, require, run } from './native.js';
+import { type Addon, ARCH, conventionOf, copyNative, ELF, plain, require, run } from '../support/native.js';
+import { need } from '../support/tools.js';
 
 const TARGETS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'];
 

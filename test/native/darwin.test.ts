@@ -5,9 +5,19 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { ROOT, tempFolder } from '../service.js';
-import { need, type Tool } from '../tools.js';
-import { ARCH, addresses, CLANG, type Convention, conventionOf, HERE, instructions, plain, run } from './native.js';
+import {
+  ARCH,
+  addresses,
+  CLANG,
+  type Convention,
+  conventionOf,
+  instructions,
+  PROGRAMS,
+  plain,
+  run,
+} from '../support/native.js';
+import { ROOT, tempFolder } from '../support/service.js';
+import { need, type Tool } from '../support/tools.js';
 
 type Cpu = 'x64' | 'arm64';
 
@@ -55,7 +65,7 @@ function link(cpu: Cpu, bundle: string, ...objects: string[]): string {
 function build(t: TestContext, cpu: Cpu, ...flags: string[]): string {
   const at = (name: string): string => path.join(folder, name);
   const folder = tempFolder(t);
-  const seam = compile(cpu, path.join(HERE, 'bundle.cc'), at('bundle.o'), ...flags);
+  const seam = compile(cpu, path.join(PROGRAMS, 'bundle.cc'), at('bundle.o'), ...flags);
   return link(cpu, at('bundle'), seam, compile(cpu, path.join(ARCH, `darwin-${cpu}.cc`), at('raw.o')));
 }
 
@@ -77,7 +87,7 @@ const BASE = 0x100000000;
 
 function emulate(python: string, cpu: Cpu, bundle: string, { registers }: Convention, calls: Call[]): Answer[] {
   const input = JSON.stringify({ cpu, bundle, registers, calls });
-  const answers = JSON.parse(run(python, [path.join(HERE, 'darwin.py')], { input })) as Answer[];
+  const answers = JSON.parse(run(python, [path.join(PROGRAMS, 'darwin.py')], { input })) as Answer[];
   for (const { lost } of answers) assert.deepEqual(lost, [], 'the registers that a function has to keep');
   return answers;
 }
@@ -174,7 +184,7 @@ for (const cpu of ['x64', 'arm64'] as const) {
     const convention = await conventionOf('darwin', cpu);
     const source = `-DARCH="${path.join(ARCH, `darwin-${cpu}.cc`)}"`;
     for (const level of ['-O0', '-O2', '-O3']) {
-      const neighbours = path.join(HERE, 'neighbours.cc');
+      const neighbours = path.join(PROGRAMS, 'neighbours.cc');
       const object = compile(cpu, neighbours, path.join(folder, 'o'), source, level, '-fomit-frame-pointer');
       const bundle = link(cpu, path.join(folder, 'bundle'), object);
       const rounds = 100;

@@ -7,9 +7,9 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { runInNewContext } from 'node:vm';
 import { WRITE_FROM } from '../../src/syscalls/hostile.js';
-import { ROOT, tempFolder } from '../service.js';
-import { addon, callsOf, here, IDS, onAny, onLinux, output } from './calls.js';
-import { builtAddon } from './native.js';
+import { builtAddon } from '../support/native.js';
+import { addon, callsOf, here, IDS, onAny, onLinux, output } from '../support/native-calls.js';
+import { ROOT, tempFolder } from '../support/service.js';
 
 const EBADF = -9;
 const ENOMEM = -12;

@@ -5,8 +5,8 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { addon, callsOf, here, onAny, onLinux, output } from './calls.js';
-import { type Addon, builtAddon } from './native.js';
+import { type Addon, builtAddon } from '../support/native.js';
+import { addon, callsOf, here, onAny, onLinux, output } from '../support/native-calls.js';
 
 const EBADF = -9;
 

@@ -1,8 +1,8 @@
 // GET /docs in a browser: openapi.yaml's reader works within its Content-Security-Policy.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { listen, testApp } from '../app.js';
-import { openPage } from '../browser.js';
+import { listen, testApp } from '../support/app.js';
+import { openPage } from '../support/browser.js';
 
 test('the reader shows every route and makes a call, fetches nothing from elsewhere, and breaks no rule of its policy', async (t) => {
   const { app, written } = testApp(t);

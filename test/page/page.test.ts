@@ -6,11 +6,11 @@ import { constants } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { AxeResults } from 'axe-core';
-import { openPage } from '../browser.js';
-import { openFifo, post, ROOT, read, startService } from '../service.js';
-import { CC, confine } from '../syscalls/outside.js';
-import { need } from '../tools.js';
-import { burst, clean, isLive, LEVELS, live, NULL, rowOf, write } from './live.js';
+import { openPage } from '../support/browser.js';
+import { burst, clean, isLive, LEVELS, live, NULL, rowOf, write } from '../support/live-page.js';
+import { CC, confine } from '../support/outside.js';
+import { openFifo, post, ROOT, read, startService } from '../support/service.js';
+import { need } from '../support/tools.js';
 
 test('a write at each level: the answer, the row and the service’s stdout agree', async (t) => {
   const { reader, writer } = openFifo(t);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { bytesOf, fromHex, hexLines, original, quoted, symbols } from '../../src/page/text.js';
-import { preview } from '../../src/server/preview.js';
+import { preview } from '../../src/protocol/preview.js';
 
 test('a preview gives back what it was made of', () => {
   const every = Buffer.from(Array.from({ length: 128 }, (_, byte) => byte)).toString();

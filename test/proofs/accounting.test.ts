@@ -6,9 +6,9 @@ import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { WebSocket } from 'ws';
-import type { BurstResult } from '../../src/server/schema/calls.js';
-import { post, type Service, startService } from '../service.js';
-import { type Account, fresh, subscribe } from '../watcher.js';
+import type { BurstResult } from '../../src/protocol/calls.js';
+import { post, type Service, startService } from '../support/service.js';
+import { type Account, fresh, subscribe } from '../support/watcher.js';
 
 const HISTORY = 65_536;
 

@@ -7,12 +7,12 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { LEVEL_IDS, type LevelId } from '../../src/syscalls/contract.js';
-import { levels } from '../../src/syscalls/levels.js';
-import { ROOT, tempFolder } from '../service.js';
-import { need } from '../tools.js';
-import type { Row } from './parity.child.js';
-import { parseStrace } from './strace.js';
+import { LEVEL_IDS, type LevelId } from '../../src/protocol/names.js';
+import { levels } from '../../src/syscalls/index.js';
+import type { Row } from '../support/programs/parity.js';
+import { ROOT, tempFolder } from '../support/service.js';
+import { parseStrace } from '../support/strace.js';
+import { need } from '../support/tools.js';
 
 const CALLER: Partial<Record<LevelId, RegExp>> = { os: /koffi\.node$/, std: /\/node$/ };
 
@@ -25,7 +25,15 @@ test('every case at every level: the same result, one write each or, by io_uring
     string,
     string,
   ];
-  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', witness, path.join(ROOT, 'test/proofs/witness.c'), '-ldl']);
+  execFileSync('cc', [
+    '-shared',
+    '-fPIC',
+    '-O1',
+    '-o',
+    witness,
+    path.join(ROOT, 'test/support/programs/witness.c'),
+    '-ldl',
+  ]);
   const fd = openSync(out, 'w');
   const strace = [
     '-f',
@@ -41,7 +49,7 @@ test('every case at every level: the same result, one write each or, by io_uring
     '-o',
     trace,
   ];
-  const node = [process.execPath, '--import', 'tsx', path.join(ROOT, 'test/proofs/parity.child.ts'), folder];
+  const node = [process.execPath, '--import', 'tsx', path.join(ROOT, 'test/support/programs/parity.ts'), folder];
   const { status, stderr } = spawnSync('strace', [...strace, ...node], {
     cwd: ROOT,
     stdio: ['ignore', 'ignore', 'pipe', fd],

@@ -6,12 +6,21 @@ import { once } from 'node:events';
 import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import type { Detail } from '../../src/cli/reconcile/report.js';
-import { type Format, READERS } from '../../src/cli/reconcile/traces.js';
-import type { CallRecord } from '../../src/server/schema/records.js';
-import { random } from '../cli/reconcile/synthetic.js';
-import { MAIN, openFifo, post, ROOT, type Service, type ServiceOptions, startService, tempFolder } from '../service.js';
-import { need, type Tool } from '../tools.js';
+import type { Detail } from '../../src/cli/commands/reconcile/report.js';
+import { type Format, READERS } from '../../src/cli/commands/reconcile/traces.js';
+import type { CallRecord } from '../../src/protocol/records.js';
+import { random } from '../support/reconcile/synthetic.js';
+import {
+  MAIN,
+  openFifo,
+  post,
+  ROOT,
+  type Service,
+  type ServiceOptions,
+  startService,
+  tempFolder,
+} from '../support/service.js';
+import { need, type Tool } from '../support/tools.js';
 
 const CALLS = 10_000;
 const AT_ONCE = 64;

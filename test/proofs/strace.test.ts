@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { closeSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { LEVEL_IDS } from '../../src/syscalls/contract.js';
-import { levels } from '../../src/syscalls/levels.js';
-import { openFifo, read, type Service, startService, tempFolder } from '../service.js';
-import { need } from '../tools.js';
-import { parseStrace, type TracedWrite } from './strace.js';
+import { LEVEL_IDS } from '../../src/protocol/names.js';
+import { levels } from '../../src/syscalls/index.js';
+import { openFifo, read, type Service, startService, tempFolder } from '../support/service.js';
+import { parseStrace, type TracedWrite } from '../support/strace.js';
+import { need } from '../support/tools.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 /** Those whose write strace sees; io_uring's it does not. */

@@ -1,6 +1,7 @@
 // The accounts of subscribers: what was streamed and what was told as lost is all that a filter lets pass.
-import type { CallRecord } from '../../src/server/schema/records.js';
-import { LEVEL_IDS, type LevelId } from '../../src/syscalls/contract.js';
+
+import { LEVEL_IDS, type LevelId } from '../../src/protocol/names.js';
+import type { CallRecord } from '../../src/protocol/records.js';
 import { createColumn } from './column.js';
 
 export type Filter = { level?: LevelId; target?: string; errors?: '1' };

@@ -2,7 +2,7 @@
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LevelId } from '../../src/syscalls/contract.js';
+import type { LevelId } from '../../src/protocol/names.js';
 import type { Checks } from './checks.js';
 import type { Kind, Ledger } from './ledger.js';
 import { type Message, messageOf, type Random } from './messages.js';

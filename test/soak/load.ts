@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import type { WriteResult } from '../../src/server/schema/calls.js';
+import type { WriteResult } from '../../src/protocol/calls.js';
 import { type AskOptions, type Client, createClient, type World } from './client.js';
 import { burstOf, createRandom, writeOf } from './messages.js';
 

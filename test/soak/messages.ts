@@ -1,7 +1,7 @@
 // Messages out of a seeded generator. A message is a slice of one of two pools, so that its bytes can be had
 // again at any time, and nobody has to keep them.
-import type { BurstRequest, WriteRequest } from '../../src/server/schema/calls.js';
-import type { LevelId } from '../../src/syscalls/contract.js';
+import type { BurstRequest, WriteRequest } from '../../src/protocol/calls.js';
+import type { LevelId } from '../../src/protocol/names.js';
 
 export type Random = {
   /** From 0 to `below`, without it. */

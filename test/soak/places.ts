@@ -5,7 +5,7 @@ import { closeSync, createReadStream } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
-import { openFifo, type Scope } from '../service.js';
+import { openFifo, type Scope } from '../support/service.js';
 import { createPrint, type Print } from './print.js';
 
 export type Places = {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
-import type { Service } from '../service.js';
+import type { Service } from '../support/service.js';
 import { createClient, type World } from './client.js';
 import type { Kind } from './ledger.js';
 import { burstOf, createRandom, type Message, messageOf, writeOf } from './messages.js';

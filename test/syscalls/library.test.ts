@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { LEVEL_IDS } from '../../src/syscalls/contract.js';
-import { levels } from '../../src/syscalls/levels.js';
-import { ROOT } from '../service.js';
+import { LEVEL_IDS } from '../../src/protocol/names.js';
+import { levels } from '../../src/syscalls/index.js';
+import { ROOT } from '../support/service.js';
 
 const USE = `
   for (const level of Object.values(levels)) if (level.available) level.write(1, Buffer.from(level.id + ' '));

@@ -15,8 +15,9 @@ import {
   writeSync,
 } from 'node:fs';
 import path from 'node:path';
-import type { LevelId, Write } from '../../../src/syscalls/contract.js';
-import { lazy } from '../../../src/syscalls/libc.js';
+import type { LevelId } from '../../../src/protocol/names.js';
+import { lazy } from '../../../src/syscalls/bindings/libc.js';
+import type { Write } from '../../../src/syscalls/contract.js';
 
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 const O_PATH = 0o10000000;

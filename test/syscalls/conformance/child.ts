@@ -4,9 +4,9 @@
 //   child.ts interrupted LEVEL PATH LIBRARY       one call on a full, blocking FIFO, with a timer's signals
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import koffi from 'koffi';
-import type { LevelId } from '../../../src/syscalls/contract.js';
-import { negated } from '../../../src/syscalls/errno.js';
-import { levels } from '../../../src/syscalls/levels.js';
+import type { LevelId } from '../../../src/protocol/names.js';
+import { negated } from '../../../src/syscalls/bindings/errno.js';
+import { levels } from '../../../src/syscalls/index.js';
 
 const [what, id, path, ...rest] = process.argv.slice(2) as [string, LevelId, string, ...string[]];
 const { write } = levels[id];

@@ -4,8 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { LEVEL_IDS } from '../../../src/syscalls/contract.js';
-import { levels } from '../../../src/syscalls/levels.js';
+import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import { levels } from '../../../src/syscalls/index.js';
 import { CASES, makeBench } from './cases.js';
 
 let ran = 0;

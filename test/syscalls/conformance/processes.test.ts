@@ -7,10 +7,10 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { LEVEL_IDS } from '../../../src/syscalls/contract.js';
-import { levels } from '../../../src/syscalls/levels.js';
-import { openFifo, ROOT, read, tempFolder } from '../../service.js';
-import { need } from '../../tools.js';
+import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import { levels } from '../../../src/syscalls/index.js';
+import { openFifo, ROOT, read, tempFolder } from '../../support/service.js';
+import { need } from '../../support/tools.js';
 
 const CHILD = fileURLToPath(new URL('child.ts', import.meta.url));
 const here = LEVEL_IDS.filter((id) => levels[id].available);
@@ -79,7 +79,7 @@ for (const level of here) {
   test(`${level}: a signal while a blocking write waits [(ours; signal(7))]`, async (t) => {
     if (!need(t, { command: 'cc', package: 'gcc' })) return;
     const library = path.join(tempFolder(t), 'interrupt.so');
-    execFileSync('cc', ['-shared', '-fPIC', '-o', library, path.join(path.dirname(CHILD), 'interrupt.c')]);
+    execFileSync('cc', ['-shared', '-fPIC', '-o', library, path.join(ROOT, 'test/support/programs/interrupt.c')]);
     const { path: fifo, reader, writer } = openFifo(t);
     writeSync(writer, Buffer.alloc(65_536, 'a'));
     const child = start(['interrupted', level, fifo, library]);

@@ -1,0 +1,95 @@
+// syswire burst LEVEL MSG: asks a running service for many calls, and shows what they cost.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BurstResult } from '../../protocol/calls.js';
+import { duration, number } from '../../protocol/format.js';
+import { LEVEL_IDS } from '../../protocol/names.js';
+import type { Health } from '../../protocol/service.js';
+import { CLIENT_FLAGS, CLIENT_HELP, type Client, createClient, messageOf } from '../client.js';
+import type { Terminal, Verb } from '../command.js';
+import { bytesOf, levelAndMessage, numberOf, parseFlags } from '../flags.js';
+
+const DEFAULT_COUNT = 100_000;
+
+const HELP = `syswire burst LEVEL MSG: many calls by a running service, and what they cost
+
+  LEVEL            ${LEVEL_IDS.join(', ')}
+  MSG              what each call writes, as it is; - reads it from stdin
+  --count N        how many calls (${DEFAULT_COUNT})
+  --rate N         how many of them a second; as fast as they go when not given
+  --target NAME    where to (stdout): GET /targets lists the names
+  --json           the answer as it is
+${CLIENT_HELP}
+
+exit: 0 all were taken, 1 the operating system refused some, 2 usage, 3 no answer from the service, or it
+      made fewer calls than asked for`;
+
+const PROGRESS_MS = 100;
+const BAR = 30;
+
+/** Draws how far a burst is until `signal` comes, then wipes it away. */
+async function showProgress(client: Client, count: number, terminal: Terminal, signal: AbortSignal): Promise<void> {
+  const next = async (): Promise<number> => (await client.get<Health>('health')).next;
+  try {
+    const first = await next();
+    for (;;) {
+      await sleep(PROGRESS_MS, undefined, { signal });
+      // The calls of others meanwhile count too: close enough for a bar.
+      const part = Math.min(1, ((await next()) - first) / count);
+      const bar = '█'.repeat(Math.round(part * BAR)).padEnd(BAR, '░');
+      terminal.write(`\r${bar} ${Math.floor(part * 100)} % of ${number(count)}`);
+    }
+  } catch {
+    // Over; whatever the service has to say, it says in its answer.
+  }
+  terminal.write('\r\x1b[K');
+}
+
+function describe(asked: number, { level, target, errors, durationNs, ...result }: BurstResult): string {
+  const cut = result.count < asked ? ` of ${number(asked)} asked for` : '';
+  const names = Object.keys(durationNs) as (keyof typeof durationNs)[];
+  const cells = names.map((name) => duration(durationNs[name]));
+  const width = Math.max(...cells.map((cell) => cell.length));
+  const row = (texts: string[]): string => texts.map((cell) => cell.padStart(width)).join('  ');
+  const refusals = Object.entries(errors).map(([code, times]) => `${code} ${number(times)}`);
+  return [
+    `${number(result.count)} calls${cut} at ${level} to ${target}: ${number(result.callsPerSecond)} a second, ${number(result.written)} bytes written`,
+    row(names),
+    row(cells),
+    ...(refusals.length > 0 ? [`refused: ${refusals.join(', ')}`] : []),
+  ].join('\n');
+}
+
+export const burst: Verb = async ({ args, env, print, terminal }) => {
+  const { values, positionals } = parseFlags({
+    args,
+    options: {
+      count: { type: 'string' },
+      rate: { type: 'string' },
+      ...CLIENT_FLAGS,
+    },
+    allowPositionals: true,
+  });
+  if (values.help) {
+    print(HELP);
+    return 0;
+  }
+  const [level, msg] = levelAndMessage('burst', LEVEL_IDS, positionals);
+  const count = numberOf('count', values.count) ?? DEFAULT_COUNT;
+  const ratePerSecond = numberOf('rate', values.rate);
+  const client = createClient(values, env);
+  const body = { level, target: values.target, count, ratePerSecond, ...messageOf(bytesOf(msg)) };
+
+  const over = new AbortController();
+  const drawn = terminal && showProgress(client, count, terminal, over.signal);
+  let result: BurstResult;
+  try {
+    result = await client.post<BurstResult>('bursts', body, { 'x-request-id': `burst-${randomUUID().slice(0, 8)}` });
+  } finally {
+    over.abort();
+    await drawn;
+  }
+  print(values.json ? JSON.stringify(result) : describe(count, result));
+  if (result.count < count) return 3;
+  return Object.keys(result.errors).length > 0 ? 1 : 0;
+};

@@ -1,0 +1,82 @@
+// syswire probe CASE --level LEVEL: a write with arguments that no program should pass, made in a child
+// process, since it may end it. Prints the one result.
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { LevelId } from '../../protocol/names.js';
+import { HOSTILE, WRITE_FROM } from '../../syscalls/hostile.js';
+import { levels, osError } from '../../syscalls/index.js';
+import { UsageError, type Verb } from '../command.js';
+import { parseFlags } from '../flags.js';
+
+const CASES = Object.keys(HOSTILE);
+const LEVELS = Object.keys(WRITE_FROM) as LevelId[];
+/** Tells the child from its parent; nobody else has use for it. */
+const CHILD = 'SYSWIRE_PROBE_CHILD';
+
+const HELP = `syswire probe CASE --level LEVEL: one write with hostile arguments, in a child process (Linux)
+
+${CASES.map((name) => `  ${name.padEnd(12)} ${HOSTILE[name]?.about}`).join('\n')}
+
+  --level      ${LEVELS.join(', ')}; std and uring take no address
+
+It prints {"case","level","result","error","signal"}: result is the bytes written or -errno, or null
+where a signal ended the child.
+
+exit: 0 there is a result, 1 the child died, 2 usage`;
+
+/** The call itself, in this process. */
+function call(name: string, level: LevelId): number {
+  const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
+  const file = openSync(path.join(folder, 'file'), 'w');
+  rmSync(folder, { recursive: true });
+  const { fd, address, count } = (HOSTILE[name] as (typeof HOSTILE)[string]).make();
+  const result = WRITE_FROM[level]?.(fd ?? file, address, count);
+  closeSync(file);
+  return result as number;
+}
+
+export const probe: Verb = ({ args, env, print }) => {
+  const { values, positionals } = parseFlags({
+    args,
+    options: { level: { type: 'string' }, help: { type: 'boolean', short: 'h' } },
+    allowPositionals: true,
+  });
+  if (values.help) {
+    print(HELP);
+    return 0;
+  }
+  const [name, extra] = positionals;
+  if (extra !== undefined) throw new UsageError(`one case at a time: '${extra}' is one too many`);
+  if (name === undefined || !CASES.includes(name)) throw new UsageError(`a case is needed: one of ${CASES.join(', ')}`);
+  const level = LEVELS.find((known) => known === values.level);
+  if (!level) throw new UsageError(`--level is needed: one of ${LEVELS.join(', ')}`);
+  // The memory is made with Linux's numbers.
+  if (process.platform !== 'linux') throw new UsageError(`probe is for Linux, and this is ${process.platform}`);
+  const { reason } = levels[level];
+  if (reason !== null) throw new UsageError(`level '${level}' is not available here: ${reason}`);
+
+  if (env[CHILD]) {
+    print(`${call(name, level)}`);
+    return 0;
+  }
+  const main = fileURLToPath(new URL('../main.js', import.meta.url));
+  const child = spawnSync(process.execPath, [main, 'probe', name, '--level', level], {
+    env: { ...env, [CHILD]: '1' },
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const result = child.status === 0 ? Number(child.stdout) : null;
+  print(
+    JSON.stringify({
+      case: name,
+      level,
+      result,
+      error: result === null ? null : osError(result),
+      signal: child.signal,
+    }),
+  );
+  return result === null ? 1 : 0;
+};

@@ -1,0 +1,101 @@
+// The stream as one unbroken sequence of lines, through lost connections and restarts of the service.
+import { on, once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallRecord, Gap, Hello, StreamError } from '../../../protocol/records.js';
+import type { Client } from '../../client.js';
+import { NoAnswer, UsageError } from '../../command.js';
+
+export type Line = { text: string; value: Hello | CallRecord | Gap };
+
+export type Follow = {
+  client: Client;
+  /** Where to begin; none: with what is still to come. */
+  since: string | undefined;
+  /** Filters, as the service takes them. */
+  filters: Record<string, string>;
+  /** Told what became of the connection, in a line for people. */
+  onNote: (line: string) => void;
+  signal: AbortSignal;
+};
+
+/** How long to wait before trying again, in ms: at first, and at most. */
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 5000;
+
+function parse(text: string): Line['value'] | StreamError | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** What ended a connection whose next one must ask for something else. */
+class OtherRun extends Error {}
+
+/**
+ * Lines, a frame at a time, until `signal` comes. While nobody asks for the next, the service's side waits as well.
+ *
+ * @throws NoAnswer when there is no service at first; UsageError when it refuses what is asked for
+ */
+export async function* follow({ client, since, filters, onNote, signal }: Follow): AsyncGenerator<Line[]> {
+  let next = since;
+  let run: string | undefined;
+  let wait = 0;
+
+  /** One connection's lines, from `next` on. */
+  async function* connection(): AsyncGenerator<Line[]> {
+    const query = new URLSearchParams({ ...filters, ...(next && { since: next }), ...(run && { run }) });
+    const { socket, opened } = client.connect(`events?${query}`);
+    const giveUp = (): void => socket.terminate();
+    signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      const frames = on(socket, 'message', { signal, close: ['close'], highWaterMark: 4, lowWaterMark: 1 });
+      await opened;
+      if (wait > 0) onNote(`connected to ${client.origin} again`);
+      wait = 0;
+      for await (const [data] of frames as AsyncIterable<[Buffer]>) {
+        const lines: Line[] = [];
+        for (const text of data.toString().split('\n')) {
+          const value = parse(text);
+          if (value === null || (run === undefined && value.type !== 'hello'))
+            throw new UsageError(`${client.origin} is no syswire service: its stream does not begin with hello`);
+          if (value.type === 'error') throw new UsageError(value.detail);
+          if (value.type === 'hello') {
+            if (run !== undefined && value.run !== run) {
+              onNote(`the service has been started anew (run ${value.run}): its records begin at 1 again`);
+              [run, next] = [value.run, '1'];
+              throw new OtherRun();
+            }
+            run = value.run;
+            next ??= `${value.next}`;
+          } else next = `${(value.type === 'gap' ? value.to : value.seq) + 1}`;
+          lines.push({ text, value });
+        }
+        yield lines;
+      }
+    } finally {
+      signal.removeEventListener('abort', giveUp);
+      socket.terminate();
+    }
+  }
+
+  while (!signal.aborted) {
+    try {
+      yield* connection();
+      if (wait === 0) onNote(`lost the connection to ${client.origin}: trying again`);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof OtherRun) continue;
+      if (error instanceof UsageError || run === undefined) throw error;
+      if (!(error instanceof NoAnswer)) onNote(`${(error as Error).message}: trying again`);
+    }
+    wait = Math.min(wait * 2 || FIRST_WAIT_MS, LONGEST_WAIT_MS);
+    await sleep(wait, undefined, { signal }).catch(() => {});
+  }
+}
+
+/** Waits until a stream takes more. */
+export async function drained(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
+  if (stream.writableNeedDrain) await once(stream, 'drain', { signal }).catch(() => {});
+}

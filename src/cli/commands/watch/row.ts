@@ -1,0 +1,54 @@
+// A line of the stream as a row for people.
+import { styleText } from 'node:util';
+import cliTruncate from 'cli-truncate';
+import { clock, duration } from '../../../protocol/format.js';
+import type { LevelId } from '../../../protocol/names.js';
+import type { CallRecord, Gap } from '../../../protocol/records.js';
+import type { Line } from './follow.js';
+
+type Style = Parameters<typeof styleText>[0];
+
+const LEVEL_STYLES: Record<LevelId, Style> = {
+  raw: 'green',
+  int80: 'cyan',
+  uring: 'magenta',
+  os: 'blue',
+  std: 'white',
+};
+
+export type Look = {
+  colour: boolean;
+  /** Columns there are; what does not fit is cut off. Infinity: nothing is. */
+  width: number;
+};
+
+function callRow(call: CallRecord, { colour }: Look): string {
+  const { seq, time, level, target, requested, written, error, durationNs } = call;
+  const paint = (style: Style, text: string): string => (colour ? styleText(style, text) : text);
+  const isPartial = error === null && written < requested;
+  const result = `${requested} → ${error?.code ?? written}`.padEnd(20);
+  const cells = [
+    `${seq}`.padStart(8),
+    clock(time),
+    paint(LEVEL_STYLES[level], level.padEnd(5)),
+    target.padEnd(12),
+    error ? paint('red', result) : isPartial ? paint('yellow', result) : result,
+    duration(durationNs).padStart(8),
+  ];
+  return `${cells.join('  ')}  ${call.preview}`.trimEnd();
+}
+
+export const HEADER = `${'seq'.padStart(8)}  ${'time'.padEnd(12)}  level  ${'target'.padEnd(12)}  ${'asked → result'.padEnd(20)}  ${'took'.padStart(8)}  message`;
+
+/** @returns null for what people need not see */
+export function row({ value }: Line, look: Look): string | null {
+  if (value.type === 'hello') return null;
+  return look.width === Infinity ? wholeRow(value, look) : cliTruncate(wholeRow(value, look), look.width);
+}
+
+function wholeRow(value: CallRecord | Gap, look: Look): string {
+  if (value.type === 'call') return callRow(value, look);
+  const { from, to } = value;
+  const text = `gap: ${to - from + 1} records are lost, ${from} to ${to}`;
+  return look.colour ? styleText('yellow', text) : text;
+}

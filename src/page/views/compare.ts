@@ -1,0 +1,126 @@
+// Compare: the same burst at every level that is there, and what the calls took, drawn over each other.
+import uPlot from 'uplot';
+import type { BurstResult } from '../../protocol/calls.js';
+import { duration, number } from '../../protocol/format.js';
+import { post } from '../api.js';
+import { byId, colour, element } from '../dom.js';
+
+/** The x axis, in ns, and per level how many per cent of its calls lie at each of them. */
+function curves(results: readonly BurstResult[]): { x: number[]; ys: number[][] } {
+  const all = results.flatMap(({ histogram }) => histogram.map(({ ns }) => ns));
+  const x = [...new Set(all)].sort((a, b) => a - b);
+  const ys = results.map(({ histogram, count }) => {
+    const calls = new Map(histogram.map((bucket) => [bucket.ns, bucket.calls]));
+    return x.map((ns) => (100 * (calls.get(ns) ?? 0)) / count);
+  });
+  return { x, ys };
+}
+
+function draw(results: readonly BurstResult[]): uPlot {
+  const { x, ys } = curves(results);
+  // The few slowest calls of all would make everything else narrow: the figures below tell of them.
+  const shown: [number, number] = [(x[0] ?? 1) * 0.9, 4 * Math.max(...results.map(({ durationNs }) => durationNs.p99))];
+  const stroke = colour('muted');
+  const grid = { stroke: colour('line'), width: 1 };
+  return new uPlot(
+    {
+      width: byId('distribution').clientWidth,
+      height: 300,
+      scales: {
+        x: { time: false, distr: 3, log: 10, range: () => shown },
+        y: { range: (_plot, _least, most) => [0, most * 1.05] },
+      },
+      axes: [
+        { stroke, grid, values: (_plot, values) => values.map((ns) => (ns === null ? '' : duration(ns))) },
+        { stroke, grid, values: (_plot, values) => values.map((part) => `${part} %`) },
+      ],
+      series: [
+        { label: 'took', value: (_plot, ns) => (ns === null ? '–' : duration(ns)) },
+        ...results.map(({ level }) => ({
+          label: level,
+          stroke: colour(`level-${level}`),
+          fill: `${colour(`level-${level}`)}22`,
+          width: 2,
+          points: { show: false },
+          value: (_plot: uPlot, part: number | null) => (part === null ? '–' : `${part.toFixed(1)} %`),
+        })),
+      ],
+    },
+    [x, ...ys],
+    byId('distribution'),
+  );
+}
+
+function rowOf(result: BurstResult, fastest: number): HTMLElement {
+  const { level, durationNs, callsPerSecond, errors } = result;
+  const bar = element('span', { class: `bar ${level}` });
+  bar.style.inlineSize = `${(100 * callsPerSecond) / fastest}%`;
+  const refused = Object.entries(errors).map(([code, calls]) => `${code} × ${number(calls)}`);
+  return element(
+    'tr',
+    {},
+    element('th', { scope: 'row', class: `level ${level}` }, level),
+    ...(['p50', 'p90', 'p99'] as const).map((name) => element('td', {}, duration(durationNs[name]))),
+    element('td', { class: 'rate' }, element('span', { class: 'track' }, bar), number(callsPerSecond)),
+    element('td', {}, refused.join(', ') || 'none'),
+  );
+}
+
+/** @param available the levels that are there, in their order */
+export function setUpCompare(available: () => string[]): void {
+  const form = byId<HTMLFormElement>('compare-form');
+  const start = byId<HTMLButtonElement>('compare-start');
+  const stop = byId<HTMLButtonElement>('compare-stop');
+  const status = byId('compare-status');
+  const progress = byId<HTMLProgressElement>('compare-progress');
+  let results: BurstResult[] = [];
+  let plot: uPlot | undefined;
+  let running: AbortController | undefined;
+
+  function show(): void {
+    plot?.destroy();
+    plot = undefined;
+    byId('compare-results').hidden = results.length === 0;
+    if (results.length === 0) return;
+    plot = draw(results);
+    const fastest = Math.max(...results.map(({ callsPerSecond }) => callsPerSecond));
+    byId('compare-rows').replaceChildren(...results.map((result) => rowOf(result, fastest)));
+  }
+
+  async function run(signal: AbortSignal): Promise<void> {
+    const field = new FormData(form);
+    const count = Number(field.get('count'));
+    const levels = available();
+    progress.max = levels.length;
+    results = [];
+    show();
+    for (const [index, level] of levels.entries()) {
+      progress.value = index;
+      status.textContent = `${level}: ${number(count)} calls (${index + 1} of ${levels.length})`;
+      const body = { level, target: `${field.get('target')}`, msg: 'Hello world from interrupt!\n', count };
+      results.push(await post<BurstResult>('/bursts', body, { signal }));
+      show();
+    }
+    progress.value = levels.length;
+    status.textContent = `Done: ${number(count)} calls at each of ${levels.length} levels.`;
+  }
+
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    running = new AbortController();
+    [start.disabled, stop.disabled, progress.hidden] = [true, false, false];
+    try {
+      await run(running.signal);
+    } catch (error) {
+      status.textContent = running.signal.aborted ? 'Stopped.' : `${(error as Error).message}`;
+    }
+    [start.disabled, stop.disabled, progress.hidden] = [false, true, true];
+  });
+  // The service ends a burst whose client goes away.
+  stop.addEventListener('click', () => running?.abort());
+  new ResizeObserver(() => {
+    const width = byId('distribution').clientWidth;
+    if (plot && width > 0 && width !== plot.width) plot.setSize({ width, height: 300 });
+  }).observe(byId('distribution'));
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
+}

@@ -1,0 +1,63 @@
+// Level `int80`: the software interrupt by which 32-bit programs enter Linux, in native/int80.cc. A 64-bit program
+// can make it too, and is then answered as a 32-bit one.
+// https://man7.org/linux/man-pages/man2/syscall.2.html
+//
+// Where it differs from `raw`: the bytes are copied below 4 GiB first, so a message longer than that has room for is
+// −ENOMEM, mmap(2)'s own.
+import { constants } from 'node:os';
+import { addon, anatomyOf } from '../bindings/addon.js';
+import { negated, osError } from '../bindings/errno.js';
+import type { Convention, Level } from '../contract.js';
+import { probed } from './on-first-use.js';
+
+const { SIGSEGV, SIGSYS } = constants.signals;
+
+/** What a signal that killed the probe's child says. */
+function killed(signal: number): string {
+  // No gate for the interrupt: CONFIG_IA32_EMULATION is off, or ia32_emulation=0 stands on the kernel's command line.
+  if (signal === SIGSEGV) return 'the kernel has no 32-bit emulation: int $0x80 ends in SIGSEGV';
+  if (signal === SIGSYS) return 'a seccomp filter kills 32-bit system calls: int $0x80 ends in SIGSYS';
+  const [name = signal] = Object.entries(constants.signals).find(([, number]) => number === signal) ?? [];
+  return `int $0x80 ends in ${name}`;
+}
+
+function probe(): string | null {
+  if (!convention) return `int $0x80 is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`;
+  if (typeof addon === 'string') return addon;
+  const { call, result, signal } = addon.int80.probe();
+  if (signal) return killed(signal);
+  if (call === 'int80' && result === negated('EBADF')) return null;
+  const answer = osError(result)?.code ?? result;
+  if (call === 'int80')
+    return `int $0x80 is answered ${answer} where write(2) says EBADF: a seccomp filter, or no Linux`;
+  return `int $0x80 could not be tried in a child process: ${call} said ${answer}`;
+}
+
+export const INT80: Record<string, Convention> = {
+  'linux-x64': {
+    instruction: 'int $0x80',
+    number: 4,
+    code: 'b804000000cd80',
+    disassembly: ['mov $0x4,%eax', 'int $0x80'],
+    registers: {
+      number: 'eax',
+      arguments: ['ebx', 'ecx', 'edx'],
+      result: 'eax',
+      clobbered: ['r8', 'r9', 'r10', 'r11', 'memory'],
+      error: 'eax from -4095 to -1 is -errno',
+    },
+  },
+};
+
+const convention = INT80[`${process.platform}-${process.arch}`];
+
+export const int80: Level = probed(
+  {
+    id: 'int80',
+    ...anatomyOf(convention, (of) => of.int80),
+    seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
+    manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
+  },
+  (of) => of.int80.write,
+  probe,
+);

@@ -1,0 +1,87 @@
+// Starting again, and many at once: nothing that one run leaves behind keeps the next from working.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { appendFileSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import type { CallRecord } from '../../src/protocol/records.js';
+import { post, startService, tempFolder } from '../support/service.js';
+
+test('twenty at once, each on a port of its own', async (t) => {
+  const file = path.join(tempFolder(t), 'out');
+  const services = await Promise.all(
+    Array.from({ length: 20 }, () => startService(t, { args: ['--target', `out=${file}`] })),
+  );
+  assert.equal(new Set(services.map(({ url }) => url)).size, 20);
+  const made = await Promise.all(
+    services.map(({ write }, index) => write({ level: 'raw', target: 'out', msg: `${index}\n` })),
+  );
+  for (const { written, error, seq } of made)
+    assert.deepEqual({ error, seq, some: written > 0 }, { error: null, seq: 1, some: true });
+  assert.deepEqual(
+    readFileSync(file, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map(Number)
+      .sort((a, b) => a - b),
+    services.map((_, index) => index),
+  );
+  assert.deepEqual(
+    await Promise.all(services.map(({ stop }) => stop())),
+    services.map(() => 0),
+  );
+});
+
+/** The records in a file, and how many of its lines are none. */
+function recordsIn(file: string): { records: CallRecord[]; cut: number } {
+  const records: CallRecord[] = [];
+  let cut = 0;
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    if (line === '') continue;
+    try {
+      records.push(JSON.parse(line));
+    } catch {
+      cut += 1;
+    }
+  }
+  return { records, cut };
+}
+
+test('killed in the middle of a burst, and started again at the same port and file', async (t) => {
+  const folder = tempFolder(t);
+  const file = path.join(folder, 'records');
+  const out = path.join(folder, 'out');
+  const args = ['--record', file, '--target', `out=${out}`];
+  let port = '0';
+  for (let run = 1; run <= 5; run++) {
+    const service = await startService(t, { args: [...args, '--port', port] });
+    ({ port } = new URL(service.url));
+    const before = recordsIn(file);
+    const { requestId } = await service.write({ level: 'raw', target: 'out', msg: 'first\n' });
+    // Written a turn of the event loop later.
+    await service.records();
+    const { records, cut } = recordsIn(file);
+    assert.deepEqual(
+      { last: records.at(-1)?.requestId, seq: records.at(-1)?.seq, count: records.length, cut },
+      { last: requestId, seq: 1, count: before.records.length + 1, cut: before.cut },
+      'appended to, behind whole lines',
+    );
+    assert.ok(cut < run, `${cut} lines are cut, at most one a kill`);
+    const burst = post(`${service.url}/bursts`, { level: 'raw', target: 'out', msg: 'x\n', count: 1e7 });
+    while (recordsIn(file).records.length < before.records.length + 1000) await fetch(`${service.url}/health`);
+    const exited = once(service.child, 'exit');
+    service.child.kill('SIGKILL');
+    await assert.rejects(burst);
+    assert.deepEqual(await exited, [null, 'SIGKILL']);
+  }
+});
+
+test('a record file whose last line was cut: the next record has a line of its own', async (t) => {
+  const file = path.join(tempFolder(t), 'records');
+  appendFileSync(file, '{"type":"call","seq":1,"ti');
+  const service = await startService(t, { args: ['--record', file] });
+  await service.write({ level: 'raw', msg: 'x' });
+  assert.equal(await service.stop(), 0);
+  const { records, cut } = recordsIn(file);
+  assert.deepEqual({ seqs: records.map(({ seq }) => seq), cut }, { seqs: [1], cut: 1 });
+});

@@ -1,0 +1,289 @@
+// The service as its users meet it: a child process whose stdout is a pipe, a file, a terminal.
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { WebSocket } from 'ws';
+import { LEVEL_IDS } from '../../src/protocol/names.js';
+import { levels } from '../../src/syscalls/index.js';
+import { isNonBlocking, socketPair } from '../support/descriptors.js';
+import { MAIN, openFifo, post, ROOT, read, startService, tempFolder } from '../support/service.js';
+import { need } from '../support/tools.js';
+
+const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
+const TEXT = 'Grüße, 世界 🌍: Hello world from interrupt!\n';
+const BINARY = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+
+type Listed = { name: string; kind: string; shared: boolean };
+const stdoutOf = (targets: Listed[]): object => {
+  const { kind, shared } = targets.find(({ name }) => name === 'stdout') as Listed;
+  return { kind, shared };
+};
+
+test('stdout is a pipe: what a client writes arrives byte for byte, and nothing else', async (t) => {
+  const { reader, writer } = openFifo(t);
+  const service = await startService(t, { stdout: writer });
+  for (const level of LEVELS) {
+    const { written, error } = await service.write({ level, msg: TEXT });
+    assert.deepEqual({ level, written, error }, { level, written: Buffer.byteLength(TEXT), error: null });
+    assert.equal(String(await read(reader, written)), TEXT);
+    const binary = await service.write({ level, encoding: 'base64', msg: BINARY.toString('base64') });
+    assert.equal(binary.written, 256);
+    assert.deepEqual(await read(reader, 256), BINARY);
+  }
+  assert.equal(await service.stop(), 0);
+  closeSync(writer);
+  reader.resume();
+  await once(reader, 'end');
+  assert.equal(reader.bytesRead, LEVELS.length * (Buffer.byteLength(TEXT) + 256), 'nothing else was on stdout');
+});
+
+test('a pipe is made non-blocking for the service alone', async (t) => {
+  const { writer } = openFifo(t);
+  const service = await startService(t, { stdout: writer });
+  assert.ok(isNonBlocking(1, service.child.pid), 'the service writes without blocking');
+  assert.ok(!isNonBlocking(writer), 'and nobody else is disturbed');
+  closeSync(writer);
+});
+
+test('a socket cannot be opened anew: it is shared, said so, and put back at the end', async (t) => {
+  const [stdout, reader] = socketPair(t);
+  const service = await startService(t, { stdout });
+  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
+  assert.deepEqual(stdoutOf(targets), { kind: 'socket', shared: true });
+  assert.ok(isNonBlocking(stdout));
+  await service.write({ level: 'raw', msg: 'over a socket' });
+  const taken = Buffer.alloc(20);
+  assert.equal(taken.toString('latin1', 0, readSync(reader, taken)), 'over a socket');
+  assert.equal(await service.stop(), 0);
+  assert.ok(!isNonBlocking(stdout));
+});
+
+test('stdout is a file', async (t) => {
+  const file = path.join(tempFolder(t), 'out');
+  const stdout = openSync(file, 'w');
+  const service = await startService(t, { stdout });
+  closeSync(stdout);
+  for (const level of LEVELS) await service.write({ level, msg: `${level} ${TEXT}` });
+  assert.equal(await service.stop(), 0);
+  assert.equal(readFileSync(file, 'utf8'), LEVELS.map((level) => `${level} ${TEXT}`).join(''));
+});
+
+test('stdout is a terminal', async (t) => {
+  if (!need(t, { command: 'script', package: 'bsdutils' })) return;
+  // script(1) makes the terminal, and shows on its own stdout what arrives there.
+  const service = await startService(t, {
+    stdout: 'pipe',
+    wrap: (command) => ['script', '-qfec', `${command.map((word) => `'${word}'`).join(' ')} 2>&3`, '/dev/null'],
+  });
+  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
+  assert.deepEqual(stdoutOf(targets), { kind: 'tty', shared: false });
+  const screen = createInterface(service.child.stdout as Socket)[Symbol.asyncIterator]();
+  for (const level of LEVELS) {
+    await service.write({ level, msg: `${level} ${TEXT}` });
+    assert.equal(`${(await screen.next()).value}\n`, `${level} ${TEXT}`);
+  }
+  assert.equal(await service.stop(), 0);
+});
+
+test('stdout closed by its reader: EPIPE is a result, and the service lives on', async (t) => {
+  const { reader, writer } = openFifo(t);
+  const service = await startService(t, { stdout: writer });
+  closeSync(writer);
+  reader.destroy();
+  await once(reader, 'close');
+  for (const level of LEVELS) {
+    const { written, error } = await service.write({ level, msg: TEXT });
+    assert.deepEqual({ written, error }, { written: 0, error: { code: 'EPIPE', errno: 32, message: 'Broken pipe' } });
+  }
+  assert.equal((await fetch(`${service.url}/health`)).status, 200);
+  assert.equal(await service.stop(), 0);
+});
+
+test('stdout is a full pipe: EAGAIN at once, and the event loop stays free', async (t) => {
+  const { reader, writer } = openFifo(t);
+  const service = await startService(t, { stdout: writer });
+  closeSync(writer);
+  const full = await service.write({ level: 'raw', msg: 'x'.repeat(1 << 20) });
+  assert.deepEqual({ written: full.written, error: full.error }, { written: 65_536, error: null });
+  for (const level of LEVELS) {
+    const { written, error } = await service.write({ level, msg: TEXT });
+    assert.deepEqual({ written, code: error?.code }, { written: 0, code: 'EAGAIN' });
+  }
+  const waiting = LEVELS.map((level) => service.write({ level, msg: level, timeoutMs: 20_000 }));
+  assert.equal((await fetch(`${service.url}/health`)).status, 200, 'while three writes wait');
+  await read(reader, 65_536);
+  const results = await Promise.all(waiting);
+  assert.deepEqual(
+    results.map(({ written, error }) => ({ written, error })),
+    LEVELS.map((level) => ({ written: level.length, error: null })),
+  );
+  const length = LEVELS.join('').length;
+  assert.equal((await read(reader, length)).length, length);
+});
+
+test('SIGTERM: waiting writes end or time out, subscribers get a 1001, exit 0', async (t) => {
+  const { writer, path: fifo } = openFifo(t);
+  const service = await startService(t, { args: ['--target', `pipe=${fifo}`] });
+  closeSync(writer);
+  await service.write({ level: 'raw', target: 'pipe', msg: 'x'.repeat(1 << 20) });
+  const watcher = new WebSocket(`${service.url.replace('http', 'ws')}/events`);
+  await once(watcher, 'message');
+  const waiting = service.write({ level: 'raw', target: 'pipe', msg: 'never', timeoutMs: 60_000 });
+  // Its first call, an EAGAIN, reaches the watcher: now it waits.
+  await once(watcher, 'message');
+  const before = performance.now();
+  const [[code], result, exit] = await Promise.all([once(watcher, 'close'), waiting, service.stop()]);
+  assert.equal(code, 1001);
+  assert.deepEqual({ written: result.written, code: result.error?.code }, { written: 0, code: 'EAGAIN' });
+  assert.equal(exit, 0);
+  assert.ok(performance.now() - before < 8000, 'within 5 s, and what a busy machine adds');
+});
+
+test('SIGTERM while a connection idles and a stalled watcher never answers', async (t) => {
+  const service = await startService(t);
+  const watcher = new WebSocket(`${service.url.replace('http', 'ws')}/events`);
+  await once(watcher, 'message');
+  watcher.pause();
+  const before = performance.now();
+  assert.equal(await service.stop(), 0);
+  assert.ok(performance.now() - before < 3500);
+  watcher.terminate();
+});
+
+test('npm start passes SIGTERM on', async (t) => {
+  const service = await startService(t, {
+    stdout: 'pipe',
+    wrap: (command) => ['npm', 'start', '--silent', '--', ...command.slice(2)],
+  });
+  await service.write({ level: 'raw', msg: 'only this' });
+  const exited = once(service.child, 'exit');
+  service.child.kill('SIGTERM');
+  assert.equal(String(await read(service.child.stdout as Socket, 9)), 'only this');
+  const [code] = await exited;
+  assert.equal(code, 0);
+});
+
+type Refused = { args?: string[]; env?: NodeJS.ProcessEnv; code: number; says: RegExp };
+
+const REFUSED: Record<string, (folder: string) => Refused> = {
+  'an unknown flag': () => ({ args: ['--prot', '1'], code: 2, says: /Unknown option '--prot'/ }),
+  'an argument too many': () => ({ args: ['serve', 'here'], code: 2, says: /'here'/ }),
+  'an unknown verb': () => ({ args: ['sevre'], code: 2, says: /no 'sevre'.*serve, write, burst/ }),
+  'a port that is none': () => ({ args: ['--port', '70000'], code: 2, says: /--port: .*0 to 65535/ }),
+  'a port from the environment': () => ({ env: { SYSWIRE_PORT: 'x' }, code: 2, says: /SYSWIRE_PORT: / }),
+  'a log level that is none': () => ({ args: ['--log-level', 'loud'], code: 2, says: /--log-level: must be one of/ }),
+  'a history of nothing': () => ({ args: ['--history', '0'], code: 2, says: /--history: .*from 1/ }),
+  'a target without a path': () => ({ args: ['--target', 'log'], code: 2, says: /--target: must be name=path/ }),
+  'a target name with a slash': () => ({ args: ['--target', 'a/b=/dev/null'], code: 2, says: /a target's name/ }),
+  'a target called stdout': () => ({
+    args: ['--target', 'stdout=/dev/null'],
+    code: 2,
+    says: /'stdout' is a target already: choose another name/,
+  }),
+  'a target called like a fault target': () => ({
+    args: ['--target', 'sealed=/dev/null', '--no-faults'],
+    code: 2,
+    says: /'sealed' is a target already/,
+  }),
+  'faults that are neither on nor off': () => ({ env: { SYSWIRE_FAULTS: 'maybe' }, code: 2, says: /SYSWIRE_FAULTS: / }),
+  'a target name given twice': () => ({
+    args: ['--target', 'a=/dev/null', '--target', 'a=/dev/full'],
+    code: 2,
+    says: /'a' is given twice/,
+  }),
+  'the same in the environment': () => ({
+    env: { SYSWIRE_TARGET: 'a=/dev/null\na=/dev/full' },
+    code: 2,
+    says: /SYSWIRE_TARGET: 'a' is given twice/,
+  }),
+  'a target in a folder that is not there': () => ({
+    args: ['--target', 'a=/nowhere/a'],
+    code: 1,
+    says: /ENOENT.*\/nowhere\/a/,
+  }),
+  'a target that is a folder': (folder) => ({ args: ['--target', `a=${folder}`], code: 1, says: /EISDIR/ }),
+  'a FIFO without a reader': (folder) => {
+    execFileSync('mkfifo', [path.join(folder, 'fifo')]);
+    return { args: ['--target', `a=${folder}/fifo`], code: 1, says: /ENXIO.*needs a reader first/ };
+  },
+  'a record file that cannot be': () => ({ args: ['--record', '/nowhere/a'], code: 1, says: /ENOENT/ }),
+  'another address without a token': () => ({ args: ['--host', '0.0.0.0'], code: 2, says: /needs a token/ }),
+  'a token too short': () => ({
+    args: ['--token', 'short'],
+    code: 2,
+    says: /--token: must have 16 characters or more/,
+  }),
+  'a token file that is not there': () => ({
+    args: ['--token-file', '/nowhere/token'],
+    code: 2,
+    says: /--token-file: cannot be read: ENOENT/,
+  }),
+  'a token and a token file': (folder) => {
+    writeFileSync(path.join(folder, 'token'), 'x'.repeat(16));
+    return {
+      args: ['--token', 'x'.repeat(16), '--token-file', path.join(folder, 'token')],
+      code: 2,
+      says: /both given/,
+    };
+  },
+};
+
+for (const [name, refused] of Object.entries(REFUSED)) {
+  test(`does not start with ${name}: one line, and its exit code`, (t) => {
+    const folder = tempFolder(t);
+    mkdirSync(path.join(folder, 'd'));
+    const { args = [], env = {}, code, says } = refused(folder);
+    const { status, stderr, stdout } = spawnSync(process.execPath, [MAIN, ...args], {
+      env: { ...process.env, ...env },
+      encoding: 'utf8',
+      timeout: 20_000,
+    });
+    assert.match(stderr, says);
+    assert.match(stderr, /^syswire: .*\n$/, 'one line');
+    assert.deepEqual({ status, stdout }, { status: code, stdout: '' });
+  });
+}
+
+test('port in use: one line, exit 1', async (t) => {
+  const other = createServer().listen(0, '127.0.0.1');
+  t.after(() => other.close());
+  await once(other, 'listening');
+  const { port } = other.address() as AddressInfo;
+  const { status, stderr } = spawnSync(process.execPath, [MAIN, '--port', `${port}`], {
+    encoding: 'utf8',
+    timeout: 20_000,
+  });
+  assert.equal(
+    stderr,
+    `syswire: port ${port} on 127.0.0.1 is in use: choose another with --port (0 picks a free one)\n`,
+  );
+  assert.equal(status, 1);
+});
+
+test('--help and --version', () => {
+  const ask = (...args: string[]) => execFileSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
+  assert.match(ask('--help'), /--target NAME=PATH.*\n.*--\[no-\]faults/);
+  assert.match(ask('call', '--help'), /syswire call LEVEL MSG/);
+  assert.equal(ask('--version').trim(), JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).version);
+});
+
+test('settings come from the environment too, and a flag wins', async (t) => {
+  const file = path.join(tempFolder(t), 'out');
+  const service = await startService(t, {
+    args: ['--token', 'the-flag-is-stronger'],
+    env: {
+      SYSWIRE_TARGET: `out=${file}\ntwo=${file}`,
+      SYSWIRE_TOKEN: 'the-variable-is-weaker',
+    },
+  });
+  const send = (token: string) =>
+    post(`${service.url}/write`, { level: 'std', target: 'two', msg: 'x' }, { authorization: `Bearer ${token}` });
+  assert.equal((await send('the-variable-is-weaker')).status, 401);
+  assert.equal((await send('the-flag-is-stronger')).status, 200);
+  assert.equal(readFileSync(file, 'utf8'), 'x');
+});

@@ -1,0 +1,109 @@
+// Signals: the first stops the service, the second ends it at once, and what was borrowed is put back.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { closeSync, readFileSync, statSync } from 'node:fs';
+import { constants } from 'node:os';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { isNonBlocking, socketPair } from '../support/descriptors.js';
+import {
+  callsMade,
+  openFifo,
+  post,
+  type Service,
+  type ServiceOptions,
+  startService,
+  tempFolder,
+} from '../support/service.js';
+
+type Waiting = { service: Service; stdout: number; over: Promise<unknown> };
+
+/** A service whose stdout, a socket that we share, is full, and waited for. */
+async function waiting(t: TestContext, options: ServiceOptions = {}): Promise<Waiting> {
+  const [stdout] = socketPair(t);
+  const service = await startService(t, { ...options, stdout });
+  assert.ok(isNonBlocking(stdout), 'for everybody who shares it');
+  while ((await service.write({ level: 'raw', msg: 'x'.repeat(1 << 16) })).error === null);
+  const { length } = await service.records();
+  const over = Promise.allSettled([service.write({ level: 'raw', msg: 'y', timeoutMs: 60_000 })]);
+  while ((await service.records()).length === length);
+  return { service, stdout, over };
+}
+
+const SECOND: [first: NodeJS.Signals, second: NodeJS.Signals][] = [
+  ['SIGTERM', 'SIGTERM'],
+  ['SIGINT', 'SIGINT'],
+  ['SIGINT', 'SIGTERM'],
+  ['SIGHUP', 'SIGHUP'],
+];
+
+for (const [first, second] of SECOND) {
+  test(`${first}, then ${second}: ends at once, while a write waits`, async (t) => {
+    const { service, stdout, over } = await waiting(t);
+    const exited = once(service.child, 'exit');
+    service.child.kill(first);
+    await service.logged('"msg":"stopping"');
+    const before = performance.now();
+    service.child.kill(second);
+    assert.deepEqual(await exited, [128 + constants.signals[second], null]);
+    assert.ok(performance.now() - before < 3500, `${performance.now() - before} ms`);
+    assert.ok(!isNonBlocking(stdout), 'stdout is put back');
+    await over;
+  });
+}
+
+test('a second signal while nobody reads the log', async (t) => {
+  const stderr = openFifo(t);
+  const { service, over } = await waiting(t, { stderr, args: ['--record', '/dev/full'] });
+  closeSync(stderr.writer);
+  while (
+    (await service.write({ level: 'raw', target: 'stderr', msg: 'x\n'.repeat(2048), timeoutMs: 500 })).error === null
+  );
+  const exited = once(service.child, 'exit', { signal: AbortSignal.timeout(10_000) });
+  service.child.kill('SIGTERM');
+  // It takes no new requests: it has begun to stop.
+  while ((await fetch(`${service.url}/health`).catch(() => ({ status: 503 }))).status === 200);
+  const before = performance.now();
+  service.child.kill('SIGTERM');
+  assert.deepEqual(await exited, [143, null]);
+  assert.ok(performance.now() - before < 3500, `${performance.now() - before} ms`);
+  await over;
+});
+
+test('a second signal during a burst: what was written is in the record file', async (t) => {
+  const folder = tempFolder(t);
+  const [out, records] = [path.join(folder, 'out'), path.join(folder, 'records')];
+  const service = await startService(t, { args: ['--target', `out=${out}`, '--record', records] });
+  const lost = assert.rejects(
+    post(`${service.url}/bursts`, { level: 'raw', target: 'out', msg: 'x', count: 10_000_000 }),
+  );
+  await callsMade(service, 10_000);
+  const exited = once(service.child, 'exit');
+  service.child.kill('SIGTERM');
+  await service.logged('"msg":"stopping"');
+  service.child.kill('SIGTERM');
+  assert.deepEqual(await exited, [143, null]);
+  await lost;
+  const lines = readFileSync(records, 'latin1').split('\n');
+  assert.equal(lines.pop(), '', 'the last line is whole');
+  assert.equal(lines.length, statSync(out).size);
+  assert.equal(JSON.parse(lines.at(-1) as string).seq, lines.length);
+});
+
+test('SIGHUP, that of a terminal that is closed, is a stop like any other', async (t) => {
+  const [stdout] = socketPair(t);
+  const service = await startService(t, { stdout });
+  const closed = once(service.child, 'close');
+  service.child.kill('SIGHUP');
+  assert.deepEqual(await closed, [0, null]);
+  assert.match(service.log.join('\n'), /"msg":"stopping"/);
+  assert.ok(!isNonBlocking(stdout), 'stdout is put back');
+});
+
+test('SIGPIPE is nothing: EPIPE says it', async (t) => {
+  const service = await startService(t);
+  for (let i = 0; i < 3; i++) service.child.kill('SIGPIPE');
+  const { error } = await service.write({ level: 'raw', target: 'broken-pipe', msg: 'x' });
+  assert.equal(error?.code, 'EPIPE');
+  assert.equal(await service.stop(), 0);
+});

@@ -1,0 +1,188 @@
+// Stopping in the middle of things: what was begun is answered, and answers, bytes and records agree.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { closeSync, readFileSync, statSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import path from 'node:path';
+import { text as consume } from 'node:stream/consumers';
+import { type TestContext, test } from 'node:test';
+import type { BurstResult, WriteResult, WritesResult } from '../../src/protocol/calls.js';
+import type { Problem } from '../../src/protocol/problem.js';
+import type { CallRecord } from '../../src/protocol/records.js';
+import { callsMade, openFifo, post, read, type Service, startService, tempFolder } from '../support/service.js';
+import { fresh, subscribe } from '../support/watcher.js';
+
+const CAPACITY = 65_536;
+
+/** Stops it, and holds it to its 5 s, and what a busy machine adds. */
+async function stopInTime({ stop }: Service): Promise<void> {
+  const before = performance.now();
+  assert.equal(await stop(), 0);
+  assert.ok(performance.now() - before < 8000, `${performance.now() - before} ms`);
+}
+
+const recordsIn = (file: string): CallRecord[] =>
+  readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+/** A service with a full pipe as its target `pipe`, its records in `file`. */
+async function fullPipe(t: TestContext): Promise<{ service: Service; reader: Socket; file: string }> {
+  const fifo = openFifo(t);
+  const file = path.join(tempFolder(t), 'records');
+  const service = await startService(t, { args: ['--target', `pipe=${fifo.path}`, '--record', file] });
+  closeSync(fifo.writer);
+  const { written } = await service.write({ level: 'raw', target: 'pipe', msg: 'x'.repeat(1 << 20) });
+  assert.equal(written, CAPACITY);
+  return { service, reader: fifo.reader, file };
+}
+
+test('writes that wait, and those queued behind them', async (t) => {
+  const { service, reader, file } = await fullPipe(t);
+  const write = { level: 'raw', target: 'pipe', msg: 'y', timeoutMs: 60_000 };
+  const first = service.write(write);
+  await callsMade(service, 2);
+  const queued = Array.from({ length: 20 }, () => post(`${service.url}/write`, write));
+  // In the same queue, but its first write is made at once.
+  const mixed = post(`${service.url}/writes`, {
+    writes: [{ level: 'os', target: 'full', msg: 'z' }, write, ...Array.from({ length: 500 }, () => write)],
+  });
+  await callsMade(service, 3);
+  await stopInTime(service);
+
+  const { written, calls, error } = await first;
+  assert.deepEqual({ written, calls, code: error?.code }, { written: 0, calls: 1, code: 'EAGAIN' });
+  for (const answer of await Promise.all(queued)) {
+    assert.equal(answer.status, 503);
+    assert.match(((await answer.json()) as Problem).detail, /the service is stopping: no call was made/);
+  }
+  const { results } = (await (await mixed).json()) as WritesResult;
+  const [made, ...rest] = results;
+  assert.equal((made as WriteResult).error?.code, 'ENOSPC');
+  assert.equal(rest.length, 501);
+  for (const { status, detail } of rest as Problem[])
+    assert.deepEqual({ status, detail }, { status: 503, detail: 'the service is stopping: no call was made' });
+
+  assert.deepEqual(
+    recordsIn(file).map(({ requestId, target, error }) => [requestId, target, error?.code]),
+    [
+      [recordsIn(file)[0]?.requestId, 'pipe', undefined],
+      [(await first).requestId, 'pipe', 'EAGAIN'],
+      [(made as WriteResult).requestId, 'full', 'ENOSPC'],
+    ],
+  );
+  await read(reader, CAPACITY);
+  reader.resume();
+  await once(reader, 'end');
+  assert.equal(reader.bytesRead, CAPACITY, 'not a byte of those that made no call');
+});
+
+for (const ratePerSecond of [undefined, 20_000]) {
+  test(`a burst, ${ratePerSecond ?? 'not limited'}: the answer is what was made until then, and subscribers are told`, async (t) => {
+    const out = path.join(tempFolder(t), 'out');
+    const file = path.join(tempFolder(t), 'records');
+    const service = await startService(t, { args: ['--target', `out=${out}`, '--record', file] });
+    const body = { level: 'raw', target: 'out', msg: 'x', count: ratePerSecond ? 1e6 : 1e7, ratePerSecond };
+    const account = fresh(1);
+    const subscriber = subscribe(service.url, account);
+    t.after(() => subscriber.terminate());
+    await once(subscriber, 'message');
+    const burst = post(`${service.url}/bursts`, body);
+    const goodbye = once(subscriber, 'close');
+    await callsMade(service, 1000);
+    await stopInTime(service);
+    const answer = await burst;
+    const { count, written, errors, firstSeq, lastSeq } = (await answer.json()) as BurstResult;
+    assert.equal(answer.status, 200);
+    assert.ok(count >= 1000 && count < body.count);
+    assert.deepEqual(
+      { written, errors, firstSeq, lastSeq },
+      { written: count, errors: {}, firstSeq: 1, lastSeq: count },
+    );
+    assert.equal(statSync(out).size, count, 'the file has a byte for each');
+    assert.equal((await goodbye)[0], 1001);
+    assert.equal(account.delivered + account.lost, count, 'who is said goodbye to was told of each');
+    // Of bytes, since a string may be too short for them.
+    const records = readFileSync(file);
+    let lines = 0;
+    for (let at = records.indexOf('\n'); at >= 0; at = records.indexOf('\n', at + 1)) lines += 1;
+    assert.equal(lines, count, 'and the records a line');
+    assert.equal(JSON.parse(String(records.subarray(records.lastIndexOf('\n', -2)))).seq, lastSeq);
+  });
+}
+
+test('a burst whose body comes while it stops: subscribers are told of each of its calls', async (t) => {
+  const service = await startService(t);
+  const account = fresh(1);
+  const subscriber = subscribe(service.url, account);
+  t.after(() => subscriber.terminate());
+  await once(subscriber, 'message');
+  const waiting = service.write({ level: 'raw', target: 'stuck-pipe', msg: 'x', timeoutMs: 1500 });
+  await callsMade(service, 1);
+  const body = JSON.stringify({ level: 'raw', target: 'full', msg: 'x', count: 20_000, ratePerSecond: 10_000 });
+  const headers = { 'content-type': 'application/json', 'content-length': body.length };
+  const asked = request(`${service.url}/bursts`, { method: 'POST', headers });
+  // Its headers are read when the service has asked for the body.
+  asked.setHeader('expect', '100-continue').flushHeaders();
+  await once(asked, 'continue');
+  const goodbye = once(subscriber, 'close');
+  const exited = once(service.child, 'exit');
+  service.child.kill('SIGTERM');
+  await service.logged('"msg":"stopping"');
+  asked.end(body);
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  const { lastSeq } = JSON.parse(await consume(answer)) as BurstResult;
+  await waiting;
+  assert.equal((await goodbye)[0], 1001);
+  assert.ok(lastSeq > 1);
+  assert.equal(account.next - 1, lastSeq);
+  assert.deepEqual(await exited, [0, null]);
+});
+
+/** Bytes that the service's kernel keeps for each of its clients: https://docs.kernel.org/networking/proc_net_tcp.html */
+function unsent(port: number): number[] {
+  const at = port.toString(16).toUpperCase().padStart(4, '0');
+  const lines = [...readFileSync('/proc/net/tcp', 'latin1').matchAll(/^ *\d+: \w+:(\w+) \w+:\w+ 01 (\w+):/gm)];
+  return lines.filter(([, local]) => local === at).map(([, , queue]) => Number.parseInt(queue as string, 16));
+}
+
+test('fifty watchers that never read, and idle connections, during a burst', async (t) => {
+  const service = await startService(t);
+  const { hostname, port, host } = new URL(service.url);
+  const open = async (request: string): Promise<Socket> => {
+    const socket = connect(Number(port), hostname).on('error', () => {});
+    t.after(() => socket.destroy());
+    socket.pause();
+    await once(socket, 'connect');
+    socket.write(`${request}\r\nHost: ${host}\r\n`);
+    return socket;
+  };
+  for (let i = 0; i < 50; i++) {
+    const socket = await open('GET /events HTTP/1.1');
+    socket.write(
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n',
+    );
+  }
+  for (let i = 0; i < 20; i++) {
+    const socket = await open('GET /health HTTP/1.1');
+    socket.write('\r\n');
+    // Answered, kept alive, and idle from then on.
+    while (!String((await once(socket.resume(), 'data'))[0]).includes('"status":"ok"'));
+  }
+  const burst = post(`${service.url}/bursts`, { level: 'raw', target: 'full', msg: 'x'.repeat(64), count: 1e7 });
+  while (unsent(Number(port)).filter((bytes) => bytes > 100_000).length < 50) await fetch(`${service.url}/health`);
+  await stopInTime(service);
+  const { count, firstSeq, lastSeq, errors } = (await (await burst).json()) as BurstResult;
+  assert.deepEqual({ firstSeq, lastSeq, errors }, { firstSeq: 1, lastSeq: count, errors: { ENOSPC: count } });
+});
+
+test('records that nobody takes', async (t) => {
+  const fifo = openFifo(t);
+  const service = await startService(t, { args: ['--record', fifo.path] });
+  closeSync(fifo.writer);
+  await post(`${service.url}/bursts`, { level: 'raw', target: 'full', msg: 'x', count: 10_000 });
+  await service.logged('the record file takes nothing');
+  await stopInTime(service);
+});

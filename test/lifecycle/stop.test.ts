@@ -1,0 +1,80 @@
+// Stopping: nothing that a client does, or leaves undone, keeps the service from ending in time.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync } from 'node:fs';
+import { connect } from 'node:net';
+import { createInterface } from 'node:readline';
+import { test } from 'node:test';
+import { isNonBlocking } from '../support/descriptors.js';
+import { MAIN, openFifo, startService } from '../support/service.js';
+
+const UNFINISHED: Record<string, string> = {
+  'that never sent a byte': '',
+  'that sent half of its headers': 'POST /write HTTP/1.1\r\nHost: localhost\r\n',
+  'whose body does not come':
+    'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+};
+
+for (const [name, sent] of Object.entries(UNFINISHED)) {
+  test(`a connection ${name} does not hold it up`, async (t) => {
+    const service = await startService(t);
+    const { hostname, port } = new URL(service.url);
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    if (sent) await new Promise((resolve) => socket.write(sent, resolve));
+    const before = performance.now();
+    assert.equal(await service.stop(), 0);
+    assert.ok(performance.now() - before < 3500, `${performance.now() - before} ms`);
+    socket.destroy();
+  });
+}
+
+test('twelve targets with waiting writes do not hold it up longer than one', async (t) => {
+  const fifos = Array.from({ length: 12 }, () => openFifo(t));
+  const service = await startService(t, {
+    args: fifos.flatMap(({ path }, index) => ['--target', `p${index}=${path}`]),
+  });
+  for (const { writer } of fifos) closeSync(writer);
+  const all = (body: object) =>
+    Promise.all(fifos.map((_, index) => service.write({ level: 'raw', target: `p${index}`, ...body })));
+  await all({ msg: 'x'.repeat(65_536) });
+  const before = performance.now();
+  for (const { error } of await all({ msg: 'y', timeoutMs: 400 })) assert.equal(error?.code, 'EAGAIN');
+  assert.ok(performance.now() - before < 4000, `timeoutMs 400 took ${performance.now() - before} ms`);
+  const waiting = all({ msg: 'y', timeoutMs: 60_000 });
+  while ((await service.records()).length < 36);
+  const stopped = performance.now();
+  const [exit, results] = await Promise.all([service.stop(), waiting]);
+  assert.equal(exit, 0);
+  for (const { error } of results) assert.equal(error?.code, 'EAGAIN');
+  assert.ok(performance.now() - stopped < 8000, `${performance.now() - stopped} ms`);
+});
+
+test('a signal while it starts is a stop like any other', async (t) => {
+  const { writer } = openFifo(t);
+  const child = spawn(process.execPath, [MAIN, '--port', '0'], { stdio: ['ignore', writer, writer] });
+  const exited = once(child, 'exit');
+  t.after(() => child.kill('SIGKILL'));
+  while (!isNonBlocking(2, child.pid)) await new Promise((resolve) => setImmediate(resolve));
+  // Its handlers are there, its modules are still being loaded.
+  child.kill('SIGTERM');
+  assert.deepEqual(await exited, [0, null]);
+  closeSync(writer);
+});
+
+test('stdout and stderr on one pipe: non-blocking for the service alone', async (t) => {
+  const { reader, writer } = openFifo(t);
+  const child = spawn(process.execPath, [MAIN, '--port', '0'], { stdio: ['ignore', writer, writer] });
+  const exited = once(child, 'exit');
+  t.after(() => child.kill('SIGKILL'));
+  const { value: line } = await createInterface(reader)[Symbol.asyncIterator]().next();
+  assert.match(line, /listening/);
+  // While it runs: when it ends, Node puts back the flags that it set itself.
+  for (const fd of [1, 2]) assert.ok(isNonBlocking(fd, child.pid));
+  assert.ok(!isNonBlocking(writer), 'nobody else is disturbed');
+  child.kill('SIGTERM');
+  assert.deepEqual(await exited, [0, null]);
+  closeSync(writer);
+});

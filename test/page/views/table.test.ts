@@ -1,0 +1,249 @@
+// The page's table of calls: live, paused, filtered, a hundred thousand rows; and nothing is missing.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openPage } from '../../support/browser.js';
+import { burst, clean, isLive, live, NULL, rowOf, write } from '../../support/live-page.js';
+import { startService } from '../../support/service.js';
+
+test('pause, 1,000 calls, resume: nothing is missing', async (t) => {
+  const opened = await live(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  await burst(service, 10);
+  await page.locator('#counts:text-is("10 rows of 10 records")').waitFor();
+  await page.click('#pause');
+  await page.locator('#state[data-state=paused]').waitFor();
+  await burst(service, 1000);
+  assert.equal(await page.innerText('#counts'), '10 rows of 10 records');
+  await page.click('#pause');
+  await page.locator('#counts:text-is("1,010 rows of 1,010 records")').waitFor();
+  await rowOf(page, 1010);
+  clean(opened);
+});
+
+test('what the ring lost meanwhile is a row with its exact numbers', async (t) => {
+  const opened = await live(t, [...NULL, '--history', '50']);
+  if (!opened) return;
+  const { page, service } = opened;
+  await page.click('#pause');
+  await page.locator('#state[data-state=paused]').waitFor();
+  await burst(service, 500);
+  await page.click('#pause');
+  await page.locator('#counts:text-is("51 rows of 50 records, 450 lost")').waitFor();
+  await page.focus('#grid');
+  await page.keyboard.press('End');
+  await page.locator('#rows .note:text-is("450 records are lost: 1 to 450")').waitFor();
+});
+
+test('the service is killed and started anew: the page recovers by itself', async (t) => {
+  const opened = await live(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  await write(page, { level: 'raw', target: 'null', msg: 'before' });
+  await rowOf(page, 1);
+  service.child.kill('SIGKILL');
+  await page.locator('#state[data-state=lost]').waitFor();
+  const second = await startService(t, {
+    args: [...NULL, '--target', 'other=/dev/null', '--port', new URL(service.url).port],
+  });
+  await page.locator('#rows .note:has-text("The service was started anew")').waitFor();
+  await isLive(page);
+  await second.write({ level: 'raw', target: 'other', msg: 'after' });
+  await page.locator('#rows .message:text-is("after")').waitFor();
+  await page.locator('#rows .message:text-is("before")').waitFor();
+  await page.locator('#write-target option[value=other]').waitFor({ state: 'attached' });
+  assert.match(await page.innerText('#service'), new RegExp(`process ${second.child.pid},`));
+});
+
+test('a message is data: HTML, escapes and direction marks do nothing', async (t) => {
+  const opened = await live(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  page.on('dialog', () => assert.fail('a dialog'));
+  const nasty = [
+    '<img src=x onerror="alert(1);hacked=1">',
+    '\u001b[2J\u001b]0;title\u0007',
+    '\u202egnp.exe',
+    '</script><script>hacked=1</script>',
+  ];
+  const shown = [nasty[0], '␛[2J␛]0;title␇', '‹U+202E›gnp.exe', nasty[3]];
+  for (const [index, msg] of nasty.entries()) {
+    await service.write({ level: 'raw', target: 'null', msg });
+    assert.equal((await rowOf(page, index + 1)).message, shown[index]);
+    await page.locator('#rows [role=row]', { hasText: shown[index] as string }).click();
+    await page
+      .locator('#record dd', { hasText: new RegExp(`^${index + 1}$`) })
+      .first()
+      .waitFor();
+    await page.keyboard.press('Home');
+  }
+  await write(page, { level: 'raw', target: 'null', msg: nasty[0] as string });
+  assert.equal(await page.evaluate('typeof hacked'), 'undefined');
+  assert.equal(await page.locator('#page img, #page script').count(), 0);
+  clean(opened);
+});
+
+test('a row opens to the whole record, its bytes as hex and text', async (t) => {
+  const opened = await live(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  const { requestId } = await service.write({
+    level: 'std',
+    target: 'full',
+    encoding: 'base64',
+    msg: Buffer.from('é\u001b[31m 0123456789 \xff', 'latin1').toString('base64'),
+  });
+  await page.click('#rows .message');
+  const text = await page.innerText('#record');
+  for (const part of [requestId, 'ENOSPC (28): No space left on device', /\d+ ns\)/, 'std'])
+    assert.match(text, part instanceof RegExp ? part : new RegExp(part.replace(/[()]/g, '\\$&')));
+  const cells = await page.locator('#record .hex td').allInnerTexts();
+  assert.deepEqual(cells, ['?? 1b 5b 33 31 6d 20 30 31 32 33 34 35 36 37 38', '�␛[31m 012345678', '39 20 ??', '9 �']);
+  await page.click('#record-close');
+  assert.equal(await page.isVisible('#record'), false);
+});
+
+test('a click on a row of a busy table opens what was pressed', async (t) => {
+  const opened = await live(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  let over = false;
+  const running = burst(service, 4000, { ratePerSecond: 500 }).finally(() => {
+    over = true;
+  });
+  await page.locator('#rows [role=row]').nth(5).waitFor();
+  for (let clicks = 0; clicks < 8 && !over; clicks++) {
+    const box = await page.locator('#grid').boundingBox();
+    assert.ok(box);
+    await page.mouse.move(box.x + 200, box.y + 100);
+    await page.mouse.down();
+    const pressed = await page.evaluate(
+      `document.elementFromPoint(${box.x + 200}, ${box.y + 100}).closest('[role=row]').querySelector('.seq').textContent`,
+    );
+    // Some frames pass, as under a person's finger, and the stream goes on.
+    for (let frames = 0; frames < 10; frames++) await page.evaluate('new Promise(requestAnimationFrame)');
+    await page.mouse.up();
+    await page.locator('#record dd').nth(1).waitFor();
+    assert.equal(await page.locator('#record dd').nth(1).innerText(), pressed);
+    await page.click('#record-close');
+    await page.click('#newer');
+    await page.locator('#newer').waitFor({ state: 'hidden' });
+  }
+  await running;
+});
+
+test('filters: by level, by target, errors only', async (t) => {
+  const opened = await live(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  for (const level of ['raw', 'os', 'std']) {
+    await burst(service, 10, { level });
+    await burst(service, 5, { level, target: 'full' });
+  }
+  const counts = (rows: number) => page.locator(`#counts:text-is("${rows} rows of 45 records")`).waitFor();
+  await counts(45);
+  await page.selectOption('#filter-level', 'os');
+  await counts(15);
+  await page.check('#filter [name=errors]');
+  await counts(5);
+  assert.deepEqual(await page.locator('#rows .result').allInnerTexts(), Array(5).fill('ENOSPC'));
+  await page.selectOption('#filter-level', '');
+  await counts(15);
+  await page.selectOption('#filter-target', 'null');
+  await counts(0);
+  await page.uncheck('#filter [name=errors]');
+  await counts(30);
+});
+
+test('pause and resume while it connects: one connection, each record once', async (t) => {
+  const service = await startService(t, { args: NULL });
+  await burst(service, 5);
+  const opened = await openPage(t, 'about:blank');
+  if (!opened) return;
+  const { page } = opened;
+  // Answers that are slow, as over a bad line: only when it is asked for the oldest record.
+  const held: (() => void)[] = [];
+  await page.route('**/events?limit=1', async (route) => {
+    await new Promise<void>((resolve) => held.push(resolve));
+    await route.continue();
+  });
+  await page.goto(service.url);
+  const asked = async (count: number) => {
+    while (held.length < count) await page.evaluate('new Promise(requestAnimationFrame)');
+  };
+  await asked(1);
+  await page.click('#pause:has-text("Pause")');
+  await page.locator('#state[data-state=paused]').waitFor();
+  held[0]?.();
+  await page.click('#pause:has-text("Resume")');
+  await asked(2);
+  held[1]?.();
+  await isLive(page);
+  await page.locator('#counts:text-is("5 rows of 5 records")').waitFor();
+  await burst(service, 5);
+  await page.locator('#counts:text-is("10 rows of 10 records")').waitFor();
+  assert.deepEqual(
+    await page.locator('#rows .seq').allInnerTexts(),
+    Array.from({ length: 10 }, (_, index) => `${10 - index}`),
+  );
+});
+
+test('the filter that is shown is the one in force, also when the service has other targets than before', async (t) => {
+  const opened = await live(t, [...NULL, '--target', 'other=/dev/null']);
+  if (!opened) return;
+  const { page, service } = opened;
+  await burst(service, 3);
+  await page.selectOption('#filter-target', 'other');
+  await page.locator('#counts:text-is("0 rows of 3 records")').waitFor();
+  await page.locator('#rows [role=row]').waitFor({ state: 'detached' });
+  await service.stop();
+  await page.locator('#state[data-state=lost]').waitFor();
+  await startService(t, { args: [...NULL, '--port', new URL(service.url).port] });
+  await page.locator('#rows .note').waitFor();
+  await page.locator('#counts:text-is("4 rows of 3 records")').waitFor();
+  assert.equal(await page.inputValue('#filter-target'), '');
+});
+
+test('100,000 rows: few of them are in the document, each can be reached, and a scrolled table stands still', async (t) => {
+  const opened = await live(t, [...NULL, '--history', '200000']);
+  if (!opened) return;
+  const { page, service } = opened;
+  await burst(service, 100_000);
+  await page.locator('#counts:text-is("100,000 rows of 100,000 records")').waitFor({ timeout: 30_000 });
+  assert.ok((await page.locator('#rows > *').count()) < 60);
+  await page.focus('#grid');
+  await page.keyboard.press('End');
+  await rowOf(page, 1);
+  await page.evaluate('document.getElementById("grid").scrollTop = 50000 * 28');
+  await rowOf(page, 50_000);
+  await burst(service, 500);
+  await page.locator('#newer:has-text("500 newer rows")').waitFor();
+  await rowOf(page, 50_000);
+  await page.click('#newer');
+  await rowOf(page, 100_500);
+});
+
+test('a burst of 100,000 keeps no click waiting', async (t) => {
+  // A ring that holds them all: here it is about clicks, not about who is overtaken.
+  const opened = await live(t, [...NULL, '--history', '200000']);
+  if (!opened) return;
+  const { page, service } = opened;
+  // From when the browser got the click until the page has handled it and drawn.
+  await page.evaluate(`
+    globalThis.waits = [];
+    addEventListener('click', (event) => requestAnimationFrame(() => waits.push(performance.now() - event.timeStamp)), true);
+  `);
+  let over = false;
+  const running = burst(service, 100_000).finally(() => {
+    over = true;
+  });
+  while (!over) for (const tab of ['#compare', '#calls']) await page.click(tab);
+  await running;
+  await page.locator('#counts:has-text("of 100,000 records")').waitFor({ timeout: 30_000 });
+  for (let more = 0; more < 5; more++) for (const tab of ['#anatomy', '#calls']) await page.click(tab);
+  const waits = ((await page.evaluate('waits')) as number[]).sort((a, b) => b - a);
+  t.diagnostic(`${waits.length} clicks, the slowest took ${waits[0]?.toFixed(0)} ms`);
+  assert.ok(waits.length > 10);
+  // The browser, the service and what clicks share the machine: one click may meet a moment in which it stands still.
+  assert.ok((waits[0] as number) < 1000 && (waits[1] as number) < 200, `${waits}`);
+});

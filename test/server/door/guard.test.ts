@@ -1,0 +1,94 @@
+// Who may come in: Host, Origin and token, in front of every route.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { testApp } from '../../support/app.js';
+
+const HOSTS: [host: string, status: number][] = [
+  ['127.0.0.1:8080', 200],
+  ['[::1]:8080', 200],
+  ['192.0.2.7', 200],
+  ['localhost', 200],
+  ['LocalHost:1', 200],
+  ['syswire.example:80', 200],
+  ['evil.example', 403],
+  ['localhost.evil.example', 403],
+  ['127.0.0.1.evil.example', 403],
+  ['evil.example:8080', 403],
+  ['localhost@evil.example', 400],
+  ['a b', 400],
+];
+
+for (const [host, status] of HOSTS) {
+  test(`Host '${host}' is ${status}`, async (t) => {
+    const { app } = testApp(t, { allowHost: ['syswire.example'] });
+    assert.equal((await app.inject({ url: '/health', headers: { host } })).statusCode, status);
+  });
+}
+
+const ORIGINS: [origin: string, status: number][] = [
+  ['http://localhost:8080', 200],
+  ['http://localhost:8081', 403],
+  ['http://localhost', 403],
+  ['http://127.0.0.1:8080', 403],
+  ['https://evil.example', 403],
+  ['null', 403],
+  ['', 403],
+];
+
+for (const [origin, status] of ORIGINS) {
+  test(`Origin '${origin}' at localhost:8080 is ${status}, and writes nothing unless it is 200`, async (t) => {
+    const { post, written } = testApp(t);
+    const answer = await post({ level: 'raw', msg: 'x', target: 'out' }, { host: 'localhost:8080', origin });
+    assert.equal(answer.statusCode, status);
+    assert.equal(written().length, status === 200 ? 1 : 0);
+  });
+}
+
+test('no answer may be framed', async (t) => {
+  const { app } = testApp(t);
+  for (const url of ['/', '/docs/', '/health', '/nowhere'])
+    assert.equal((await app.inject(url)).headers['x-frame-options'], 'DENY', url);
+});
+
+test("a scheme's own port may be left out on either side", async (t) => {
+  const { app } = testApp(t);
+  for (const [host, origin] of [
+    ['localhost:80', 'http://localhost'],
+    ['localhost', 'http://localhost:80'],
+    ['localhost', 'https://localhost'],
+  ])
+    assert.equal(
+      (await app.inject({ url: '/health', headers: { host, origin } })).statusCode,
+      200,
+      `${host} ${origin}`,
+    );
+});
+
+const TOKEN = '0123456789abcdef';
+const TOKENS: [name: string, authorization: string | undefined, status: number][] = [
+  ['the right one', `Bearer ${TOKEN}`, 200],
+  ['the right one, scheme in lower case', `bearer ${TOKEN}`, 200],
+  ['none', undefined, 401],
+  ['a wrong one', 'Bearer 0123456789abcdeg', 401],
+  ['a truncated one', 'Bearer 0123456789abcde', 401],
+  ['a longer one', `Bearer ${TOKEN}0`, 401],
+  ['an empty one', 'Bearer ', 401],
+  ['another scheme', `Basic ${TOKEN}`, 401],
+];
+
+for (const [name, authorization, status] of TOKENS) {
+  test(`token: ${name} is ${status}`, async (t) => {
+    const { post, written } = testApp(t, { token: TOKEN });
+    const answer = await post({ level: 'raw', msg: 'x', target: 'out' }, { ...(authorization && { authorization }) });
+    assert.equal(answer.statusCode, status);
+    assert.equal(answer.headers['www-authenticate'], status === 401 ? 'Bearer' : undefined);
+    assert.equal(written().length, status === 200 ? 1 : 0);
+  });
+}
+
+test('a token in the URL is no token, /health needs none, and everything else does', async (t) => {
+  const { app } = testApp(t, { token: TOKEN });
+  for (const url of [`/levels?token=${TOKEN}`, '/levels', '/targets', '/events', '/openapi.yaml', '/docs', '/nowhere'])
+    assert.equal((await app.inject(url)).statusCode, 401, url);
+  assert.equal((await app.inject('/health')).statusCode, 200);
+});

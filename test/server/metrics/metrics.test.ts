@@ -1,0 +1,180 @@
+// GET /metrics: what was done is what it says, and there is no end of things that it says nothing about.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { closeSync } from 'node:fs';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { BUCKET_ENDS, createCounts } from '../../../src/server/metrics/counters.js';
+import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { openFifo, read } from '../../support/service.js';
+import { watch } from '../../support/watcher.js';
+
+/** Every sample, `name{label="value"}` → number. */
+async function metricsOf({ app }: TestApp): Promise<Map<string, number>> {
+  const { statusCode, headers, body } = await app.inject('/metrics');
+  assert.deepEqual([statusCode, headers['content-type']], [200, 'text/plain; version=0.0.4; charset=utf-8']);
+  const samples = body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+  return new Map(
+    samples.map((line) => {
+      const [, name = '', value] = /^(\w+(?:\{(?:[a-z_]+="[^"]*",?)*\})?) (\S+)$/.exec(line) ?? [];
+      assert.ok(name, line);
+      assert.ok(Number.isFinite(Number(value)), line);
+      return [name, Number(value)];
+    }),
+  );
+}
+
+test('calls, bytes and durations by what was called and what came of it', async (t) => {
+  const test = testApp(t);
+  for (const level of ['raw', 'raw', 'std']) await test.post({ level, target: 'out', msg: 'four' });
+  for (const target of ['full', 'full', 'sealed']) await test.post({ level: 'os', target, msg: 'x' });
+  await test.post({ level: 'raw', target: 'out', msg: 'z', count: 1000 }, {}, '/bursts');
+  const metrics = await metricsOf(test);
+  const calls = [...metrics].filter(([name, value]) => name.startsWith('syswire_calls_total') && value > 0);
+  assert.deepEqual(Object.fromEntries(calls), {
+    'syswire_calls_total{level="raw",target="out",code="OK"}': 1002,
+    'syswire_calls_total{level="std",target="out",code="OK"}': 1,
+    'syswire_calls_total{level="os",target="full",code="ENOSPC"}': 2,
+    'syswire_calls_total{level="os",target="sealed",code="EPERM"}': 1,
+  });
+  assert.equal(metrics.get('syswire_written_bytes_total{level="raw",target="out"}'), 1008);
+  assert.equal(metrics.get('syswire_written_bytes_total{level="os",target="full"}'), 0);
+  const { events } = (await test.app.inject('/events?level=raw&limit=10000')).json<{
+    events: { durationNs: number }[];
+  }>();
+  const upTo = (end: number): number => events.filter(({ durationNs }) => durationNs <= end).length;
+  for (const end of BUCKET_ENDS)
+    assert.equal(
+      metrics.get(`syswire_call_duration_seconds_bucket{le="${end / 1e9}",level="raw"}`),
+      upTo(end),
+      `${end}`,
+    );
+  assert.equal(metrics.get('syswire_call_duration_seconds_bucket{le="+Inf",level="raw"}'), 1002);
+  assert.equal(metrics.get('syswire_call_duration_seconds_count{level="raw"}'), 1002);
+  const sum = events.reduce((all, { durationNs }) => all + durationNs, 0);
+  assert.ok(Math.abs((metrics.get('syswire_call_duration_seconds_sum{level="raw"}') ?? 0) - sum / 1e9) < 1e-9);
+  assert.equal(metrics.get('syswire_call_duration_seconds_count{level="uring"}'), undefined);
+});
+
+test('a duration is in the first bucket that is as long', () => {
+  for (const [ns, bucket] of [
+    [0, 0],
+    [1, 0],
+    [128, 0],
+    [129, 1],
+    [256, 1],
+    [257, 2],
+    [2 ** 30, 23],
+    [2 ** 30 + 1, 24],
+    [2 ** 31 + 1, 24],
+    [2 ** 33, 24],
+  ] as const) {
+    const counts = createCounts(1, 1);
+    counts.call(0, 0, 1, ns);
+    assert.equal(counts.durations()[0]?.durations.buckets.indexOf(1), bucket, `${ns} ns`);
+  }
+});
+
+test('answers by route and status, whatever was asked for', async (t) => {
+  const test = testApp(t);
+  const url = await listen(test.app);
+  for (let i = 0; i < 3; i++) await test.app.inject(`/nowhere/${i}`);
+  await test.app.inject({ method: 'PUT', url: '/write' });
+  await test.post('{');
+  await fetch(`${url}/%zz`);
+  const { socket } = watch(t, url);
+  await once(socket, 'message');
+  const garbage = connect(Number(new URL(url).port), '127.0.0.1');
+  garbage.end('garbage\r\n\r\n').resume();
+  await once(garbage, 'close');
+  const metrics = await metricsOf(test);
+  const counted = [...metrics].filter(([name]) => name.startsWith('syswire_http_requests_total'));
+  assert.deepEqual(Object.fromEntries(counted), {
+    'syswire_http_requests_total{method="GET",route="",status="404"}': 3,
+    'syswire_http_requests_total{method="PUT",route="",status="405"}': 1,
+    'syswire_http_requests_total{method="POST",route="/write",status="400"}': 1,
+    'syswire_http_requests_total{method="GET",route="/events",status="101"}': 1,
+    'syswire_http_requests_total{method="",route="",status="400"}': 1,
+    'syswire_http_requests_total{method="GET",route="",status="400"}': 1,
+  });
+});
+
+const HEAD = 'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+/** What is answered on the wire, while its route answers nobody. */
+const ODD: Record<string, { send: string; counted: Record<string, number> }> = {
+  'a broken chunk': {
+    send: `${HEAD}Transfer-Encoding: chunked\r\n\r\nZZ\r\n`,
+    counted: { 'syswire_http_requests_total{method="",route="",status="400"}': 1 },
+  },
+  'a body that ends early': {
+    send: `${HEAD}Content-Length: 100\r\n\r\n{`,
+    counted: { 'syswire_http_requests_total{method="",route="",status="400"}': 1 },
+  },
+};
+
+for (const [name, { send, counted }] of Object.entries(ODD))
+  test(`${name}: as many are counted as were answered`, async (t) => {
+    const test = testApp(t);
+    const { hostname, port } = new URL(await listen(test.app));
+    const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+    let answers = '';
+    socket.on('data', (chunk) => {
+      answers += chunk;
+    });
+    socket.end(send);
+    await once(socket, 'end');
+    assert.equal(answers.match(/^HTTP\/1\.1 /gm)?.length, 1);
+    while (Number((await metricsOf(test)).get('syswire_connections')) > 0) await turn();
+    const all = [...(await metricsOf(test))].filter(
+      ([name]) => name.startsWith('syswire_http_requests_total') && !name.includes('/metrics'),
+    );
+    assert.deepEqual(Object.fromEntries(all), counted);
+  });
+
+test('records delivered and lost, subscribers and connections', async (t) => {
+  const test = testApp(t, { history: 100 });
+  const url = await listen(test.app);
+  const watcher = watch(t, url, '?since=1');
+  await watcher.until(({ length }) => length === 1);
+  await test.post({ level: 'raw', target: 'out', msg: 'x', count: 50 }, {}, '/bursts');
+  await watcher.until(({ length }) => length === 51);
+  const live = await metricsOf(test);
+  assert.equal(live.get('syswire_subscribers'), 1);
+  assert.equal(live.get('syswire_connections'), 1);
+  assert.equal(live.get('syswire_records_delivered_total{reader="stream"}'), 50);
+  const closed = once(watcher.socket, 'close');
+  watcher.socket.close();
+  await closed;
+  await test.post({ level: 'raw', target: 'out', msg: 'x', count: 450 }, {}, '/bursts');
+  const late = watch(t, url, '?since=51');
+  await late.until(({ length }) => length === 102);
+  const after = await metricsOf(test);
+  assert.equal(after.get('syswire_records_delivered_total{reader="stream"}'), 150);
+  assert.equal(after.get('syswire_records_lost_total{reader="stream"}'), 350);
+  assert.equal(after.get('syswire_records_lost_total{reader="file"}'), 0);
+});
+
+test('writes that wait', async (t) => {
+  const fifo = openFifo(t);
+  const test = testApp(t, { targets: { pipe: fifo.path } });
+  closeSync(fifo.writer);
+  const send = async (msg: string) =>
+    (await test.post({ level: 'raw', target: 'pipe', msg, timeoutMs: 30_000 })).statusCode;
+  const waiting = [send('x'.repeat(100_000)), send('y')];
+  let metrics = await metricsOf(test);
+  for (; metrics.get('syswire_waiting_writes{target="pipe"}') !== 2; metrics = await metricsOf(test)) await turn();
+  assert.equal(metrics.get('syswire_waiting_writes{target="out"}'), 0);
+  await read(fifo.reader, 100_001);
+  assert.deepEqual(await Promise.all(waiting), [200, 200]);
+  assert.equal((await metricsOf(test)).get('syswire_waiting_writes{target="pipe"}'), 0);
+});
+
+test("the process's own figures", async (t) => {
+  const app = testApp(t);
+  let metrics = await metricsOf(app);
+  // It is measured from the first scrape on, every 10 ms.
+  for (; metrics.get('nodejs_eventloop_lag_p99_seconds') === 0; metrics = await metricsOf(app)) await turn();
+  for (const name of ['process_resident_memory_bytes', 'process_open_fds', 'nodejs_eventloop_lag_p99_seconds'])
+    assert.ok((metrics.get(name) ?? 0) > 0, name);
+  for (const [name, value] of metrics) if (name.startsWith('nodejs_eventloop_lag')) assert.ok(value < 1000, name);
+});

@@ -1,0 +1,125 @@
+// The ring: numbers that never repeat, JSON once a record, cursors that name what they missed.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import { CallRecord } from '../../../src/protocol/records.js';
+import { serializer } from '../../../src/server/answers/serialize.js';
+import { createCursor, createJournal, type Journal } from '../../../src/server/records/journal.js';
+
+const make = (capacity: number): Journal =>
+  createJournal({ capacity, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+const bytes = Buffer.from('x');
+const append = (journal: Journal, count = 1): void => {
+  for (let i = 0; i < count; i++) journal.append(0, 'r', 0, 0, bytes, 1, 1);
+};
+
+test('seq starts at 1 and grows by 1; the ring keeps the last', () => {
+  for (const capacity of [1, 2, 3, 100]) {
+    const journal = make(capacity);
+    assert.deepEqual([journal.oldest(), journal.next()], [1, 1]);
+    for (let seq = 1; seq <= 250; seq++) assert.equal(journal.append(0, 'r', 0, 0, bytes, 1, 1), seq);
+    assert.deepEqual([journal.oldest(), journal.next()], [251 - capacity, 251]);
+    for (let seq = journal.oldest(); seq < 251; seq++) assert.equal(JSON.parse(journal.line(seq)).seq, seq);
+  }
+});
+
+test('a record is what was appended, and its line is made once', () => {
+  const journal = make(4);
+  append(journal, 5);
+  const seq = journal.append(1767225600000.25, 'id', LEVEL_IDS.indexOf('std'), 0, Buffer.from('héllo'), -28, 1234);
+  const line = journal.line(seq);
+  assert.deepEqual(JSON.parse(line), {
+    type: 'call',
+    seq: 6,
+    time: 1767225600000.25,
+    requestId: 'id',
+    level: 'std',
+    target: 'out',
+    fd: 9,
+    requested: 6,
+    written: 0,
+    error: { code: 'ENOSPC', errno: 28, message: 'No space left on device' },
+    durationNs: 1234,
+    pid: process.pid,
+    preview: 'héllo',
+  });
+  assert.equal(journal.line(seq), line);
+});
+
+test('a line is what the serializer of its shape would make of it', () => {
+  const journal = createJournal({ capacity: 99, levels: LEVEL_IDS, targets: [{ name: 'a"b\\', fd: 3 }] });
+  const serialize = serializer(CallRecord);
+  const messages = [
+    '',
+    'x',
+    'a"b\\c\n\u0000\u007f\u0085',
+    'ü世🌍',
+    'x'.repeat(63),
+    'x'.repeat(64),
+    'x'.repeat(65),
+    '🌍'.repeat(17),
+  ];
+  for (const msg of messages)
+    for (const result of [0, 5, -11, -32])
+      journal.append(Date.now() + 0.123, 'a.b_c-1', result & 1, 0, Buffer.from(msg), result, 0);
+  for (let seq = 1; seq < journal.next(); seq++) {
+    const line = journal.line(seq);
+    assert.equal(
+      line,
+      serialize(CallRecord.parse({ ...JSON.parse(line), target: 'x' })).replace('"x"', () => JSON.stringify('a"b\\')),
+    );
+  }
+});
+
+test('a cursor reads on, in frames of about the size asked for, and names the gap', () => {
+  const journal = make(10);
+  const delivery = { delivered: 0, lost: 0 };
+  const cursor = createCursor(journal, 1, delivery);
+  append(journal, 5);
+  const first = cursor.read(1).split('\n');
+  assert.deepEqual(
+    first.map((line) => JSON.parse(line).seq),
+    [1],
+  );
+  append(journal, 20);
+  const lines = cursor
+    .read(1 << 20)
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(lines[0], { type: 'gap', from: 2, to: 15 });
+  assert.deepEqual(
+    lines.slice(1).map(({ seq }) => seq),
+    [16, 17, 18, 19, 20, 21, 22, 23, 24, 25],
+  );
+  assert.equal(cursor.read(1), '');
+  assert.deepEqual(delivery, { delivered: 11, lost: 14 });
+});
+
+test('a read looks at so many records at most, and says when there are more', () => {
+  const journal = make(100_000);
+  append(journal, 50_000);
+  journal.append(0, 'mine', 0, 0, bytes, 1, 1);
+  const delivery = { delivered: 0, lost: 0 };
+  const cursor = createCursor(journal, 1, delivery, { requestId: 'mine' });
+  let reads = 1;
+  for (; cursor.read(1 << 20) === ''; reads++) assert.ok(cursor.isBehind());
+  assert.ok(reads > 1, 'it took several');
+  assert.equal(cursor.isBehind(), false);
+  assert.deepEqual(delivery, { delivered: 1, lost: 0 });
+});
+
+test('watchers are woken once a turn of the event loop, and at once, as urgent, when half the ring is new', async () => {
+  const journal = make(10);
+  const woken: boolean[] = [];
+  const stop = journal.watch((urgent) => woken.push(urgent), 5);
+  append(journal, 4);
+  assert.deepEqual(woken, []);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(woken, [false]);
+  append(journal, 5);
+  assert.deepEqual(woken, [false, true]);
+  stop();
+  append(journal, 50);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(woken, [false, true]);
+});

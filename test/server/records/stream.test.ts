@@ -1,0 +1,344 @@
+// The stream and subscribers who behave badly: slow, dead, chatty, too many.
+import assert from 'node:assert/strict';
+import { EventEmitter, once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { WebSocket, WebSocketServer } from 'ws';
+import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import { createJournal, type Journal } from '../../../src/server/records/journal.js';
+import { createStream } from '../../../src/server/records/stream.js';
+import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { type Line, seqs, type Watcher, watch } from '../../support/watcher.js';
+
+const UPGRADE =
+  'GET /events HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
+
+/** A subscriber who speaks WebSocket by hand, past its hello. */
+async function byHand(t: TestContext, url: string): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  t.after(() => socket.destroy());
+  socket.on('error', () => {});
+  socket.write(UPGRADE);
+  for (let text = ''; !text.includes('"hello"'); ) text += String((await once(socket, 'data'))[0]);
+  return socket;
+}
+
+/** A client's frame, masked with zeros. https://www.rfc-editor.org/rfc/rfc6455#section-5.2 */
+const frame = (opcode: number, payload: Buffer): Buffer =>
+  Buffer.concat([
+    Buffer.from([0x80 | opcode, 0x80 | Math.min(payload.length, 126)]),
+    payload.length < 126 ? Buffer.alloc(0) : Buffer.from([payload.length >> 8, payload.length & 255]),
+    Buffer.alloc(4),
+    payload,
+  ]);
+const PING = 9;
+
+/** Its close, whatever error comes before. */
+const closed = (socket: WebSocket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));
+
+/** The service's own side of the only subscriber. */
+const ownSide = ({ app }: TestApp): WebSocket => [...app.websocketServer.clients][0] as WebSocket;
+
+async function post(app: TestApp, count: number): Promise<void> {
+  const { statusCode } = await app.post({ level: 'raw', msg: 'x', target: 'full', count }, {}, '/bursts');
+  assert.equal(statusCode, 200);
+}
+
+test('as many subscribers as there may be, then a 503 before the upgrade, then room again', async (t) => {
+  const app = testApp(t, { maxSubscribers: 2 });
+  const url = await listen(app.app);
+  const [one, two] = [watch(t, url), watch(t, url)];
+  for (const { until } of [one, two]) await until((lines) => lines.length === 1);
+  const { socket } = watch(t, url);
+  const [, refusal] = await once(socket, 'unexpected-response');
+  assert.deepEqual([refusal.statusCode, refusal.headers['retry-after']], [503, '1']);
+  refusal.resume();
+  assert.equal((await app.app.inject('/events')).statusCode, 200, 'without a stream it needs no room');
+  const left = closed(ownSide(app));
+  one.socket.close();
+  await left;
+  await watch(t, url).until((lines) => lines.length === 1);
+});
+
+test('200 subscribers at once, and each is told everything', async (t) => {
+  const app = testApp(t);
+  const url = await listen(app.app);
+  const all = Array.from({ length: 200 }, () => watch(t, url));
+  for (const { until } of all) await until((lines) => lines.length === 1);
+  await post(app, 2000);
+  for (const { until, lines } of all) {
+    await until(() => seqs(lines).length === 2000);
+    assert.deepEqual(
+      seqs(lines),
+      Array.from({ length: 2000 }, (_, i) => i + 1),
+    );
+  }
+});
+
+test('a ring of a few records: a subscriber who keeps up still misses nothing of a burst', async (t) => {
+  const app = testApp(t, { history: 64 });
+  const watcher = watch(t, await listen(app.app));
+  await watcher.until((lines) => lines.length === 1);
+  await post(app, 500);
+  await watcher.until((lines) => seqs(lines).length === 500);
+  assert.equal(watcher.lines.length, 501, 'no gap');
+});
+
+test('a filter that lets nothing pass of a long history still finds what comes', async (t) => {
+  const app = testApp(t);
+  await post(app, 60_000);
+  const watcher = watch(t, await listen(app.app), '?since=1&target=out');
+  await watcher.until((lines) => lines.length === 1);
+  await app.post({ level: 'raw', msg: 'x', target: 'out' });
+  assert.deepEqual(seqs(await watcher.until((lines) => lines.length === 2)), [60_001]);
+});
+
+test('a subscriber who stops reading is sent no more than its share, and later what is left of it', async (t) => {
+  const app = testApp(t, { history: 1000 });
+  const { socket, lines, until }: Watcher = watch(t, await listen(app.app));
+  await until(() => lines.length === 1);
+  socket.pause();
+  const own = ownSide(app);
+  for (let most = 0; most < 50; most++) {
+    await post(app, 1000);
+    assert.ok(own.bufferedAmount < 1 << 18, `${own.bufferedAmount} bytes wait`);
+  }
+  socket.resume();
+  const told = (): number =>
+    lines.reduce(
+      (sum, { type, from = 0, to = 0 }) => sum + (type === 'call' ? 1 : type === 'gap' ? to - from + 1 : 0),
+      0,
+    );
+  await until(() => told() === 50_000);
+  assert.equal(lines.at(-1)?.seq, 50_000);
+});
+
+test('pings are answered, of every size there is', async (t) => {
+  const app = testApp(t);
+  const { socket, until } = watch(t, await listen(app.app));
+  await until((lines) => lines.length === 1);
+  for (const size of [0, 1, 124, 125]) {
+    const data = Buffer.alloc(size, 'p');
+    socket.ping(data);
+    assert.deepEqual((await once(socket, 'pong'))[0], data);
+  }
+});
+
+test('a ping too large is no WebSocket: its sender is dropped, and others go on', async (t) => {
+  const app = testApp(t);
+  const url = await listen(app.app);
+  const other = watch(t, url);
+  await other.until((lines) => lines.length === 1);
+  const socket = await byHand(t, url);
+  socket.write(frame(PING, Buffer.alloc(126)));
+  socket.resume();
+  await once(socket, 'end');
+  socket.destroy();
+  await post(app, 1);
+  await other.until((lines) => lines.length === 2);
+});
+
+test('who pings without reading the answers costs no memory', async (t) => {
+  const app = testApp(t);
+  const socket = await byHand(t, await listen(app.app));
+  socket.pause();
+  const own = ownSide(app);
+  const pings = Buffer.concat(Array(10_000).fill(frame(PING, Buffer.alloc(125))));
+  let seen = 0;
+  own.on('ping', () => {
+    seen += 1;
+  });
+  let most = 0;
+  for (let sent = 0; sent < 12; sent++) {
+    socket.write(pings);
+    while (seen < (sent + 1) * 10_000) await turn();
+    most = Math.max(most, own.bufferedAmount);
+  }
+  assert.ok(most > 0, 'the answers do pile up');
+  assert.ok(most < 1 << 18, `${most} bytes wait`);
+});
+
+test('answers to pings that fill the buffer keep no record back once they are read', async (t) => {
+  const app = testApp(t);
+  const socket = await byHand(t, await listen(app.app));
+  socket.pause();
+  const own = ownSide(app);
+  const pings = Buffer.concat(Array(10_000).fill(frame(PING, Buffer.alloc(125))));
+  let seen = 0;
+  own.on('ping', () => {
+    seen += 1;
+  });
+  for (let sent = 10_000; own.bufferedAmount < 1 << 17; sent += 10_000) {
+    socket.write(pings);
+    while (seen < sent) await turn();
+  }
+  await post(app, 1);
+  let text = '';
+  socket.on('data', (chunk) => {
+    text = text.slice(-100) + chunk.toString('latin1');
+    if (text.includes('"type":"call"')) socket.emit('record');
+  });
+  const record = once(socket, 'record', { signal: AbortSignal.timeout(10_000) });
+  socket.resume();
+  await record;
+});
+
+test('however often it is urgent, one turn of the stream is waiting at most', async () => {
+  const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const stream = createStream({
+    journal,
+    service: { run: 'r', pid: 1, started: 0 },
+    maxSubscribers: 9,
+    delivery: { delivered: 0, lost: 0 },
+  });
+  /** As much of a WebSocket as is asked of one; each frame takes longer than the stream's share of a turn. */
+  class Slow extends EventEmitter {
+    readyState = 1;
+    OPEN = 1;
+    bufferedAmount = 0;
+    send(_text: string, sent?: () => void): void {
+      const start = performance.now();
+      while (performance.now() - start < 3);
+      if (sent) setImmediate(sent);
+    }
+  }
+  const slow = [new Slow(), new Slow(), new Slow()] as unknown as WebSocket[];
+  for (const socket of slow) stream.subscribe(socket, { since: undefined, run: undefined, filter: {} });
+  await turn();
+  const before = process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length;
+  for (let i = 0; i < 200; i++) journal.append(0, 'r', 0, 0, Buffer.from('x'), 1, 1);
+  let most = 0;
+  for (let turns = 0; turns < 20; turns++) {
+    most = Math.max(most, process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length - before);
+    await turn();
+  }
+  for (const socket of slow) socket.emit('close');
+  stream.stop();
+  assert.ok(most < 60, `${most} immediates: forty frames, each with its callback, and hardly more`);
+});
+
+test('at a stop, what a subscriber is too slow for is a last gap before its goodbye; then it is cut off', async () => {
+  const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const service = { run: 'r', pid: 1, started: 0 };
+  const delivery = { delivered: 0, lost: 0 };
+  const stream = createStream({ journal, service, maxSubscribers: 9, delivery });
+  /** As much of a WebSocket as is asked of one, whose other end takes nothing. */
+  class Stuck extends EventEmitter {
+    readyState = 1;
+    OPEN = 1;
+    bufferedAmount = 1 << 20;
+    said: unknown[] = [];
+    send(text: string): void {
+      this.said.push(JSON.parse(text));
+    }
+    close(code: number): void {
+      this.readyState = 2;
+      this.said.push(code);
+    }
+    terminate(): void {
+      this.emit('close');
+    }
+  }
+  const stuck = new Stuck();
+  stream.subscribe(stuck as unknown as WebSocket, { since: undefined, run: undefined, filter: { errors: true } });
+  for (let i = 0; i < 7; i++) journal.append(0, 'r', 0, 0, Buffer.from('x'), 1, 1);
+  const closed = once(stuck, 'close');
+  stream.stop();
+  await closed;
+  const [hello, ...rest] = stuck.said;
+  assert.equal((hello as Line).type, 'hello');
+  assert.deepEqual(rest, [{ type: 'gap', from: 1, to: 7 }, 1001]);
+  assert.deepEqual(delivery, { delivered: 0, lost: 7 });
+  assert.equal(stream.subscribers(), 0);
+});
+
+for (const [name, leave] of Object.entries<(socket: Socket) => void>({
+  'half-closes': (socket) => socket.end(),
+  resets: (socket) => socket.resetAndDestroy(),
+  'sends garbage': (socket) => socket.write(Buffer.alloc(100, 0xff)),
+  'sends an endless message': (socket) =>
+    socket.write(Buffer.concat([Buffer.from([0x01, 0xfe, 0x0f, 0xff]), Buffer.alloc(5000)])),
+})) {
+  test(`a subscriber who ${name} is forgotten, and others go on`, async (t) => {
+    const app = testApp(t);
+    const url = await listen(app.app);
+    const socket = await byHand(t, url);
+    const gone = closed(ownSide(app));
+    const other = watch(t, url);
+    await other.until((lines) => lines.length === 1);
+    leave(socket);
+    socket.resume();
+    await gone;
+    socket.destroy();
+    await post(app, 1);
+    await other.until((lines) => lines.length === 2);
+    const before = performance.now();
+    await app.app.close();
+    assert.ok(performance.now() - before < 3500);
+  });
+}
+
+/** A stream on a server of its own, with a heart that beats fast. */
+async function fastHeart(t: TestContext): Promise<{ journal: Journal; url: string; own: Promise<WebSocket> }> {
+  const journal = createJournal({ capacity: 1 << 16, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const service = { run: 'r', pid: 1, started: 0 };
+  const delivery = { delivered: 0, lost: 0 };
+  const stream = createStream({ journal, service, maxSubscribers: 9, delivery, heartbeatMs: 50 });
+  const server = createServer().listen(0, '127.0.0.1');
+  const sockets = new WebSocketServer({ server, autoPong: false });
+  const own = once(sockets, 'connection').then(([socket]) => {
+    stream.subscribe(socket, { since: 1, run: undefined, filter: {} });
+    return socket as WebSocket;
+  });
+  t.after(() => {
+    stream.stop();
+    for (const socket of sockets.clients) socket.terminate();
+    server.close();
+  });
+  await once(server, 'listening');
+  return { journal, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, own };
+}
+
+test('a heartbeat: who answers stays, who is dead is dropped', async (t) => {
+  const { url, own } = await fastHeart(t);
+  const { socket } = watch(t, url);
+  for (let beats = 0; beats < 15; beats++) await once(socket, 'ping');
+  assert.equal((await own).readyState, WebSocket.OPEN);
+  socket.pause();
+  await closed(await own);
+});
+
+test('who reads slowly is not dead: a pong that comes late behind megabytes does not matter', async (t) => {
+  const { journal, url, own } = await fastHeart(t);
+  const message = Buffer.alloc(64, 'x');
+  for (let i = 0; i < 1 << 16; i++) journal.append(0, 'r', 0, 0, message, 64, 1);
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  t.after(() => socket.destroy());
+  socket.write(UPGRADE);
+  socket.pause();
+  const server = await own;
+  let beats = 0;
+  const ping = server.ping.bind(server);
+  server.ping = () => {
+    beats += 1;
+    ping();
+  };
+  // It takes what it is sent a little at each heartbeat, and never answers.
+  let seen = 0;
+  while (beats < 13) {
+    const before = beats;
+    while (beats === before && server.readyState === WebSocket.OPEN) await turn();
+    assert.equal(server.readyState, WebSocket.OPEN, `after ${beats} heartbeats and ${seen} bytes`);
+    for (let taken = 0; taken < 1 << 20; ) {
+      const chunk: Buffer | null = socket.read();
+      if (chunk === null) await once(socket, 'readable');
+      else {
+        taken += chunk.length;
+        seen += chunk.length;
+      }
+    }
+  }
+});

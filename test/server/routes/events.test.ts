@@ -1,0 +1,308 @@
+// GET /events: the records as JSON, and as a stream over WebSocket.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { WebSocket } from 'ws';
+import type { Problem } from '../../../src/protocol/problem.js';
+import type { CallRecord } from '../../../src/protocol/records.js';
+import { listen, type TestApp, testApp } from '../../support/app.js';
+import { seqs, watch } from '../../support/watcher.js';
+
+async function make(app: TestApp, count: number, body: object = {}): Promise<void> {
+  for (let i = 0; i < count; i++) await app.post({ level: 'raw', msg: 'x', target: 'out', ...body });
+}
+
+test('a record says what was called, as the answer did', async (t) => {
+  const app = testApp(t);
+  const result = (
+    await app.post({ level: 'os', msg: 'a\u001b[31mb\\\n\u0085é', target: 'out' }, { 'x-request-id': 'r1' })
+  ).json();
+  const { events, next, oldest } = (await app.app.inject('/events')).json();
+  const [{ time, pid, fd, ...record }] = events;
+  const { calls, ...answered } = result;
+  assert.deepEqual(record, { type: 'call', ...answered, preview: 'a\\x1b[31mb\\\\\\n\\x85é' });
+  assert.ok(Math.abs(time - Date.now()) < 5000);
+  assert.equal(pid, process.pid);
+  assert.ok(fd > 2);
+  assert.deepEqual([calls, next, oldest], [1, 2, 1]);
+});
+
+test('the preview is 64 bytes at most, and cuts no character', async (t) => {
+  const app = testApp(t);
+  await app.post({ level: 'raw', msg: `${'x'.repeat(62)}世界`, target: 'out' });
+  await app.post({ level: 'raw', msg: 'x'.repeat(65), target: 'out' });
+  const { events } = (await app.app.inject('/events')).json();
+  assert.deepEqual(
+    events.map(({ preview }: CallRecord) => preview),
+    ['x'.repeat(62), 'x'.repeat(64)],
+  );
+});
+
+test('the preview leaves nothing out that was there', async (t) => {
+  const app = testApp(t);
+  await app.post({ level: 'raw', msg: '\ufeffhi', target: 'out' });
+  const broken = Buffer.concat([Buffer.alloc(63, 'x'), Buffer.from([0xff])]);
+  await app.post({ level: 'raw', msg: broken.toString('base64'), encoding: 'base64', target: 'out' });
+  const { events } = (await app.app.inject('/events')).json();
+  assert.deepEqual(
+    events.map(({ preview }: CallRecord) => preview),
+    ['\ufeffhi', `${'x'.repeat(63)}\ufffd`],
+  );
+});
+
+test('as JSON: since, limit, filters, and what the ring has lost', async (t) => {
+  const app = testApp(t, { history: 10 });
+  await make(app, 8);
+  await make(app, 4, { level: 'std', target: 'full' });
+  const get = async (query: string) => (await app.app.inject(`/events${query}`)).json();
+  assert.deepEqual(seqs((await get('')).events), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  assert.deepEqual(seqs((await get('?since=11')).events), [11, 12]);
+  assert.deepEqual(seqs((await get('?since=13')).events), []);
+  const page = await get('?since=1&limit=3');
+  assert.deepEqual([seqs(page.events), page.next, page.oldest], [[3, 4, 5], 6, 3]);
+  assert.deepEqual(seqs((await get('?level=std')).events), [9, 10, 11, 12]);
+  assert.deepEqual(seqs((await get('?errors=1&limit=1')).events), [9]);
+  assert.deepEqual(seqs((await get('?target=out&since=7')).events), [7, 8]);
+  assert.deepEqual(seqs((await get(`?requestId=${(await get('')).events[2].requestId}`)).events), [5]);
+});
+
+const BAD_QUERIES: [query: string, status: number][] = [
+  ['since=0', 400],
+  ['since=-1', 400],
+  ['since=1.5', 400],
+  ['since=x', 400],
+  ['since=', 400],
+  ['since=99999999999999999999', 400],
+  ['since=1&since=2', 400],
+  ['limit=0', 400],
+  ['limit=10001', 400],
+  ['level=RAW', 400],
+  ['errors=2', 400],
+  ['colour=red', 400],
+  ['target=printer', 404],
+];
+
+for (const [query, status] of BAD_QUERIES) {
+  test(`?${query} is ${status}, as JSON and before the upgrade`, async (t) => {
+    const { app } = testApp(t);
+    const answer = await app.inject(`/events?${query}`);
+    assert.deepEqual([answer.statusCode, answer.headers['content-type']], [status, 'application/problem+json']);
+    const { socket } = watch(t, await listen(app), `?${query}`);
+    const [, refusal] = await once(socket, 'unexpected-response');
+    assert.deepEqual([refusal.statusCode, refusal.headers['content-type']], [status, 'application/problem+json']);
+    refusal.resume();
+    await app.close();
+  });
+}
+
+test('since in the future or of another run: a problem as JSON, an error and a 1008 as a stream', async (t) => {
+  const { app } = testApp(t);
+  const url = await listen(app);
+  for (const [query, pointer, says] of [
+    ['?since=2', '?since', /future: the next record is 1/],
+    ['?since=1&run=other', '?run', /run other is over/],
+    ['?run=other', '?run', /run other is over/],
+  ] as const) {
+    const answer = await app.inject(`/events${query}`);
+    assert.equal(answer.statusCode, 400);
+    const { detail, errors } = answer.json<Problem>();
+    assert.match(detail, says);
+    assert.deepEqual(errors, [{ pointer, detail }]);
+    const { socket, lines } = watch(t, url, query);
+    const [code] = await once(socket, 'close');
+    assert.equal(code, 1008);
+    assert.deepEqual(
+      lines.map(({ type }) => type),
+      ['hello', 'error'],
+    );
+    assert.match(lines[1]?.detail ?? '', says);
+  }
+});
+
+test('a stream: hello first, then what is new', async (t) => {
+  const app = testApp(t);
+  await make(app, 2);
+  const watcher = watch(t, await listen(app.app));
+  await watcher.until((lines) => lines.length === 1);
+  const health = (await app.app.inject('/health')).json();
+  assert.deepEqual(watcher.lines[0], {
+    type: 'hello',
+    run: health.run,
+    pid: process.pid,
+    started: health.started,
+    oldest: 1,
+    next: 3,
+  });
+  await make(app, 3);
+  await watcher.until((lines) => lines.length === 4);
+  assert.deepEqual(seqs(watcher.lines), [3, 4, 5]);
+  const { events } = (await app.app.inject('/events?since=3')).json();
+  assert.deepEqual(watcher.lines.slice(1), events, 'the same lines as without WebSocket');
+});
+
+test('a stream replays from since, tells what is gone, and goes on live', async (t) => {
+  const app = testApp(t, { history: 4 });
+  await make(app, 10);
+  const watcher = watch(t, await listen(app.app), '?since=3');
+  await watcher.until((lines) => lines.length === 6);
+  assert.deepEqual(watcher.lines[1], { type: 'gap', from: 3, to: 6 });
+  assert.deepEqual(seqs(watcher.lines), [7, 8, 9, 10]);
+  await make(app, 1);
+  await watcher.until((lines) => seqs(lines).length === 5);
+  assert.deepEqual(seqs(watcher.lines).at(-1), 11);
+  const live = watch(t, addressOf(app), '?since=12');
+  await live.until((lines) => lines.length === 1);
+  await make(app, 1);
+  assert.deepEqual(seqs(await live.until((lines) => lines.length === 2)), [12]);
+});
+
+/** The address of an app that listens already. */
+function addressOf({ app }: TestApp): string {
+  const [at] = app.addresses();
+  return `http://127.0.0.1:${(at as { port: number }).port}`;
+}
+
+test('a stream filters', async (t) => {
+  const app = testApp(t);
+  const url = await listen(app.app);
+  const watchers = ['?level=os', '?errors=1', '?target=full&level=std', '?requestId=mine'].map((query) =>
+    watch(t, url, query),
+  );
+  for (const { until } of watchers) await until((lines) => lines.length === 1);
+  for (const level of ['raw', 'os', 'std']) {
+    await make(app, 1, { level });
+    await make(app, 1, { level, target: 'full' });
+  }
+  await app.post({ level: 'os', msg: 'x', target: 'full' }, { 'x-request-id': 'mine' });
+  await app.post({ level: 'std', msg: 'x', target: 'full' }, { 'x-request-id': 'mine' });
+  const expected = [
+    [3, 4, 7],
+    [2, 4, 6, 7, 8],
+    [6, 8],
+    [7, 8],
+  ];
+  for (const [index, { until }] of watchers.entries())
+    assert.deepEqual(seqs(await until((lines) => seqs(lines).length === expected[index]?.length)), expected[index]);
+});
+
+test('a client that sends a frame is closed with 1008, and others go on', async (t) => {
+  const app = testApp(t);
+  const url = await listen(app.app);
+  const [chatty, quiet] = [watch(t, url), watch(t, url)];
+  await chatty.until((lines) => lines.length === 1);
+  await quiet.until((lines) => lines.length === 1);
+  chatty.socket.send('hello?');
+  assert.equal((await once(chatty.socket, 'close'))[0], 1008);
+  await make(app, 1);
+  await quiet.until((lines) => lines.length === 2);
+});
+
+test('a client that vanishes is forgotten, and the service still stops in time', async (t) => {
+  const app = testApp(t);
+  const url = await listen(app.app);
+  const gone = watch(t, url);
+  await gone.until((lines) => lines.length === 1);
+  const { clients } = app.app.websocketServer;
+  const [server] = clients;
+  assert.ok(server);
+  const closed = once(server, 'close');
+  gone.socket.terminate();
+  await closed;
+  await make(app, 1);
+  assert.equal(clients.size, 0);
+  const before = performance.now();
+  await app.app.close();
+  assert.ok(performance.now() - before < 3500);
+});
+
+test('no subprotocol is accepted, and nothing is compressed', async (t) => {
+  const { app } = testApp(t);
+  const socket = new WebSocket(`${(await listen(app)).replace('http', 'ws')}/events`, ['one', 'two']);
+  t.after(() => socket.terminate());
+  const [error] = await once(socket, 'error');
+  assert.match(error.message, /no subprotocol/);
+});
+
+/** Sends bytes as they are, and gives back the whole answer once the other side has closed. */
+async function exchange(url: string, request: string): Promise<{ status: number; head: string; body: string }> {
+  const { hostname, port } = new URL(url);
+  const socket: Socket = connect(Number(port), hostname);
+  socket.setEncoding('utf8');
+  let text = '';
+  socket.on('data', (chunk) => {
+    text += chunk;
+  });
+  socket.write(request.replaceAll('\n', '\r\n'));
+  await once(socket, 'close', { signal: AbortSignal.timeout(5000) });
+  const [head = '', body = ''] = text.split('\r\n\r\n', 2);
+  return { status: Number(head.split(' ')[1]), head, body };
+}
+
+const UPGRADE =
+  'Connection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n';
+const BODY = '{"level":"raw","msg":"x","target":"out"}';
+
+const EARLY: [name: string, request: string, status: number, says: RegExp][] = [
+  [
+    'an upgrade to h2c',
+    `POST /write HTTP/1.1\nHost: localhost\nConnection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABk\nContent-Type: application/json\nContent-Length: ${BODY.length}\n\n${BODY}`,
+    400,
+    /upgrade to 'h2c'/,
+  ],
+  [
+    'an upgrade of another route',
+    `GET /levels HTTP/1.1\nHost: localhost\n${UPGRADE}\n`,
+    400,
+    /WebSocket is at \/events/,
+  ],
+  [
+    'an upgrade from another site',
+    `GET /events HTTP/1.1\nHost: localhost\nOrigin: http://evil.example\n${UPGRADE}\n`,
+    403,
+    /Origin/,
+  ],
+  [
+    'an upgrade without a key',
+    `GET /events HTTP/1.1\nHost: localhost\nConnection: Upgrade\nUpgrade: websocket\nSec-WebSocket-Version: 13\n\n`,
+    400,
+    /Sec-WebSocket-Key/,
+  ],
+  [
+    'an upgrade of a version that is none',
+    `GET /events HTTP/1.1\nHost: localhost\n${UPGRADE.replace('13', '99')}\n`,
+    400,
+    /Sec-WebSocket-Version/,
+  ],
+  ['no Host', 'GET /health HTTP/1.1\nConnection: close\n\n', 400, /Host header is missing/],
+  ['an empty Host', 'GET /health HTTP/1.1\nHost:\nConnection: close\n\n', 400, /Host header/],
+  [
+    'headers too large',
+    `GET /health HTTP/1.1\nHost: localhost\nX-A: ${'a'.repeat(20_000)}\n\n`,
+    431,
+    /headers are too large/,
+  ],
+  ['no HTTP at all', 'hello\n\n', 400, /not HTTP\/1\.1/],
+  [
+    'two lengths',
+    `POST /write HTTP/1.1\nHost: localhost\nContent-Length: 3\nContent-Length: 4\n\nabc`,
+    400,
+    /not HTTP\/1\.1/,
+  ],
+];
+
+for (const [name, request, status, says] of EARLY) {
+  test(`${name}: a problem, the connection closed, nothing written, and the service still stops in time`, async (t) => {
+    const { app, written } = testApp(t);
+    const answer = await exchange(await listen(app), request);
+    assert.equal(answer.status, status);
+    assert.match(answer.head, /content-type: application\/problem\+json/i);
+    const problem: Problem = JSON.parse(answer.body);
+    assert.equal(problem.status, status);
+    assert.match(problem.detail, says);
+    assert.equal(written().length, 0);
+    const before = performance.now();
+    await app.close();
+    assert.ok(performance.now() - before < 3500);
+  });
+}

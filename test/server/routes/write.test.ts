@@ -1,0 +1,238 @@
+// POST /write: what is written, and what is refused before any call.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { WriteResult } from '../../../src/protocol/calls.js';
+import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import type { Problem } from '../../../src/protocol/problem.js';
+import { levels } from '../../../src/syscalls/index.js';
+import { testApp } from '../../support/app.js';
+
+const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
+const EVERY_LEVEL = new RegExp(LEVEL_IDS.map((id) => `"${id}"`).join('\\|'));
+const good = { level: 'raw', msg: 'x', target: 'out' };
+
+for (const level of LEVELS) {
+  test(`${level}: writes what was asked for, and says so`, async (t) => {
+    const { post, written } = testApp(t);
+    const answer = await post({ level, msg: 'Grüße 🌍\n', target: 'out' }, { 'x-request-id': 'mine-1.a_B' });
+    const { durationNs, ...result } = answer.json<WriteResult>();
+    assert.equal(answer.statusCode, 200);
+    assert.deepEqual(result, {
+      requestId: 'mine-1.a_B',
+      level,
+      target: 'out',
+      requested: 13,
+      written: 13,
+      error: null,
+      calls: 1,
+      seq: 1,
+    });
+    assert.ok(Number.isInteger(durationNs) && durationNs > 0);
+    assert.equal(answer.headers['x-request-id'], 'mine-1.a_B');
+    await post({ level, msg: Buffer.from([0, 255, 254, 10]).toString('base64'), encoding: 'base64', target: 'out' });
+    assert.deepEqual(written(), Buffer.concat([Buffer.from('Grüße 🌍\n'), Buffer.from([0, 255, 254, 10])]));
+  });
+
+  test(`${level}: an empty message is a call of its own`, async (t) => {
+    const { post } = testApp(t);
+    const { requested, written, error, calls } = (await post({ level, msg: '', target: 'out' })).json<WriteResult>();
+    assert.deepEqual({ requested, written, error, calls }, { requested: 0, written: 0, error: null, calls: 1 });
+  });
+
+  test(`${level}: the operating system's refusal is a result, 200`, async (t) => {
+    const { post } = testApp(t);
+    const answer = await post({ level, msg: 'x', target: 'full' });
+    assert.equal(answer.statusCode, 200);
+    assert.deepEqual(answer.json<WriteResult>().error, {
+      code: 'ENOSPC',
+      errno: 28,
+      message: 'No space left on device',
+    });
+  });
+}
+
+test('a request id that is none is replaced', async (t) => {
+  const { post } = testApp(t);
+  for (const id of ['', 'a b', 'x'.repeat(65), 'ü']) {
+    const { requestId } = (await post(good, { 'x-request-id': id })).json<WriteResult>();
+    assert.match(requestId, /^[\da-f]{8}-\d+$/);
+  }
+});
+
+type Refused = {
+  body: object | string | Buffer;
+  headers?: Record<string, string>;
+  status: number;
+  pointer?: string;
+  says: RegExp;
+};
+
+const json = (text: string): Buffer => Buffer.from(text);
+
+const REFUSED: Record<string, Refused> = {
+  'no body': { body: '', status: 400, says: /empty/ },
+  'no JSON': { body: '{"level":', status: 400, says: /not JSON/ },
+  'JSON that is no object': { body: '[]', status: 400, pointer: '#', says: /expected object/ },
+  'a byte order mark': { body: json('\ufeff{"level":"raw","msg":"x","target":"out"}'), status: 400, says: /not JSON/ },
+  'another content type': {
+    body: 'level=raw',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    status: 415,
+    says: /application\/json/,
+  },
+  'no content type': {
+    body: json(JSON.stringify(good)),
+    headers: { 'content-type': '' },
+    status: 415,
+    says: /application\/json/,
+  },
+  'an unknown key': { body: { ...good, mesage: 'x' }, status: 400, pointer: '#/mesage', says: /leave it out/ },
+  'a key named __proto__': {
+    body: '{"level":"raw","msg":"x","target":"out","__proto__":{"level":"os"}}',
+    status: 400,
+    pointer: '#/__proto__',
+    says: /leave it out/,
+  },
+  'no level': { body: { msg: 'x', target: 'out' }, status: 400, pointer: '#/level', says: EVERY_LEVEL },
+  'an unknown level': { body: { ...good, level: 'RAW' }, status: 400, pointer: '#/level', says: EVERY_LEVEL },
+  'no msg': { body: { level: 'raw', target: 'out' }, status: 400, pointer: '#/msg', says: /expected string/ },
+  'msg of another type': { body: { ...good, msg: 1 }, status: 400, pointer: '#/msg', says: /expected string/ },
+  'msg null': { body: { ...good, msg: null }, status: 400, pointer: '#/msg', says: /expected string/ },
+  'a lone surrogate': {
+    body: '{"level":"raw","msg":"\\ud800","target":"out"}',
+    status: 400,
+    pointer: '#/msg',
+    says: /lone surrogate/,
+  },
+  'a body that is not UTF-8': {
+    body: Buffer.concat([json('{"level":"raw","target":"out","msg":"'), Buffer.from([0xff]), json('"}')]),
+    status: 400,
+    says: /not valid UTF-8/,
+  },
+  'half a character at the end of msg': {
+    body: Buffer.concat([json('{"level":"raw","target":"out","msg":"'), Buffer.from([0xe4, 0xb8]), json('"}')]),
+    status: 400,
+    says: /not valid UTF-8/,
+  },
+  'an unknown target': {
+    body: { ...good, target: 'printer' },
+    status: 404,
+    pointer: '#/target',
+    says: /no target 'printer'.*GET \/targets/,
+  },
+  'a target that is a path': {
+    body: { ...good, target: '/etc/passwd' },
+    status: 400,
+    pointer: '#/target',
+    says: /target name/,
+  },
+  'a target from the prototype': {
+    body: { ...good, target: '__proto__' },
+    status: 404,
+    pointer: '#/target',
+    says: /no target/,
+  },
+  'an unknown encoding': {
+    body: { ...good, encoding: 'hex' },
+    status: 400,
+    pointer: '#/encoding',
+    says: /"utf8"\|"base64"/,
+  },
+  'base64 with a stray character': {
+    body: { ...good, encoding: 'base64', msg: 'aGk!' },
+    status: 400,
+    pointer: '#/msg',
+    says: /not base64/,
+  },
+  'base64 without padding': {
+    body: { ...good, encoding: 'base64', msg: 'aGk' },
+    status: 400,
+    pointer: '#/msg',
+    says: /padding/,
+  },
+  'base64 in the alphabet for URLs': {
+    body: { ...good, encoding: 'base64', msg: '-_-_' },
+    status: 400,
+    pointer: '#/msg',
+    says: /standard alphabet/,
+  },
+  'a negative timeoutMs': { body: { ...good, timeoutMs: -1 }, status: 400, pointer: '#/timeoutMs', says: />=0/ },
+  'a timeoutMs with a fraction': {
+    body: { ...good, timeoutMs: 0.5 },
+    status: 400,
+    pointer: '#/timeoutMs',
+    says: /int/,
+  },
+  'a timeoutMs in words': { body: { ...good, timeoutMs: '5' }, status: 400, pointer: '#/timeoutMs', says: /expected/ },
+  'a timeoutMs over the limit': {
+    body: { ...good, timeoutMs: 60_001 },
+    status: 400,
+    pointer: '#/timeoutMs',
+    says: /60000/,
+  },
+  'a timeoutMs without end': {
+    body: '{"level":"raw","msg":"x","target":"out","timeoutMs":1e400}',
+    status: 400,
+    pointer: '#/timeoutMs',
+    says: /expected/,
+  },
+  'a body over the limit': {
+    body: { ...good, msg: 'x'.repeat(5000) },
+    status: 413,
+    says: /limit of 4096 bytes.*--body-limit/,
+  },
+};
+
+for (const [name, { body, headers, status, pointer, says }] of Object.entries(REFUSED)) {
+  test(`refused, and no call made: ${name}`, async (t) => {
+    const { app, post, written } = testApp(t, { bodyLimit: 4096 });
+    const answer = await post(body, headers);
+    const problem = answer.json<Problem>();
+    assert.equal(answer.headers['content-type'], 'application/problem+json');
+    assert.equal(problem.status, status);
+    assert.equal(answer.statusCode, status);
+    assert.match(problem.detail, says);
+    assert.equal(problem.requestId, answer.headers['x-request-id']);
+    if (pointer)
+      assert.deepEqual(
+        problem.errors?.map((error) => error.pointer),
+        [pointer],
+      );
+    assert.equal(written().length, 0, 'nothing was written');
+    assert.equal((await app.inject('/health')).json().next, 1, 'no call was recorded');
+  });
+}
+
+test('every field at fault is named, not only the first', async (t) => {
+  const { post } = testApp(t);
+  const { errors } = (await post({ level: 'x', msg: 1, timeoutMs: -1, more: 1, less: 2 })).json<Problem>();
+  assert.deepEqual(errors?.map(({ pointer }) => pointer).sort(), [
+    '#/less',
+    '#/level',
+    '#/more',
+    '#/msg',
+    '#/timeoutMs',
+  ]);
+});
+
+test('another method is a 405 that says which, another path a 404', async (t) => {
+  const { app } = testApp(t);
+  const wrong = await app.inject({ method: 'GET', url: '/write' });
+  assert.deepEqual([wrong.statusCode, wrong.headers.allow], [405, 'POST']);
+  const missing = await app.inject({ method: 'GET', url: '/wirte' });
+  assert.deepEqual([missing.statusCode, missing.headers['content-type']], [404, 'application/problem+json']);
+});
+
+test('a bad URL is a problem too', async (t) => {
+  const { app } = testApp(t);
+  const answer = await app.inject({ method: 'GET', url: '/%zz' });
+  assert.deepEqual([answer.statusCode, answer.headers['content-type']], [400, 'application/problem+json']);
+});
+
+test('a body with very many faults is answered briefly', async (t) => {
+  const { post } = testApp(t);
+  const body = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`key${index}`, 1]));
+  const answer = await post({ ...good, ...body });
+  assert.equal(answer.json<Problem>().errors?.length, 20);
+  assert.match(answer.json<Problem>().detail, /and 49980 more$/);
+});

@@ -1,0 +1,87 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import type { TestContext } from 'node:test';
+import { LEVEL_IDS } from '../../src/protocol/names.js';
+import { levels } from '../../src/syscalls/index.js';
+import { listen, testApp } from './app.js';
+import { MAIN } from './service.js';
+
+export const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
+export const TOKEN = 'a-token-for-this-test';
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
+export const ESCAPE = /\u001b/;
+
+export type Ran = { code: number | null; out: string; err: string };
+
+export function start(args: string[], url: string, env: NodeJS.ProcessEnv = {}): ChildProcess {
+  return spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, SYSWIRE_URL: url, ...env } });
+}
+
+export async function run(args: string[], url: string, { env = {}, input = '' as string | Buffer } = {}): Promise<Ran> {
+  const child = start(args, url, env);
+  child.stdin?.on('error', () => {}).end(input);
+  const [out, err, [code]] = await Promise.all([
+    text(child.stdout as Readable),
+    text(child.stderr as Readable),
+    once(child, 'exit'),
+  ]);
+  return { code, out, err };
+}
+
+/**
+ * A terminal around a command, and what it shows; `enough` says when to end it.
+ * https://man7.org/linux/man-pages/man1/script.1.html
+ */
+export async function inTerminal(
+  args: string[],
+  url: string,
+  env: NodeJS.ProcessEnv = {},
+  enough: (shown: string) => boolean = () => false,
+): Promise<string> {
+  const command = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['-qec', `stty cols 100; echo $$; exec ${command}`, '/dev/null'], {
+    // Under CI Node says that a terminal has no colours.
+    env: { ...process.env, CI: undefined, SYSWIRE_URL: url, TERM: 'xterm-256color', ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  let isEnough = false;
+  for await (const chunk of child.stdout.setEncoding('utf8')) {
+    out += chunk;
+    if (isEnough || !enough(out)) continue;
+    isEnough = true;
+    process.kill(Number.parseInt(out, 10), 'SIGTERM');
+  }
+  return out.slice(out.indexOf('\n') + 1);
+}
+
+export async function appWithToken(t: TestContext) {
+  const app = testApp(t, { token: TOKEN });
+  const url = await listen(app.app);
+  const ask = async (path: string) =>
+    (await app.app.inject({ url: path, headers: { authorization: `Bearer ${TOKEN}` } })).json();
+  return { ...app, url, ask };
+}
+
+/** A watcher's lines as they come. */
+export function watcher(t: TestContext, args: string[], url: string, env: NodeJS.ProcessEnv = {}) {
+  const child = start(['watch', ...args], url, env);
+  t.after(() => child.kill('SIGKILL'));
+  const got = { out: '', err: '' };
+  child.stdout?.setEncoding('utf8').on('data', (chunk) => {
+    got.out += chunk;
+    child.emit('said');
+  });
+  child.stderr?.setEncoding('utf8').on('data', (chunk) => {
+    got.err += chunk;
+    child.emit('said');
+  });
+  const exited = once(child, 'exit');
+  async function until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await once(child, 'said', { signal: AbortSignal.timeout(20_000) });
+  }
+  const lines = () => got.out.split('\n').slice(0, -1);
+  return { child, got, until, lines, exited };
+}

@@ -1,0 +1,95 @@
+// What the tests of `int80` and `uring` share: a process of its own that has the levels, under a tracer or a
+// seccomp filter, and a look at the comments and registers of native/.
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import path from 'node:path';
+import type { TestContext } from 'node:test';
+import { negated } from '../../src/syscalls/bindings/errno.js';
+import type { Level, Registers } from '../../src/syscalls/contract.js';
+import { ROOT, tempFolder } from './service.js';
+import type { Tool } from './tools.js';
+
+export const STRACE: Tool = { command: 'strace', package: 'strace' };
+export const CC: Tool = { command: 'cc', package: 'gcc' };
+
+type Ran = { status: number | null; stdout: string; stderr: string };
+
+/** Runs a script that has `levels` and `fs`, in a Node of its own, with `prefix` around it. */
+export function runScript(script: string, prefix: string[] = []): Ran {
+  const source = `import { levels } from 'syswire/syscalls'; import * as fs from 'node:fs'; ${script}`;
+  const [command = '', ...args] = [...prefix, process.execPath, '--input-type=module', '-e', source];
+  return spawnSync(command, args, { cwd: ROOT, encoding: 'latin1', timeout: 60_000 });
+}
+
+/** A level as it is on another OS and CPU: its module, loaded anew under their names. */
+export async function elsewhere(id: 'int80' | 'uring', platform: string, arch: string): Promise<Level> {
+  // What it imports is loaded under this machine's names, and is not loaded again.
+  await import(`../../src/syscalls/levels/${id}.js`);
+  const names = { platform: process.platform, arch: process.arch };
+  Object.defineProperties(process, { platform: { value: platform }, arch: { value: arch } });
+  try {
+    const module = (await import(`../../src/syscalls/levels/${id}.js?${platform}-${arch}`)) as Record<typeof id, Level>;
+    assert.equal(module[id].available, false);
+    assert.equal(module[id].write(1, Buffer.from('nothing of this may be seen')), negated('ENOSYS'));
+    return module[id];
+  } finally {
+    Object.defineProperties(process, { platform: { value: names.platform }, arch: { value: names.arch } });
+  }
+}
+
+/** What such a script says of a level: whether it is there, why not, and what an empty write to stdout gives. */
+export function ask(id: 'int80' | 'uring', prefix: string[]): unknown {
+  const { status, stdout, stderr } = runScript(
+    `const { ${id}: level } = levels;
+     const told = [level.available, level.reason, level.write(1, Buffer.alloc(0))];
+     fs.writeSync(1, JSON.stringify(told));`,
+    prefix,
+  );
+  assert.equal(status, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+/** The launcher of confine.c, which runs a command under a seccomp filter. */
+export function confine(t: TestContext): string {
+  const program = path.join(tempFolder(t), 'confine');
+  execFileSync('cc', [
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-o',
+    program,
+    path.join(ROOT, 'test/support/programs/confine.c'),
+  ]);
+  return program;
+}
+
+/** Holds the comment at the head of a file, and its first asm statement, against what users are told. */
+export function checkComment(
+  source: string,
+  told: { number: number; instruction: string; registers: Registers },
+): void {
+  const { number, instruction, registers } = told;
+  const lines = source.matchAll(/^\/\/ {3}(\w+) +(.+)$/gm);
+  const comment = new Map(Array.from(lines, ([, name = '', what = '']) => [name, what]));
+  assert.deepEqual([...comment.keys()], ['number', 'arguments', 'enter', 'result', 'clobbered']);
+  assert.ok(comment.get('number')?.startsWith(`${registers.number} = ${number} `));
+  const names = comment.get('arguments')?.matchAll(/(\w+) =/g) ?? [];
+  assert.deepEqual(
+    Array.from(names, ([, name]) => name),
+    registers.arguments,
+  );
+  assert.equal(comment.get('enter'), instruction);
+  assert.ok(comment.get('result')?.startsWith(`${registers.result} = `));
+  const clobbered = comment
+    .get('clobbered')
+    ?.replace(/;.*/, '')
+    .replace(/ \([^)]*\)/g, '');
+  assert.deepEqual(clobbered?.split(', '), registers.clobbered);
+  const [, statement = ''] = /__asm__ volatile\((.*?)\);\n/s.exec(source) ?? [];
+  const clobbers = statement.slice(statement.lastIndexOf(':')).matchAll(/"(\w+)"/g);
+  assert.deepEqual(
+    // The number's register is loaded by the statement: an output, or one clobber more.
+    Array.from(clobbers, ([, name]) => name).filter((name) => name !== registers.number),
+    registers.clobbered,
+  );
+}

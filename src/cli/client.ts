@@ -1,4 +1,4 @@
-// A running service, for the verbs that ask one: where it is, its token, and what to say when it does not answer.
+// The client of a running service: its address, its token, and the errors for people when it does not answer.
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import type { Problem } from '../protocol/problem.js';
 import { NoAnswer, UsageError } from './command.js';
 
-/** What every verb that asks a service takes. */
+/** The flags of every command that asks a service. */
 export const CLIENT_FLAGS = {
   url: { type: 'string' },
   token: { type: 'string' },

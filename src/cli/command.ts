@@ -1,7 +1,7 @@
-// What a verb is given, and what it gives back. Verbs leave `process` to main.ts.
+// A command's inputs and its result. Commands leave `process` to main.ts.
 
 export type Cli = {
-  /** The command line behind the verb. */
+  /** The command line after the command's name. */
   args: string[];
   env: NodeJS.ProcessEnv;
   /** Writes a line to stdout. */
@@ -34,4 +34,4 @@ export class UsageError extends Error {}
 export class NoAnswer extends Error {}
 
 /** @returns the exit code: 0 fine, 1 the OS refused; 2 and 3 are those of a UsageError and of NoAnswer */
-export type Verb = (cli: Cli) => number | Promise<number>;
+export type Command = (cli: Cli) => number | Promise<number>;

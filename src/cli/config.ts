@@ -184,7 +184,7 @@ function readFlags(args: string[]): Record<string, unknown> {
 /**
  * The settings of the service.
  *
- * @param args the command line, without the verb
+ * @param args the command line, without the command's name
  * @throws UsageError
  */
 export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {

@@ -1,4 +1,4 @@
-// The command line of a verb, and what several verbs take; what is wrong with it is said in one line.
+// Parses a command line. Every error is a UsageError of one line.
 import { readFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { UsageError } from './command.js';
@@ -13,14 +13,14 @@ export function parseFlags<const T extends ParseArgsConfig>(config: T): ReturnTy
   }
 }
 
-/** `LEVEL MSG`, as they stand behind a verb. @throws UsageError */
-export function levelAndMessage(verb: string, levels: readonly string[], positionals: string[]): [string, string] {
+/** `LEVEL MSG`, as they follow a command's name. @throws UsageError */
+export function levelAndMessage(command: string, levels: readonly string[], positionals: string[]): [string, string] {
   const [level, msg, ...more] = positionals;
   if (more.length > 0) throw new UsageError(`one message at a time: put '${positionals.slice(1).join(' ')}' in quotes`);
   if (level === undefined || !levels.includes(level))
-    throw new UsageError(`a level is needed: syswire ${verb} ${levels.join('|')} MSG`);
+    throw new UsageError(`a level is needed: syswire ${command} ${levels.join('|')} MSG`);
   if (msg === undefined)
-    throw new UsageError(`a message is needed: syswire ${verb} ${level} MSG, or - to read it from stdin`);
+    throw new UsageError(`a message is needed: syswire ${command} ${level} MSG, or - to read it from stdin`);
   return [level, msg];
 }
 

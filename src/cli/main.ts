@@ -1,12 +1,12 @@
 #!/usr/bin/env node
-// The command: picks a verb. Serving is the default. The only file that acts on `process`.
+// Picks the command, `serve` by default. The only file that acts on `process`.
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
-import { type Cli, NoAnswer, UsageError, type Verb } from './command.js';
+import { type Cli, type Command, NoAnswer, UsageError } from './command.js';
 
 // Loaded when asked for: `syswire call` starts without the server.
-const VERBS: Record<string, () => Promise<Verb>> = {
+const COMMANDS: Record<string, () => Promise<Command>> = {
   async serve() {
     // Loading the service takes a while, and a signal may come meanwhile.
     untilSignal();
@@ -53,7 +53,7 @@ function say(fd: number, line: string, end = '\n'): void {
 }
 
 const [first = 'serve', ...rest] = process.argv.slice(2);
-const [verb, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [first, rest];
+const [name, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [first, rest];
 
 const cli: Cli = {
   args,
@@ -87,10 +87,10 @@ async function run(): Promise<number> {
     cli.print((await import('../server/version.js')).VERSION);
     return 0;
   }
-  const load = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!load)
     throw new UsageError(
-      `there is no '${verb}': the verbs are ${Object.keys(VERBS).join(', ')}; syswire --help says more`,
+      `there is no '${name}': the verbs are ${Object.keys(COMMANDS).join(', ')}; syswire --help says more`,
     );
   return await (await load())(cli);
 }

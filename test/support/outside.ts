@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
-import { negated } from '../../src/syscalls/bindings/errno.js';
+import { minusErrno } from '../../src/syscalls/bindings/errno.js';
 import type { Level, Registers } from '../../src/syscalls/contract.js';
 import { ROOT, tempFolder } from './service.js';
 import type { Tool } from './tools.js';
@@ -30,7 +30,7 @@ export async function elsewhere(id: 'int80' | 'uring', platform: string, arch: s
   try {
     const module = (await import(`../../src/syscalls/levels/${id}.js?${platform}-${arch}`)) as Record<typeof id, Level>;
     assert.equal(module[id].available, false);
-    assert.equal(module[id].write(1, Buffer.from('nothing of this may be seen')), negated('ENOSYS'));
+    assert.equal(module[id].write(1, Buffer.from('nothing of this may be seen')), minusErrno('ENOSYS'));
     return module[id];
   } finally {
     Object.defineProperties(process, { platform: { value: names.platform }, arch: { value: names.arch } });

@@ -6,7 +6,7 @@ import { duration, number } from '../../protocol/format.js';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import type { Health } from '../../protocol/service.js';
 import { CLIENT_FLAGS, CLIENT_HELP, type Client, createClient, messageOf } from '../client.js';
-import type { Terminal, Verb } from '../command.js';
+import type { Command, Terminal } from '../command.js';
 import { bytesOf, levelAndMessage, numberOf, parseFlags } from '../flags.js';
 
 const DEFAULT_COUNT = 100_000;
@@ -60,7 +60,7 @@ function describe(asked: number, { level, target, errors, durationNs, ...result 
   ].join('\n');
 }
 
-export const burst: Verb = async ({ args, env, print, terminal }) => {
+export const burst: Command = async ({ args, env, print, terminal }) => {
   const { values, positionals } = parseFlags({
     args,
     options: {

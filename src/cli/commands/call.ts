@@ -5,7 +5,7 @@ import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import { levels, osError } from '../../syscalls/index.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
-import { UsageError, type Verb } from '../command.js';
+import { type Command, UsageError } from '../command.js';
 import { bytesOf, levelAndMessage, parseFlags } from '../flags.js';
 
 const HELP = `syswire call LEVEL MSG: makes one call, here and now, and exits
@@ -28,7 +28,7 @@ function open(path: string | undefined): Pick<Target, 'name' | 'fd' | 'close'> {
   }
 }
 
-export const call: Verb = ({ args, print, note, fail }) => {
+export const call: Command = ({ args, print, note, fail }) => {
   const { values, positionals } = parseFlags({
     args,
     options: { target: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { LevelId } from '../../protocol/names.js';
 import { HOSTILE, WRITE_FROM } from '../../syscalls/hostile.js';
 import { levels, osError } from '../../syscalls/index.js';
-import { UsageError, type Verb } from '../command.js';
+import { type Command, UsageError } from '../command.js';
 import { parseFlags } from '../flags.js';
 
 const CASES = Object.keys(HOSTILE);
@@ -38,7 +38,7 @@ function call(name: string, level: LevelId): number {
   return result as number;
 }
 
-export const probe: Verb = ({ args, env, print }) => {
+export const probe: Command = ({ args, env, print }) => {
   const { values, positionals } = parseFlags({
     args,
     options: { level: { type: 'string' }, help: { type: 'boolean', short: 'h' } },

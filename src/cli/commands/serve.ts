@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../server/app.js';
-import type { Verb } from '../command.js';
+import type { Command } from '../command.js';
 import { FLAG_HELP, readConfig } from '../config.js';
 import { openLog } from '../log.js';
 
@@ -40,7 +40,7 @@ The other verbs, each with a --help of its own:
   syswire reconcile TRACE RECORDS    holds a tracer's trace against the records`;
 
 /** Runs until a signal. */
-export const serve: Verb = async ({ args, env, print, fail, untilSignal, atExit, onUncaught }) => {
+export const serve: Command = async ({ args, env, print, fail, untilSignal, atExit, onUncaught }) => {
   if (args.includes('--help') || args.includes('-h')) {
     print(HELP);
     return 0;

@@ -3,7 +3,7 @@ import type { WriteResult } from '../../protocol/calls.js';
 import { duration } from '../../protocol/format.js';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import { CLIENT_FLAGS, CLIENT_HELP, createClient, messageOf } from '../client.js';
-import type { Verb } from '../command.js';
+import type { Command } from '../command.js';
 import { bytesOf, levelAndMessage, numberOf, parseFlags } from '../flags.js';
 
 const HELP = `syswire write LEVEL MSG: one write by a running service
@@ -17,7 +17,7 @@ ${CLIENT_HELP}
 
 exit: 0 the write was taken, 1 the operating system refused it, 2 usage, 3 no answer from the service`;
 
-export const write: Verb = async ({ args, env, print, fail }) => {
+export const write: Command = async ({ args, env, print, fail }) => {
   const { values, positionals } = parseFlags({
     args,
     options: {

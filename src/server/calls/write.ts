@@ -2,7 +2,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { WriteRequest, WriteResult } from '../../protocol/calls.js';
 import type { Problem } from '../../protocol/problem.js';
-import { negated, osError } from '../../syscalls/bindings/errno.js';
+import { minusErrno, osError } from '../../syscalls/bindings/errno.js';
 import type { Target } from '../../syscalls/targets/target.js';
 import { waitForRoom } from '../../syscalls/targets/wait.js';
 import { busy, problem, type Refusal, refusal } from '../answers/problem.js';
@@ -12,8 +12,8 @@ import { type Caller, type Job, told, tooLate } from './call.js';
 import { SLICE_MS, turn } from './time-slice.js';
 
 /** No room, and a signal in between: what a wait goes on after. */
-const NO_ROOM = negated('EAGAIN');
-const INTERRUPTED = negated('EINTR');
+const NO_ROOM = minusErrno('EAGAIN');
+const INTERRUPTED = minusErrno('EINTR');
 
 export type Writer = {
   /**

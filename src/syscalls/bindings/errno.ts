@@ -97,7 +97,7 @@ const numbers = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name
  * −errno of a name, as levels `raw` and `std` give it: on POSIX the platform's own number, on Windows
  * libuv's. Not os.constants.errno: on Windows that has the C runtime's numbers, which nobody returns.
  */
-export function negated(name: 'EAGAIN' | 'EBADF' | 'EINTR' | 'EINVAL' | 'ENOSYS'): number {
+export function minusErrno(name: 'EAGAIN' | 'EBADF' | 'EINTR' | 'EINVAL' | 'ENOSYS'): number {
   return numbers.get(name) as number;
 }
 

@@ -6,9 +6,9 @@
 // −ENOMEM, mmap(2)'s own.
 import { constants } from 'node:os';
 import { addon, anatomyOf } from '../bindings/addon.js';
-import { negated, osError } from '../bindings/errno.js';
+import { minusErrno, osError } from '../bindings/errno.js';
 import type { Convention, Level } from '../contract.js';
-import { probed } from './on-first-use.js';
+import { onFirstUse } from './on-first-use.js';
 
 const { SIGSEGV, SIGSYS } = constants.signals;
 
@@ -26,7 +26,7 @@ function probe(): string | null {
   if (typeof addon === 'string') return addon;
   const { call, result, signal } = addon.int80.probe();
   if (signal) return killed(signal);
-  if (call === 'int80' && result === negated('EBADF')) return null;
+  if (call === 'int80' && result === minusErrno('EBADF')) return null;
   const answer = osError(result)?.code ?? result;
   if (call === 'int80')
     return `int $0x80 is answered ${answer} where write(2) says EBADF: a seccomp filter, or no Linux`;
@@ -51,7 +51,7 @@ export const INT80: Record<string, Convention> = {
 
 const convention = INT80[`${process.platform}-${process.arch}`];
 
-export const int80: Level = probed(
+export const int80: Level = onFirstUse(
   {
     id: 'int80',
     ...anatomyOf(convention, (of) => of.int80),

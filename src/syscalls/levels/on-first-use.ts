@@ -1,9 +1,9 @@
 // A level that a machine may refuse, which only trying can tell.
 import { type Addon, addon } from '../bindings/addon.js';
-import { negated } from '../bindings/errno.js';
+import { minusErrno } from '../bindings/errno.js';
 import type { Level, Write } from '../contract.js';
 
-const none: Write = () => negated('ENOSYS');
+const none: Write = () => minusErrno('ENOSYS');
 
 /**
  * A level that is tried when somebody first asks for it, so that importing it costs nothing.
@@ -12,7 +12,7 @@ const none: Write = () => negated('ENOSYS');
  * @param writeOf what makes the call, once `probe` has found that it can
  * @param probe why it is not available here; null when it is
  */
-export function probed(
+export function onFirstUse(
   about: Omit<Level, 'write' | 'available' | 'reason'>,
   writeOf: (of: Addon) => Write,
   probe: () => string | null,

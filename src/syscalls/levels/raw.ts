@@ -1,6 +1,6 @@
 // Level `raw`: our own instruction, in native/arch/, with no libc in between.
 import { addon, anatomyOf } from '../bindings/addon.js';
-import { negated } from '../bindings/errno.js';
+import { minusErrno } from '../bindings/errno.js';
 import type { Convention, Level } from '../contract.js';
 
 /** What native/arch/ does, per OS and CPU; test/native/ holds this against the machine code. */
@@ -72,7 +72,7 @@ const why = reason();
 
 export const raw: Level = {
   id: 'raw',
-  write: typeof addon === 'string' ? () => negated('ENOSYS') : addon.write,
+  write: typeof addon === 'string' ? () => minusErrno('ENOSYS') : addon.write,
   available: why === null,
   reason: why,
   ...anatomyOf(convention, (of) => of),

@@ -1,6 +1,6 @@
 // Level `std`: Node's standard library.
 import { writeSync } from 'node:fs';
-import { negated } from '../bindings/errno.js';
+import { minusErrno } from '../bindings/errno.js';
 import type { Level } from '../contract.js';
 import { checkArguments } from './arguments.js';
 
@@ -9,7 +9,7 @@ import { checkArguments } from './arguments.js';
  * (https://nodejs.org/api/errors.html#err_out_of_range).
  */
 function refusedByNode(fd: number): number {
-  return negated(fd < 0 ? 'EBADF' : 'EINVAL');
+  return minusErrno(fd < 0 ? 'EBADF' : 'EINVAL');
 }
 
 export const std: Level = {

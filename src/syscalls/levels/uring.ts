@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { addon, anatomyOf } from '../bindings/addon.js';
 import { osError } from '../bindings/errno.js';
 import type { Convention, Level } from '../contract.js';
-import { probed } from './on-first-use.js';
+import { onFirstUse } from './on-first-use.js';
 
 /** io_uring_enter(2), the same on every architecture; the write is the entry's opcode, IORING_OP_WRITE. */
 const IO_URING_ENTER = 426;
@@ -74,7 +74,7 @@ function probe(): string | null {
   return `io_uring cannot be used: ${answer}`;
 }
 
-export const uring: Level = probed(
+export const uring: Level = onFirstUse(
   {
     id: 'uring',
     ...anatomyOf(convention, (of) => of.uring),

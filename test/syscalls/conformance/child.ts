@@ -5,7 +5,7 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import koffi from 'koffi';
 import type { LevelId } from '../../../src/protocol/names.js';
-import { negated } from '../../../src/syscalls/bindings/errno.js';
+import { minusErrno } from '../../../src/syscalls/bindings/errno.js';
 import { levels } from '../../../src/syscalls/index.js';
 
 const [what, id, path, ...rest] = process.argv.slice(2) as [string, LevelId, string, ...string[]];
@@ -21,7 +21,7 @@ const MODES: Record<string, () => void> = {
     for (let made = 0; made < Number(count); ) {
       const result = write(fd, bytes);
       // uring answers EAGAIN where the others wait: its write never blocks.
-      if (result === negated('EAGAIN')) continue;
+      if (result === minusErrno('EAGAIN')) continue;
       results.add(result);
       made += 1;
     }

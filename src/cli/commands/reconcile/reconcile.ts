@@ -1,7 +1,7 @@
 // syswire reconcile TRACE RECORDS: holds what a tracer saw of the service against the service's own
 // records. How a traced write and a record find each other is told in align.ts.
 
-import { UsageError, type Verb } from '../../command.js';
+import { type Command, UsageError } from '../../command.js';
 import { parseFlags } from '../../flags.js';
 import { align, type Finding } from './align.js';
 import { createClock } from './clock.js';
@@ -233,7 +233,7 @@ async function compare(options: Options, overview: Overview, read: () => AsyncGe
   return report;
 }
 
-export const reconcile: Verb = async ({ args, env, print }) => {
+export const reconcile: Command = async ({ args, env, print }) => {
   const options = parse(args, env);
   if (options === 'help') {
     print(HELP);

@@ -1,7 +1,7 @@
 // syswire watch: the stream of a running service in a terminal, or as NDJSON for programs.
 import { LEVEL_IDS } from '../../../protocol/names.js';
 import { CLIENT_FLAGS, CLIENT_HELP, createClient } from '../../client.js';
-import type { Verb } from '../../command.js';
+import type { Command } from '../../command.js';
 import { parseFlags } from '../../flags.js';
 import { drained, follow } from './follow.js';
 import { HEADER, type Look, row } from './row.js';
@@ -21,7 +21,7 @@ any more is told as a gap.
 
 exit: 0 stopped by a signal, or nobody reads any more, 2 usage, 3 no answer from the service`;
 
-export const watch: Verb = async ({ args, env, print, note, fail, stdout, leave, untilSignal }) => {
+export const watch: Command = async ({ args, env, print, note, fail, stdout, leave, untilSignal }) => {
   const { values } = parseFlags({
     args,
     options: {

@@ -1,4 +1,5 @@
-// Imports run one way: cli → server → syscalls → native. A room is a folder of src/, or a file that stands for itself; what each may import stands here.
+// Imports run one way: cli → server → syscalls → native, and inside the server door and routes → calls → records. A
+// room is a folder of src/, or a file that stands for itself; what each may import stands here.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -6,12 +7,38 @@ import { test } from 'node:test';
 import { ROOT } from './support/service.js';
 
 type Room = { rooms: string[]; packages: RegExp };
+const NODE_ONLY = /^node:/;
 const SERVER_PACKAGES = /^(?!koffi|node-gyp-build)/;
 
 const ROOMS: Record<string, Room> = {
   protocol: { rooms: [], packages: /^zod$/ },
   'protocol/names': { rooms: [], packages: /^$/ },
   syscalls: { rooms: ['protocol/names'], packages: /^(node:.*|koffi|node-gyp-build)$/ },
+  'server/refusal': { rooms: ['protocol'], packages: NODE_ONLY },
+  'server/version': { rooms: [], packages: NODE_ONLY },
+  'server/lifecycle': { rooms: [], packages: NODE_ONLY },
+  'server/records': { rooms: ['protocol', 'syscalls'], packages: /^(node:.*|ws)$/ },
+  'server/metrics': {
+    rooms: ['protocol', 'syscalls', 'server/records', 'server/refusal', 'server/version'],
+    packages: /^prom-client$/,
+  },
+  'server/calls': {
+    rooms: ['protocol', 'syscalls', 'server/records', 'server/metrics', 'server/lifecycle', 'server/refusal'],
+    packages: NODE_ONLY,
+  },
+  'server/answers': { rooms: ['protocol', 'server/metrics', 'server/refusal'], packages: SERVER_PACKAGES },
+  'server/documents': { rooms: ['protocol', 'server/answers', 'server/version'], packages: SERVER_PACKAGES },
+  'server/door': {
+    rooms: ['protocol', 'server/answers', 'server/metrics', 'server/lifecycle', 'server/refusal'],
+    packages: SERVER_PACKAGES,
+  },
+  'server/routes': {
+    rooms: [
+      ...['protocol', 'syscalls', 'server/door', 'server/calls', 'server/records', 'server/answers'],
+      ...['server/documents', 'server/metrics', 'server/refusal', 'server/version'],
+    ],
+    packages: SERVER_PACKAGES,
+  },
   server: { rooms: ['protocol', 'syscalls'], packages: SERVER_PACKAGES },
   cli: { rooms: ['protocol', 'server', 'syscalls'], packages: /^(node:.*|pino|zod|ws|cli-truncate)$/ },
   page: { rooms: ['protocol'], packages: /^(zod|uplot)$/ },

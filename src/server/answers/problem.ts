@@ -1,54 +1,33 @@
-// Everything that made no call is answered as application/problem+json, whatever went wrong and
-// however early. https://www.rfc-editor.org/rfc/rfc9457
+// Every answer to a request that made no call is application/problem+json, whatever went wrong and however early.
+// https://www.rfc-editor.org/rfc/rfc9457
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../../protocol/problem.js';
-import type { Counts, Limit } from '../metrics/counters.js';
+import type { Counters } from '../metrics/counters.js';
+import { type FieldError, isRefusal, type Refusal, type RefusalKind, refusal } from '../refusal.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** A body may have a million keys too many; naming each would answer megabytes. */
+/** A body may have a million unknown keys; naming each would make an answer of megabytes. */
 const MAX_FIELD_ERRORS = 20;
 
-export type FieldError = { pointer: string; detail: string };
-export type Refusal = Error & {
-  statusCode: number;
-  errors?: FieldError[] | undefined;
-  headers?: Record<string, string>;
-  /** What was run into, to be counted by who answers it. */
-  limit?: Limit | undefined;
+type Headers = Record<string, string>;
+
+/** How each kind of refusal is answered. */
+const ANSWERS: Record<RefusalKind, { status: number; headers?: (refusal: Refusal) => Headers }> = {
+  malformed: { status: 400 },
+  'no-token': { status: 401, headers: () => ({ 'www-authenticate': 'Bearer' }) },
+  'wrong-token': { status: 401 },
+  foreign: { status: 403 },
+  'unknown-target': { status: 404 },
+  'unknown-path': { status: 404 },
+  'wrong-method': { status: 405, headers: ({ allowed = [] }) => ({ allow: allowed.join(', ') }) },
+  'coded-body': { status: 415, headers: () => ({ 'accept-encoding': 'identity' }) },
+  unavailable: { status: 501 },
+  busy: { status: 503, headers: ({ retryAfterS = 1 }) => ({ 'retry-after': `${retryAfterS}` }) },
 };
 
-/**
- * An error that is answered with `status`, to be thrown before any call is made.
- *
- * @param detail what is wrong and what to do about it
- * @param errors the fields at fault
- */
-export function refusal(
-  status: number,
-  detail: string,
-  errors?: FieldError[],
-  headers: Record<string, string> = {},
-): Refusal {
-  // Clients' mistakes need no stack, and taking one costs more than the rest of the answer.
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 0;
-  const error = Object.assign(new Error(detail), { statusCode: status, errors, headers });
-  Error.stackTraceLimit = limit;
-  return error;
-}
-
-/**
- * A refusal for what may go better at another time.
- *
- * @param limit what keeps it from going now
- * @param seconds when it may
- */
-export const busy = (detail: string, limit?: Limit, seconds = 1): Refusal =>
-  Object.assign(refusal(503, detail, undefined, { 'retry-after': `${seconds}` }), { limit });
-
-/** The answers to be documented for a route: these, and what any request may meet: a bad one, the guard, a busy service. */
+/** The answers to document for a route: these, and those that any request may get. */
 export const problems = <const S extends number = never>(...more: S[]): Record<S | 400 | 403 | 503, typeof Problem> =>
   Object.fromEntries([400, 403, 503, ...more].map((status) => [status, Problem])) as Record<
     S | 400 | 403 | 503,
@@ -60,7 +39,11 @@ export function problem(status: number, detail: string, requestId?: string, erro
   return { type: 'about:blank', title, status, detail, ...(requestId && { requestId }), ...(errors && { errors }) };
 }
 
-/** What zod found, field by field: `#/msg` in a body, `?since` in a query; a key too many by its own place. */
+/** A refusal as an answer's body, or as one result among others. */
+export const problemOf = ({ kind, message, errors }: Refusal, requestId?: string): Problem =>
+  problem(ANSWERS[kind].status, message, requestId, errors);
+
+/** zod's findings, field by field: `#/msg` in a body, `?since` in a query. Each unknown key is a finding of its own. */
 function fieldErrors({ validation = [], validationContext }: FastifyError): FieldError[] {
   const isQuery = validationContext === 'querystring';
   const pointer = (path: string): string => (isQuery ? `?${path.slice(1)}` : path === '/' ? '#' : `#${path}`);
@@ -72,27 +55,28 @@ function fieldErrors({ validation = [], validationContext }: FastifyError): Fiel
   });
 }
 
-/** In our words, where Fastify's do not say what to do. */
+function validationProblem(error: FastifyError, requestId: string): Problem {
+  const all = fieldErrors(error);
+  const errors = all.slice(0, MAX_FIELD_ERRORS);
+  const details = errors.map(({ pointer, detail }) => `${pointer}: ${detail}`);
+  if (all.length > errors.length) details.push(`and ${all.length - errors.length} more`);
+  return problem(400, details.join('; '), requestId, errors);
+}
+
+/** Our words for Fastify's errors whose own do not say what to do. */
 const DETAILS: Record<string, (request: FastifyRequest) => string> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ({ routeOptions }) =>
     `the body is over the limit of ${routeOptions.bodyLimit} bytes: send less, or start with a larger --body-limit`,
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () => 'send a body of Content-Type: application/json',
-  FST_ERR_CTP_EMPTY_JSON_BODY: () => 'the body is empty: send JSON',
 };
 
 function explain(error: FastifyError | Refusal, request: FastifyRequest): Problem {
-  if ('validation' in error && error.validation) {
-    const all = fieldErrors(error);
-    const errors = all.slice(0, MAX_FIELD_ERRORS);
-    const told = errors.map(({ pointer, detail }) => `${pointer}: ${detail}`);
-    if (all.length > errors.length) told.push(`and ${all.length - errors.length} more`);
-    return problem(400, told.join('; '), request.id, errors);
-  }
+  if (isRefusal(error)) return problemOf(error, request.id);
+  if (error.validation) return validationProblem(error, request.id);
   const status = error.statusCode ?? 500;
-  // What is not a client's mistake is logged whole and told briefly.
+  // The client gets few words about our own mistakes; the log has all of them.
   if (status === 500) return problem(500, 'the service made a mistake; its log says more', request.id);
-  const detail = 'code' in error ? DETAILS[error.code]?.(request) : undefined;
-  return problem(status, detail ?? error.message, request.id, 'errors' in error ? error.errors : undefined);
+  return problem(status, DETAILS[error.code]?.(request) ?? error.message, request.id);
 }
 
 /** Answers any error. */
@@ -100,22 +84,22 @@ export function answerError(
   error: FastifyError | Refusal,
   request: FastifyRequest,
   reply: FastifyReply,
-  counts: Counts,
+  counters: Counters,
 ): void {
-  const limit = 'code' in error && error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? 'body' : (error as Refusal).limit;
-  if (limit) counts.limit(limit);
+  const limit = isRefusal(error) ? error.limit : error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? 'body' : undefined;
+  if (limit) counters.limit(limit);
   const answer = explain(error, request);
   if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'failed');
-  if ('headers' in error) reply.headers(error.headers ?? {});
-  // Taken from Node's parser, the connection serves nothing after this.
+  if (isRefusal(error)) reply.headers(ANSWERS[error.kind].headers?.(error) ?? {});
+  // An upgrade has taken the connection from Node's parser: it serves nothing after this.
   if ((request.raw as IncomingMessage & { upgrade?: boolean }).upgrade) reply.header('connection', 'close');
   reply.code(answer.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(answer);
 }
 
-/** Answers what no route takes: 405 where another method would do, else 404. */
-export function answerUnknown(app: FastifyInstance, request: FastifyRequest): never {
+/** Refuses a request that no route takes: as a wrong method where another one would do. */
+export function refuseUnknown(app: FastifyInstance, request: FastifyRequest): never {
   const path = request.url.split('?', 1)[0] as string;
   const allowed = ['GET', 'POST'].filter((method) => app.hasRoute({ method, url: path }));
-  if (allowed.length === 0) throw refusal(404, `there is nothing at ${path}: /docs shows what there is`);
-  throw refusal(405, `${path} takes ${allowed.join(' and ')}`, undefined, { allow: allowed.join(', ') });
+  if (allowed.length === 0) throw refusal('unknown-path', `there is nothing at ${path}: /docs shows what there is`);
+  throw refusal('wrong-method', `${path} takes ${allowed.join(' and ')}`, { allowed });
 }

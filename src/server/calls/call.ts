@@ -1,137 +1,121 @@
-// A checked request → what its calls need, and one call with its record. Knows no transport.
-
+// One call: from a checked request to the bytes that a level is given, and from its result to the record.
 import type { WriteRequest } from '../../protocol/calls.js';
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
-import type { Level } from '../../syscalls/contract.js';
+import type { Level, Write } from '../../syscalls/contract.js';
 import type { Target } from '../../syscalls/targets/target.js';
-import { busy, type Refusal, refusal } from '../answers/problem.js';
-import type { Counts } from '../metrics/counters.js';
-import type { Journal } from '../records/journal.js';
+import type { Counters } from '../metrics/counters.js';
+import type { Journal, MadeCall } from '../records/journal.js';
+import { type Refusal, type RefusalKind, refusal, tooLate } from '../refusal.js';
+import { wallTimeOf } from './clock.js';
+import type { Targets } from './targets.js';
 
-/** What one request has come to so far. */
-export type Job = {
+/** A request that can be carried out: all that its calls need. */
+export type Job = Readonly<{
   requestId: string;
-  /** Indices into the tables of levels and targets. */
-  level: number;
-  target: number;
-  targetName: string;
-  write: Level['write'];
+  level: LevelId;
+  /** Their indices in the tables of levels and of targets. */
+  levelIndex: number;
+  targetIndex: number;
+  target: string;
+  write: Write;
   fd: number;
   bytes: Uint8Array;
-  /** What the last call returned, how long it took, and when it was over, on performance.now()'s clock. */
-  result: number;
-  callNs: number;
-  end: number;
-  /** Of all calls. */
-  calls: number;
-  written: number;
-  durationNs: number;
-  /** The last call's record. */
-  seq: number;
-};
+}>;
 
-export type Caller = {
+export type Calls = {
   /**
-   * Looks up what a request names.
+   * Makes a job of a request.
    *
    * @param pointer where the request stands in the body, as a JSON Pointer
-   * @throws a refusal (problem.ts)
+   * @throws a refusal: an unknown target, a level or target that is unavailable, bad base64
    */
   prepare: (
     request: Pick<WriteRequest, 'level' | 'target' | 'msg' | 'encoding'>,
     requestId: string,
     pointer?: string,
   ) => Job;
-  /** One call, and its record. */
-  call: (job: Job, bytes: Uint8Array) => void;
-  /** Prepares nothing from now on: only then may targets be closed. */
+  /** Makes one call, and keeps its record. `bytes` are the job's, or the rest of them. */
+  make: (job: Job, bytes: Uint8Array) => MadeCall;
+  /** Prepares no job from now on: only then may targets be closed. */
   end: () => void;
 };
 
-export type CallerOptions = {
+export type CallsOptions = {
   levels: Record<LevelId, Level>;
-  targets: readonly Target[];
+  targets: Targets;
   journal: Journal;
-  counts: Counts;
+  counters: Counters;
 };
 
-export function createCaller({ levels, targets, journal, counts }: CallerOptions): Caller {
-  const targetIndex = new Map(targets.map(({ name }, index) => [name, index]));
-  let epoch = performance.timeOrigin;
-  let ended = false;
+/** The bytes of a message; null when it is not the base64 that it claims to be. */
+function decode(msg: string, encoding: WriteRequest['encoding']): Buffer | null {
+  const bytes = Buffer.from(msg, encoding);
+  // Buffer skips characters that are not base64. A text that comes back the same had none.
+  return encoding === 'base64' && bytes.toString('base64') !== msg ? null : bytes;
+}
+
+export function createCalls({ levels, targets, journal, counters }: CallsOptions): Calls {
+  let hasEnded = false;
 
   return {
     prepare({ level: id, target: name, msg, encoding }, requestId, pointer = '#') {
-      if (ended) throw tooLate('the service has stopped');
-      const refuse = (status: number, field: string, detail: string, whole = detail): never => {
-        throw refusal(status, whole, [{ pointer: `${pointer}/${field}`, detail }]);
-      };
-      const level = levels[id];
-      const target = targetIndex.get(name);
-      if (target === undefined)
-        return refuse(
-          404,
+      if (hasEnded) throw tooLate('the service has stopped');
+      const refused = (kind: RefusalKind, field: string, detail: string, whole = detail): Refusal =>
+        refusal(kind, whole, { errors: [{ pointer: `${pointer}/${field}`, detail }] });
+
+      const targetIndex = targets.indexOf(name);
+      if (targetIndex === undefined)
+        throw refused(
+          'unknown-target',
           'target',
           `there is no target '${name}': GET /targets lists them, --target name=path adds one`,
         );
-      const { fd, reason } = targets[target] as Target;
-      if (reason !== null) return refuse(501, 'target', `target '${name}' is not available here: ${reason}`);
-      if (!level.available) return refuse(501, 'level', `level '${id}' is not available here: ${level.reason}`);
-      const bytes = Buffer.from(msg, encoding);
-      // Buffer skips what is not base64. Whatever comes back the same was nothing but base64.
-      if (encoding === 'base64' && bytes.toString('base64') !== msg) {
+      const { fd, reason } = targets.all[targetIndex] as Target;
+      if (reason !== null) throw refused('unavailable', 'target', `target '${name}' is not available here: ${reason}`);
+      const level = levels[id];
+      if (!level.available)
+        throw refused('unavailable', 'level', `level '${id}' is not available here: ${level.reason}`);
+      const bytes = decode(msg, encoding);
+      if (bytes === null) {
         const detail =
           'is not base64 (RFC 4648, section 4): use the standard alphabet, with padding and without line breaks';
-        return refuse(400, 'msg', detail, `msg ${detail}`);
+        throw refused('malformed', 'msg', detail, `msg ${detail}`);
       }
       return {
         requestId,
-        level: LEVEL_IDS.indexOf(id),
-        target,
-        targetName: name,
+        level: id,
+        levelIndex: LEVEL_IDS.indexOf(id),
+        targetIndex,
+        target: name,
         write: level.write,
         fd,
         bytes,
-        result: 0,
-        callNs: 0,
-        end: 0,
-        calls: 0,
-        written: 0,
-        durationNs: 0,
-        seq: 0,
       };
     },
 
-    call(job, bytes) {
-      const before = performance.now();
-      const wall = Date.now();
-      // performance.now() does not follow when the wall clock is set, nor count a suspended laptop's sleep.
-      if (Math.abs(wall - epoch - before) > 2) epoch = wall - before;
+    make(job, bytes) {
+      const start = performance.now();
+      const time = wallTimeOf(start);
       const result = job.write(job.fd, bytes);
-      job.end = performance.now();
-      job.callNs = Math.round((job.end - before) * 1e6);
-      counts.call(job.level, job.target, result, job.callNs);
-      job.seq = journal.append(epoch + before, job.requestId, job.level, job.target, bytes, result, job.callNs);
-      job.result = result;
-      job.calls += 1;
-      job.durationNs += job.callNs;
-      if (result > 0) job.written += result;
+      const end = performance.now();
+      const call: MadeCall = {
+        seq: journal.next(),
+        time,
+        requestId: job.requestId,
+        level: job.levelIndex,
+        target: job.targetIndex,
+        bytes,
+        result,
+        durationNs: Math.round((end - start) * 1e6),
+        end,
+      };
+      counters.call(call);
+      journal.append(call);
+      return call;
     },
 
     end() {
-      ended = true;
+      hasEnded = true;
     },
   };
 }
-
-/** What the answer says of any job. */
-export const told = ({ requestId, level, targetName, bytes, written }: Job) => ({
-  requestId,
-  level: LEVEL_IDS[level] as LevelId,
-  target: targetName,
-  requested: bytes.length,
-  written,
-});
-
-/** A refusal of what would have been done, had it come earlier. */
-export const tooLate = (why: string): Refusal => busy(`${why}: no call was made`);

@@ -1,23 +1,23 @@
-// Whose turn of the event loop it is, among requests that make many calls. There is one loop, so there is one queue.
+// Time slices of the event loop, for requests that make many calls. There is one event loop, so there is one queue.
 
 /**
- * How long calls are made in a row before others have their turn of the event loop, in ms. With the stream's own
- * 2 ms in the same turn, others have theirs every 5 ms.
+ * How long calls may be made in a row before the event loop goes on, in ms. Together with the stream's 2 ms, which fall
+ * into the same turn, other requests are served every 5 ms.
  */
-export const SLICE_MS = 3;
+export const CALL_SLICE_MS = 3;
 
 const queue: (() => void)[] = [];
 
-function next(): void {
+function startNext(): void {
   queue.shift()?.();
-  if (queue.length > 0) setImmediate(next);
+  if (queue.length > 0) setImmediate(startNext);
 }
 
 /**
- * Resolves when the caller may make calls for SLICE_MS. One may in each turn of the event loop, first come first served:
- * many that want to go on hold up everybody else no longer than one.
+ * Resolves when the caller may make calls for CALL_SLICE_MS. One slice starts in each turn of the event loop, first come
+ * first served, so that many long requests delay the others no longer than one does.
  */
-export function turn(): Promise<void> {
-  if (queue.length === 0) setImmediate(next);
+export function timeSlice(): Promise<void> {
+  if (queue.length === 0) setImmediate(startNext);
   return new Promise((resolve) => queue.push(resolve));
 }

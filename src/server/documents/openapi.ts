@@ -1,7 +1,6 @@
 // The contract as OpenAPI 3.1, made from the routes and their shapes: GET /openapi.yaml, /docs, and
 // the file of that name.
-import swagger from '@fastify/swagger';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import { PROBLEM_TYPE, problem } from '../answers/problem.js';
@@ -124,32 +123,30 @@ function nameOnce(document: Document): Document {
   return JSON.parse(text, (_key, value) => (Math.abs(value) === Number.MAX_SAFE_INTEGER ? undefined : value));
 }
 
-/** To be called before the routes are added. */
-export function addOpenApi(app: FastifyInstance): void {
-  app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: {
-        title: 'syswire',
-        version: VERSION,
-        description:
-          'The `write` system call at the level of abstraction you pick, for real, and a record of every call.\n\n2xx if and only if the operating system was asked. Its refusal is a result (`error`), not a failure of the service; everything else is `application/problem+json` and made no call.',
-        license: { name: 'MIT', identifier: 'MIT' },
-      },
-      servers: [{ url: '/', description: 'The service that this was read from.' }],
-      tags: [
-        { name: 'calls', description: 'Making calls.' },
-        { name: 'records', description: 'What was called.' },
-        { name: 'about', description: 'What there is to call.' },
-      ],
-      security: [{}, { token: [] }],
-      components: {
-        securitySchemes: {
-          token: { type: 'http', scheme: 'bearer', description: 'Only if the service was started with a token.' },
-        },
+/** Options for @fastify/swagger, which collects the routes that are added after it. */
+export const OPENAPI: FastifyDynamicSwaggerOptions = {
+  openapi: {
+    openapi: '3.1.0',
+    info: {
+      title: 'syswire',
+      version: VERSION,
+      description:
+        'The `write` system call at the level of abstraction you pick, for real, and a record of every call.\n\n2xx if and only if the operating system was asked. Its refusal is a result (`error`), not a failure of the service; everything else is `application/problem+json` and made no call.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/', description: 'The service that this was read from.' }],
+    tags: [
+      { name: 'calls', description: 'Making calls.' },
+      { name: 'records', description: 'What was called.' },
+      { name: 'about', description: 'What there is to call.' },
+    ],
+    security: [{}, { token: [] }],
+    components: {
+      securitySchemes: {
+        token: { type: 'http', scheme: 'bearer', description: 'Only if the service was started with a token.' },
       },
     },
-    transform: jsonSchemaTransform,
-    transformObject: (input) => nameOnce(addProblems(jsonSchemaTransformObject(input) as Document)),
-  });
-}
+  },
+  transform: jsonSchemaTransform,
+  transformObject: (input) => nameOnce(addProblems(jsonSchemaTransformObject(input) as Document)),
+};

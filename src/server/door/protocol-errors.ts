@@ -1,9 +1,10 @@
-// What never becomes a request of Fastify's is refused on the connection itself, with a whole answer all the same.
+// Errors below Fastify: what never becomes a request of its own is refused on the connection, with a complete answer.
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError } from 'fastify';
 import { PROBLEM_TYPE, problem } from '../answers/problem.js';
-import type { Counts, Limit } from '../metrics/counters.js';
+import type { Counters } from '../metrics/counters.js';
+import type { Limit } from '../refusal.js';
 
 const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
   HPE_HEADER_OVERFLOW: {
@@ -18,34 +19,32 @@ const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Lim
   },
 };
 
-/** Node's: the answer that a connection's client waits for. */
+/** The answer that a connection's client waits for; Node keeps it in a field that has no public name. */
 const answeringOn = (socket: Socket): ServerResponse | undefined =>
   (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage;
 
-export type Wire = {
-  /** What Node's parser refuses before there is a whole request: https://nodejs.org/api/http.html#event-clienterror */
+export type ProtocolErrors = {
+  /** Answers what Node's parser refuses before a request is complete: https://nodejs.org/api/http.html#event-clienterror */
   onClientError: (error: ConnectionError, socket: Socket) => void;
-  /** Node closes without a word by itself, and leaves the socket's errors to us: https://nodejs.org/api/http.html#event-connect */
+  /** Node alone would close without an answer, and it leaves the socket's errors to us: https://nodejs.org/api/http.html#event-connect */
   onConnect: (request: IncomingMessage, socket: Socket) => void;
   /** Node's own 417 has no body: https://nodejs.org/api/http.html#event-checkexpectation */
   onExpectation: (request: IncomingMessage, response: ServerResponse) => void;
-  /**
-   * Refuses an upgrade behind requests that have no answer yet: it cannot have the connection. The others are `upgrades`,
-   * a server that only passes them on.
-   */
+  /** Refuses an upgrade behind requests that have no answer yet, since it cannot have the connection. */
   onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  /** Emits `upgrade` for all the others: the server that ws listens to. */
   upgrades: Server;
-  /** What ws refuses: a handshake that is none. */
+  /** Answers a handshake that ws refuses. */
   onHandshakeError: (error: Error, socket: Socket) => void;
 };
 
-export function createWire(counts: Counts): Wire {
-  /** Connections that were refused, or will be in their turn: the parser says so again at each further chunk. */
+export function createProtocolErrors(counters: Counters): ProtocolErrors {
+  /** Connections whose refusal is sent or waits for earlier answers: the parser emits the error again for each chunk. */
   const refused = new WeakSet<Socket>();
   const upgrades = createServer();
 
   function refuse(socket: Socket, status: number, detail: string, headers: Record<string, string> = {}): void {
-    counts.answer(status);
+    counters.answer(status);
     const body = JSON.stringify(problem(status, detail));
     const fields = {
       'Content-Type': PROBLEM_TYPE,
@@ -57,14 +56,14 @@ export function createWire(counts: Counts): Wire {
     socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`, () => socket.destroy());
   }
 
-  /** Refuses what a connection said last, once every whole request before it has its answer. */
-  function refuseInTurn(socket: Socket, status: number, detail: string): void {
+  /** Refuses the last thing that a connection sent, once every complete request before it has its answer. */
+  function refuseAfterEarlierAnswers(socket: Socket, status: number, detail: string): void {
     const answering = answeringOn(socket);
     if (!socket.writable) return;
-    if (answering?.req.complete) answering.once('finish', () => refuseInTurn(socket, status, detail));
-    // Answered before all of it was there.
+    if (answering?.req.complete) answering.once('finish', () => refuseAfterEarlierAnswers(socket, status, detail));
+    // The request was answered before all of it had arrived.
     else if (answering?.headersSent) answering.once('finish', () => socket.end());
-    // No request, or one whose rest never comes: nobody else answers it.
+    // There is no request, or one whose rest never comes: nothing else answers it.
     else refuse(socket, status, detail);
   }
 
@@ -77,17 +76,21 @@ export function createWire(counts: Counts): Wire {
       if (refused.has(socket)) return;
       refused.add(socket);
       const known = CLIENT_ERRORS[error.code];
-      if (known) counts.limit(known.limit);
-      refuseInTurn(socket, known?.status ?? 400, known?.detail ?? `this is not HTTP/1.1: ${error.message}`);
+      if (known) counters.limit(known.limit);
+      refuseAfterEarlierAnswers(
+        socket,
+        known?.status ?? 400,
+        known?.detail ?? `this is not HTTP/1.1: ${error.message}`,
+      );
     },
 
     onConnect(_request, socket) {
       socket.on('error', () => socket.destroy());
-      refuseInTurn(socket, 501, 'this is no proxy: CONNECT is not offered');
+      refuseAfterEarlierAnswers(socket, 501, 'this is no proxy: CONNECT is not offered');
     },
 
     onExpectation({ headers, method }, response) {
-      counts.answer(417, method);
+      counters.answer(417, method);
       const detail = `Expect: ${headers.expect} cannot be met: leave it out, or send 100-continue`;
       const body = JSON.stringify(problem(417, detail));
       response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) }).end(body);
@@ -97,11 +100,15 @@ export function createWire(counts: Counts): Wire {
     onUpgrade(request, socket, head) {
       if (answeringOn(socket)) {
         socket.on('error', () => socket.destroy());
-        refuseInTurn(socket, 400, 'an upgrade cannot stand behind other requests: send it on a connection of its own');
+        refuseAfterEarlierAnswers(
+          socket,
+          400,
+          'an upgrade cannot stand behind other requests: send it on a connection of its own',
+        );
         return;
       }
       upgrades.emit('upgrade', request, socket, head);
-      // Refused before any hook ran, for its URL: @fastify/websocket would leave it open.
+      // An upgrade that Fastify refuses for its URL, before any hook: @fastify/websocket would leave the socket open.
       answeringOn(socket)?.once('finish', () => socket.destroySoon());
     },
 

@@ -1,34 +1,39 @@
-// Requests that outlast a turn of the event loop, and how they end early: when their client has gone, or
-// when the service stops.
+// Tasks: requests that outlast one turn of the event loop. Each ends early when its client leaves, or when the service
+// stops.
 
-/** Takes what ends a request, to be called when nobody is there for the answer any more. */
-export type WhenGone = (stop: () => void) => void;
-
-export type Lasting = {
-  /** Runs a task, whose signal aborts when it shall come to its end. */
-  run: <T>(whenGone: WhenGone, task: (signal: AbortSignal) => Promise<T>) => Promise<T>;
-  /** Aborts every task. */
-  stop: () => void;
-  /** Resolves once none runs. */
+export type Tasks = {
+  /**
+   * Runs a task. Its signal aborts when `clientGone` does, or when the service stops.
+   *
+   * @param clientGone null: the task goes on without its client
+   */
+  run: <T>(clientGone: AbortSignal | null, task: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  /** Aborts every task that runs, and each that is begun later. */
+  abort: () => void;
+  /** Resolves once no task runs of those that run now. */
   settled: () => Promise<unknown>;
 };
 
-export function createLasting(): Lasting {
+export function createTasks(): Tasks {
   const running = new Map<Promise<unknown>, AbortController>();
-  let stopped = false;
+  let isAborted = false;
   return {
-    run(whenGone, task) {
+    run(clientGone, task) {
       const controller = new AbortController();
-      whenGone(() => controller.abort());
-      if (stopped) controller.abort();
+      const abort = (): void => controller.abort();
+      if (isAborted || clientGone?.aborted) abort();
+      clientGone?.addEventListener('abort', abort);
       const result = task(controller.signal);
       running.set(result, controller);
-      const forget = (): boolean => running.delete(result);
+      const forget = (): void => {
+        running.delete(result);
+        clientGone?.removeEventListener('abort', abort);
+      };
       result.then(forget, forget);
       return result;
     },
-    stop() {
-      stopped = true;
+    abort() {
+      isAborted = true;
       for (const controller of running.values()) controller.abort();
     },
     settled: () => Promise.allSettled(running.keys()),

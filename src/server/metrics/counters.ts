@@ -1,17 +1,5 @@
-// What has happened so far, in plain numbers: counted where it happens, and read by metrics.ts when somebody asks.
-
-/** What a client may run into that keeps the service from being used up. */
-export const LIMITS = [
-  'body',
-  'headers',
-  'time',
-  'connections',
-  'subscribers',
-  'waiting',
-  'bursts',
-  'wrong-tokens',
-] as const;
-export type Limit = (typeof LIMITS)[number];
+// Counters of everything that happened since the start, in plain numbers. prometheus.ts reads them when it is asked.
+import { LIMITS, type Limit } from '../refusal.js';
 
 /** The first bucket holds calls of up to 2^7 ns, each further one twice as long, the last but one up to 2^30 ns; then all. */
 const FIRST_OCTAVE = 7;
@@ -20,7 +8,7 @@ const LAST_OCTAVE = 30;
 export const BUCKET_ENDS = Array.from({ length: LAST_OCTAVE - FIRST_OCTAVE + 1 }, (_, at) => 2 ** (at + FIRST_OCTAVE));
 const BUCKETS = BUCKET_ENDS.length + 1;
 
-const bucketOf = (ns: number): number =>
+const octaveOf = (ns: number): number =>
   // clz32 knows 32 bits only.
   ns > 2 ** LAST_OCTAVE ? BUCKETS - 1 : Math.max(0, 32 - Math.clz32(Math.max(0, ns - 1)) - FIRST_OCTAVE);
 
@@ -41,14 +29,14 @@ export type Durations = { buckets: Float64Array; sum: number };
 
 export type Answers = { method: string; route: string; status: number; times: number };
 
-export type Counts = {
-  /** One call; level and target are indices into their tables. */
-  call: (level: number, target: number, result: number, durationNs: number) => void;
-  /** One answer that has left; what never came to a route has none, and what was no request no method. */
+export type Counters = {
+  /** Counts one call. Its level and target are indices in their tables. */
+  call: (call: { level: number; target: number; result: number; durationNs: number }) => void;
+  /** Counts one answer that has left. `route` is empty for unmatched requests, `method` for what could not be parsed. */
   answer: (status: number, method?: string, route?: string) => void;
-  /** A limit that somebody ran into. */
+  /** Counts a request that a limit kept out. */
   limit: (limit: Limit) => void;
-  /** Only pairs that were called, levels that were called, answers that were given. */
+  /** Levels and targets that were never called, and answers that were never given, are left out of these. */
   calls: () => CallCount[];
   durations: () => { level: number; durations: Durations }[];
   answers: () => Iterable<Answers>;
@@ -58,7 +46,7 @@ export type Counts = {
 /**
  * @param levels how many there are; `targets` likewise
  */
-export function createCounts(levels: number, targets: number): Counts {
+export function createCounters(levels: number, targets: number): Counters {
   const pairs = Array.from({ length: levels * targets }, (_, at) => ({
     level: Math.floor(at / targets),
     target: at % targets,
@@ -71,7 +59,7 @@ export function createCounts(levels: number, targets: number): Counts {
   const limits = Object.fromEntries(LIMITS.map((limit) => [limit, 0])) as Record<Limit, number>;
 
   return {
-    call(level, target, result, durationNs) {
+    call({ level, target, result, durationNs }) {
       const pair = pairs[level * targets + target] as (typeof pairs)[number];
       if (result < 0) pair.refused.set(result, (pair.refused.get(result) ?? 0) + 1);
       else {
@@ -79,7 +67,7 @@ export function createCounts(levels: number, targets: number): Counts {
         pair.written += result;
       }
       const took = durations[level] as Durations;
-      const bucket = bucketOf(durationNs);
+      const bucket = octaveOf(durationNs);
       took.buckets[bucket] = (took.buckets[bucket] as number) + 1;
       took.sum += durationNs;
     },

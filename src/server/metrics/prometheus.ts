@@ -1,15 +1,16 @@
-// GET /metrics: what counts.ts counted and what is so right now, as Prometheus reads it.
+// The text of GET /metrics: the counters and the present state, in Prometheus's format.
 // https://prometheus.io/docs/instrumenting/exposition_formats/
 import { collectDefaultMetrics, type Metric, Registry } from 'prom-client';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import { osError } from '../../syscalls/bindings/errno.js';
 import type { Target } from '../../syscalls/targets/target.js';
-import type { Delivery } from '../records/journal.js';
+import type { Delivery } from '../records/cursor.js';
+import { LIMITS } from '../refusal.js';
 import { VERSION } from '../version.js';
-import { BUCKET_ENDS, type Counts, LIMITS } from './counters.js';
+import { BUCKET_ENDS, type Counters } from './counters.js';
 
 export type MetricsOptions = {
-  counts: Counts;
+  counters: Counters;
   targets: readonly Target[];
   /** How many are connected, and how many of them to the stream. */
   connections: () => number;
@@ -43,13 +44,13 @@ function processFigures(): Registry {
 
 /** @returns what makes the text */
 export function createMetrics(options: MetricsOptions): () => Promise<string> {
-  const { counts, targets, connections, subscribers, waiting, deliveries } = options;
+  const { counters, targets, connections, subscribers, waiting, deliveries } = options;
   const levelOf = ({ level }: { level: number }): string => LEVEL_IDS[level] as string;
   const targetOf = ({ target }: { target: number }): string => targets[target]?.name as string;
   const one = (value: number, labels: Labels = {}): Sample[] => [{ labels, value }];
 
   const callDurations = (): Sample[] =>
-    counts.durations().flatMap(({ level, durations: { buckets, sum } }) => {
+    counters.durations().flatMap(({ level, durations: { buckets, sum } }) => {
       const labels = { level: levelOf({ level }) };
       let calls = 0;
       const upTo = Array.from(buckets, (more, at) => {
@@ -70,7 +71,7 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
       type: 'counter',
       help: 'Calls made, by what the operating system said: OK, or the name of its error.',
       samples: () =>
-        counts.calls().flatMap((pair) => {
+        counters.calls().flatMap((pair) => {
           const labels = { level: levelOf(pair), target: targetOf(pair) };
           const refused = Array.from(pair.refused, ([result, value]) => ({
             labels: { ...labels, code: osError(result)?.code as string },
@@ -84,7 +85,7 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
       type: 'counter',
       help: 'Bytes that the operating system took.',
       samples: () =>
-        counts.calls().flatMap((pair) => one(pair.written, { level: levelOf(pair), target: targetOf(pair) })),
+        counters.calls().flatMap((pair) => one(pair.written, { level: levelOf(pair), target: targetOf(pair) })),
     },
     {
       name: 'syswire_call_duration_seconds',
@@ -96,13 +97,13 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
       name: 'syswire_http_requests_total',
       type: 'counter',
       help: 'Answers given; what never came to a route has none.',
-      samples: () => Array.from(counts.answers(), ({ times, ...labels }) => ({ labels, value: times })),
+      samples: () => Array.from(counters.answers(), ({ times, ...labels }) => ({ labels, value: times })),
     },
     {
       name: 'syswire_limited_total',
       type: 'counter',
       help: 'How often a limit kept somebody out.',
-      samples: () => LIMITS.flatMap((limit) => one(counts.limits[limit], { limit })),
+      samples: () => LIMITS.flatMap((limit) => one(counters.limits[limit], { limit })),
     },
     {
       name: 'syswire_connections',

@@ -3,10 +3,26 @@
 
 import type { LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
-import type { Gap } from '../../protocol/records.js';
 import { osError } from '../../syscalls/bindings/errno.js';
 
 export type Filter = { level?: number; target?: number; requestId?: string; errors?: boolean };
+
+/** The facts about one call. */
+export type MadeCall = {
+  seq: number;
+  /** Before the call, in milliseconds since 1970. */
+  time: number;
+  requestId: string;
+  /** The index in the table of levels; `target` likewise. */
+  level: number;
+  target: number;
+  bytes: Uint8Array;
+  /** The level's result: bytes written, or −errno. */
+  result: number;
+  durationNs: number;
+  /** When the call was over, on performance.now()'s clock. The journal does not keep it. */
+  end: number;
+};
 
 export type Journal = {
   /** How many records are kept. */
@@ -15,24 +31,8 @@ export type Journal = {
   next: () => number;
   /** The oldest `seq` still kept; equal to `next()` when there is none. */
   oldest: () => number;
-  /**
-   * Keeps one call.
-   *
-   * @param time before the call, in milliseconds since 1970
-   * @param level its index in the table of levels; `target` likewise
-   * @param requested bytes asked for; `result` what the level returned
-   * @param durationNs nanoseconds
-   * @returns its `seq`
-   */
-  append: (
-    time: number,
-    requestId: string,
-    level: number,
-    target: number,
-    bytes: Uint8Array,
-    result: number,
-    durationNs: number,
-  ) => number;
+  /** Keeps one call, whose `seq` is `next()`. */
+  append: (call: MadeCall) => void;
   /** One kept record as a line of JSON. */
   line: (seq: number) => string;
   matches: (seq: number, filter: Filter) => boolean;
@@ -131,7 +131,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
     capacity,
     next: () => next,
     oldest,
-    append(time, requestId, level, target, bytes, result, durationNs) {
+    append({ time, requestId, level, target, bytes, result, durationNs }) {
       const slot = next % capacity;
       times[slot] = time;
       requestIds[slot] = requestId;
@@ -146,7 +146,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       const kept = Math.min(bytes.length, PREVIEW_BYTES);
       const start = slot * PREVIEW_BYTES;
       for (let i = 0; i < kept; i++) previews[start + i] = bytes[i] as number;
-      const seq = next++;
+      next += 1;
       if (watchers.size > 0) {
         if (!isFlushing) {
           isFlushing = true;
@@ -154,7 +154,6 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
         }
         if (next >= urgentAt) flushUrgent();
       }
-      return seq;
     },
     line(seq) {
       const slot = seq % capacity;
@@ -183,59 +182,5 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
         setUrgentAt();
       };
     },
-  };
-}
-
-/** How many records a reader, or several, were given, and how many the ring overtook before that. */
-export type Delivery = { delivered: number; lost: number };
-
-export type Cursor = {
-  /**
-   * Lines of JSON from here on, up to about `most` characters, and moves on. '' when there are none, or when
-   * a filter let none of many pass: `isBehind` tells which.
-   */
-  read: (most: number) => string;
-  /** Whether there are records that were not looked at yet. */
-  isBehind: () => boolean;
-  /** Moves on to the end. @returns a `gap` of what was left; '' when nothing was */
-  giveUp: () => string;
-};
-
-/** Records that one read looks at, so that a filter that lets none of millions pass holds nobody up. */
-const SCAN = 1 << 14;
-
-/**
- * A place in the journal. What the ring overtook is told as a `gap`, its ends included, before filters.
- *
- * @param delivery where the cursor counts
- */
-export function createCursor(journal: Journal, from: number, delivery: Delivery, filter: Filter = {}): Cursor {
-  let at = from;
-
-  /** Goes past what lies before `end`. @returns the gap */
-  function lose(end: number): string {
-    const gap: Gap = { type: 'gap', from: at, to: end - 1 };
-    delivery.lost += end - at;
-    at = end;
-    return JSON.stringify(gap);
-  }
-
-  return {
-    read(most) {
-      const found: string[] = [];
-      let size = 0;
-      const oldest = journal.oldest();
-      if (at < oldest) found.push(lose(oldest));
-      for (const end = Math.min(journal.next(), at + SCAN); at < end && size < most; at++) {
-        if (!journal.matches(at, filter)) continue;
-        const line = journal.line(at);
-        found.push(line);
-        delivery.delivered += 1;
-        size += line.length;
-      }
-      return found.join('\n');
-    },
-    isBehind: () => at < journal.next(),
-    giveUp: () => (at < journal.next() ? lose(journal.next()) : ''),
   };
 }

@@ -1,9 +1,10 @@
 // --record FILE: every record as a line of JSON, in order, so that the truth outlives the ring.
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
-import { createCursor, type Delivery, type Journal } from './journal.js';
+import { createCursor, type Delivery } from './cursor.js';
+import type { Journal } from './journal.js';
 
-const BATCH = 1 << 16;
+const BATCH_CHARS = 1 << 16;
 const RETRY_MS = 1000;
 /** New records that are written at once: few enough to hold nobody up, so that a burst waits for its own records. */
 const MOST_NEW = 1024;
@@ -14,7 +15,7 @@ export type RecordFile = Target & {
 };
 
 /** @throws an error with `code` when it cannot be opened */
-export function openRecord(path: string): RecordFile {
+export function openRecordFile(path: string): RecordFile {
   const target = openTarget('record', path);
   return { ...target, isCut: target.kind === 'file' && lastByte(path) !== '\n' };
 }
@@ -49,7 +50,7 @@ export function recordTo(
   onError: (error: NodeJS.ErrnoException | null) => void,
 ): () => void {
   const read = { delivered: 0, lost: 0 };
-  const cursor = createCursor(journal, 1, read);
+  const cursor = createCursor(journal, { from: 1, delivery: read });
   let pending = Buffer.from(file.isCut ? '\n' : '');
   let failing: string | undefined;
   let retry: NodeJS.Timeout | undefined;
@@ -61,10 +62,10 @@ export function recordTo(
       for (;;) {
         if (pending.length === 0) {
           delivery.delivered = read.delivered;
-          const lines = cursor.read(BATCH);
+          const lines = cursor.read({ chars: BATCH_CHARS });
           delivery.lost = read.lost;
-          if (lines === '') break;
-          pending = Buffer.from(`${lines}\n`);
+          if (lines.length === 0) break;
+          pending = Buffer.from(`${lines.join('\n')}\n`);
         }
         pending = pending.subarray(writeSync(file.fd, pending));
       }

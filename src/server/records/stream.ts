@@ -1,65 +1,70 @@
-// GET /events over WebSocket. A subscriber is a cursor into the journal, not a queue: a slow one
-// costs no memory, and is told with exact numbers what the ring overtook.
+// The stream of records to WebSocket subscribers. A subscriber is a cursor into the journal, not a queue: a slow one
+// costs no memory, and gets the exact numbers of the records that the ring overtook.
 import type { WebSocket } from 'ws';
 import type { Hello, StreamError } from '../../protocol/records.js';
-import type { FieldError } from '../answers/problem.js';
-import { type Cursor, createCursor, type Delivery, type Filter, type Journal } from './journal.js';
+import { type Cursor, createCursor, type Delivery } from './cursor.js';
+import type { Filter, Journal } from './journal.js';
 
-/** One frame's size, about, and how much may lie in a socket's buffer before its cursor waits. */
+/** The size of one frame, about. */
 const FRAME_CHARS = 1 << 16;
+/** How much may lie in a socket's buffer before its cursor waits. */
 const HIGH_WATER_BYTES = 1 << 17;
-/** How long frames are made in a row before others have their turn of the event loop, in ms; see turn.ts. */
-const SLICE_MS = 2;
+/** How long frames are made in a row before the event loop goes on, in ms; calls/time-slice.ts counts on it. */
+const STREAM_SLICE_MS = 2;
 const HEARTBEAT_MS = 30_000;
 /**
- * Heartbeats without a sign of life after which a peer is dead. So many, since an answer may lie behind megabytes
- * in the kernel's buffers, which a slow reader must take first.
+ * Heartbeats without a sign of life after which a peer counts as dead. There are so many because a pong may lie behind
+ * megabytes in the kernel's buffers, which a slow reader must take first.
  */
 const SILENT_BEATS = 10;
-/** How long a subscriber has to take the last records of a service that stops, and then to answer its goodbye. */
+/** How long a subscriber has to take the last records of a service that stops. */
 const LAST_RECORDS_MS = 300;
+/** How long it then has to answer the goodbye. */
 const GOODBYE_MS = 300;
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
 
-/** What names this start of the service. */
-export type Run = { run: string; pid: number; started: number };
+/** One start of the service. */
+export type ServiceRun = { run: string; pid: number; started: number };
 
 export type Subscription = {
-  /** Where to begin; none: with what is still to come. */
+  /** The `seq` to begin with; undefined: the next call's. */
   since: number | undefined;
-  /** The run that `since` belongs to, if the client said so. */
+  /** The run that `since` belongs to, if the client named it. */
   run: string | undefined;
   filter: Filter;
 };
 
 export type Stream = {
-  /** How many subscribers there are. */
   subscribers: () => number;
-  /** Whether there are as many as there may be. */
+  /** Whether there are as many subscribers as there may be. */
   isFull: () => boolean;
   /** Streams records into a socket until either end closes it. */
   subscribe: (socket: WebSocket, subscription: Subscription) => void;
   /**
-   * No record will follow: says goodbye to every subscriber once it was told of all of them. The rest of one that is
-   * too slow for that is a last gap; one that does not answer is cut off.
+   * Ends the stream: no record will follow. Every subscriber gets the rest of the records and then a goodbye. For one
+   * that is too slow, the rest is a last gap; one that does not answer the goodbye is cut off.
    */
   stop: () => void;
 };
 
 export type StreamOptions = {
   journal: Journal;
-  service: Run;
+  service: ServiceRun;
   maxSubscribers: number;
-  /** Where what all subscribers are given is counted. */
+  /** Counts the records that all subscribers together got. */
   delivery: Delivery;
-  /** How often a sign of life is asked for, in ms. */
+  /** How often subscribers are pinged, in ms. */
   heartbeatMs?: number;
 };
 
-/** Which of a subscription's parameters cannot be served, and why, in words for the client; null when all can. */
-export function sinceProblem({ since, run }: Subscription, journal: Journal, service: Run): FieldError | null {
+/** Returns the parameter of a subscription that cannot be served, with the reason; null when all can be served. */
+export function unservable(
+  { since, run }: Subscription,
+  journal: Journal,
+  service: ServiceRun,
+): { pointer: string; detail: string } | null {
   if (run !== undefined && run !== service.run)
     return { pointer: '?run', detail: `run ${run} is over: this is run ${service.run}, whose records begin at 1` };
   if (since !== undefined && since > journal.next())
@@ -70,75 +75,76 @@ export function sinceProblem({ since, run }: Subscription, journal: Journal, ser
 type Subscriber = {
   socket: WebSocket;
   cursor: Cursor;
-  /** Whether its socket must first take what it was given. */
-  waits: boolean;
-  /** Heartbeats since a pong came from it, or a frame went to it. */
+  /** Whether its socket must first take what lies in its buffer. */
+  isWaiting: boolean;
+  /** Heartbeats since its last pong, and since the last frame that left. */
   silentBeats: number;
 };
 
 export function createStream(options: StreamOptions): Stream {
   const { journal, service, maxSubscribers, delivery, heartbeatMs = HEARTBEAT_MS } = options;
   const subscribers = new Set<Subscriber>();
-  /** Those that may have something to be sent, whose turn was longest ago first. */
+  /** Subscribers that may have records to get. The one that was served longest ago comes first. */
   const ready = new Set<Subscriber>();
-  let scheduled = false;
-  let stopping = false;
+  let isScheduled = false;
+  let isStopping = false;
 
   function goodbye({ socket, cursor }: Subscriber): void {
     if (socket.readyState !== socket.OPEN) return;
     const gap = cursor.giveUp();
-    if (gap !== '') socket.send(gap);
+    if (gap !== null) socket.send(gap);
     socket.close(GOING_AWAY, 'the service is stopping');
   }
 
-  /** @returns whether there is more to send at once */
+  /** @returns whether there are more records to send now */
   function sendFrame(subscriber: Subscriber): boolean {
     const { socket, cursor } = subscriber;
     if (socket.readyState !== socket.OPEN) return false;
-    subscriber.waits = socket.bufferedAmount >= HIGH_WATER_BYTES;
-    if (subscriber.waits) return false;
-    const lines = cursor.read(FRAME_CHARS);
-    if (lines !== '') socket.send(lines, () => sent(subscriber));
+    subscriber.isWaiting = socket.bufferedAmount >= HIGH_WATER_BYTES;
+    if (subscriber.isWaiting) return false;
+    const lines = cursor.read({ chars: FRAME_CHARS });
+    if (lines.length > 0) socket.send(lines.join('\n'), () => onSent(subscriber));
     if (cursor.isBehind()) return true;
-    if (stopping) goodbye(subscriber);
+    if (isStopping) goodbye(subscriber);
     return false;
   }
 
-  /** Something has left, and there may be room for the next frame. */
-  function drained(subscriber: Subscriber): void {
-    if (!subscriber.waits || subscriber.socket.bufferedAmount >= HIGH_WATER_BYTES) return;
+  /** Called when bytes have left the socket's buffer. */
+  function onDrained(subscriber: Subscriber): void {
+    if (!subscriber.isWaiting || subscriber.socket.bufferedAmount >= HIGH_WATER_BYTES) return;
     ready.add(subscriber);
     schedule();
   }
 
-  /** A frame has left: what is slow is not dead. */
-  function sent(subscriber: Subscriber): void {
+  /** Called when a frame has left. */
+  function onSent(subscriber: Subscriber): void {
+    // A slow reader is not a dead one.
     subscriber.silentBeats = 0;
-    drained(subscriber);
+    onDrained(subscriber);
   }
 
   function schedule(): void {
-    if (scheduled) return;
-    scheduled = true;
+    if (isScheduled) return;
+    isScheduled = true;
     setImmediate(() => {
-      scheduled = false;
+      isScheduled = false;
       pump();
     });
   }
 
-  /** A frame each, in turns, so that neither many subscribers nor a fast one hold up everybody else. */
+  /** Sends each ready subscriber a frame, round robin, so that neither many of them nor a fast one delay the others. */
   function pump(): void {
     const start = performance.now();
     for (const subscriber of ready) {
       ready.delete(subscriber);
-      // At the end of the set, which this loop goes on to.
+      // A Set iterates in order of insertion: this loop comes to it again.
       if (sendFrame(subscriber)) ready.add(subscriber);
-      if (performance.now() - start >= SLICE_MS) break;
+      if (performance.now() - start >= STREAM_SLICE_MS) break;
     }
     if (ready.size > 0) schedule();
   }
 
-  // Urgent when half the ring is new: who waits another turn may be overtaken.
+  // Half the ring is new: a subscriber that waits any longer may be overtaken.
   const unwatch = journal.watch(
     (urgent) => {
       for (const subscriber of subscribers) ready.add(subscriber);
@@ -162,8 +168,8 @@ export function createStream(options: StreamOptions): Stream {
 
     subscribe(socket, subscription) {
       const next = journal.next();
-      const cursor = createCursor(journal, subscription.since ?? next, delivery, subscription.filter);
-      const subscriber: Subscriber = { socket, cursor, waits: false, silentBeats: 0 };
+      const cursor = createCursor(journal, { from: subscription.since ?? next, filter: subscription.filter, delivery });
+      const subscriber: Subscriber = { socket, cursor, isWaiting: false, silentBeats: 0 };
       subscribers.add(subscriber);
       socket.once('close', () => {
         subscribers.delete(subscriber);
@@ -172,16 +178,16 @@ export function createStream(options: StreamOptions): Stream {
       socket.on('pong', () => {
         subscriber.silentBeats = 0;
       });
-      // ws by itself would answer each ping, and keep the answers for who does not read them.
+      // With autoPong, ws would answer every ping, and hold the answers for a client that does not read them.
       socket.on('ping', (data) => {
         if (socket.readyState === socket.OPEN && socket.bufferedAmount < HIGH_WATER_BYTES)
-          socket.pong(data, undefined, () => drained(subscriber));
+          socket.pong(data, undefined, () => onDrained(subscriber));
       });
-      // Nothing is expected from the client: who sends is not speaking this protocol.
+      // A client that sends a message does not speak this protocol.
       socket.once('message', () => socket.close(POLICY_VIOLATION, 'this stream takes no messages'));
 
       socket.send(JSON.stringify({ type: 'hello', ...service, oldest: journal.oldest(), next } satisfies Hello));
-      const problem = sinceProblem(subscription, journal, service);
+      const problem = unservable(subscription, journal, service);
       if (problem) {
         socket.send(JSON.stringify({ type: 'error', detail: problem.detail } satisfies StreamError));
         socket.close(POLICY_VIOLATION, 'see the last frame');
@@ -191,7 +197,7 @@ export function createStream(options: StreamOptions): Stream {
     },
 
     stop() {
-      stopping = true;
+      isStopping = true;
       clearInterval(heart);
       unwatch();
       for (const subscriber of subscribers) {

@@ -1,9 +1,9 @@
-// Turns of the event loop among those that make many calls.
+// Time slices of the event loop, among requests that make many calls.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { turn } from '../../../src/server/calls/time-slice.js';
+import { timeSlice } from '../../../src/server/calls/time-slice.js';
 
-test('however many want to go on, one does in each turn of the event loop, first come first served', async () => {
+test('one time slice starts in each turn of the event loop, first come first served', async () => {
   let now = 0;
   let over = false;
   (async () => {
@@ -12,7 +12,7 @@ test('however many want to go on, one does in each turn of the event loop, first
   const had: [name: string, at: number][] = [];
   const task = async (name: string): Promise<void> => {
     for (let i = 0; i < 3; i++) {
-      await turn();
+      await timeSlice();
       had.push([name, now]);
     }
   };

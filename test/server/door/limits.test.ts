@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import type { WritesResult } from '../../../src/protocol/calls.js';
 import type { Problem } from '../../../src/protocol/problem.js';
 import type { AppOptions } from '../../../src/server/app.js';
-import type { Limit } from '../../../src/server/metrics/counters.js';
+import type { Limit } from '../../../src/server/refusal.js';
 import { listen, type TestApp, testApp, turn } from '../../support/app.js';
 import { openFifo } from '../../support/service.js';
 import { watch } from '../../support/watcher.js';

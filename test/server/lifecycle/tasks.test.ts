@@ -1,10 +1,10 @@
-// Requests that outlast a turn of the event loop can be ended.
+// Tasks end early when their client leaves, and when the service stops.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createLasting } from '../../../src/server/lifecycle/tasks.js';
+import { createTasks } from '../../../src/server/lifecycle/tasks.js';
 
-test('stop aborts every task, settled waits for all, and what has ended is forgotten', async () => {
-  const lasting = createLasting();
+test('a task is aborted when its client leaves, all are when the service stops; settled waits for those that run', async () => {
+  const tasks = createTasks();
   const aborted: string[] = [];
   const untilStopped = (name: string) => (signal: AbortSignal) =>
     new Promise<void>((resolve) => {
@@ -13,17 +13,15 @@ test('stop aborts every task, settled waits for all, and what has ended is forgo
         resolve();
       });
     });
-  let leave = (): void => {};
-  const gone = lasting.run((stop) => {
-    leave = stop;
-  }, untilStopped('gone'));
-  const rest = ['one', 'two'].map((name) => lasting.run(() => {}, untilStopped(name)));
-  leave();
+  const client = new AbortController();
+  const gone = tasks.run(client.signal, untilStopped('gone'));
+  const rest = ['one', 'two'].map((name) => tasks.run(null, untilStopped(name)));
+  client.abort();
   await gone;
   assert.deepEqual(aborted, ['gone']);
-  const settled = lasting.settled();
-  lasting.stop();
+  const settled = tasks.settled();
+  tasks.abort();
   await Promise.all([settled, ...rest]);
   assert.deepEqual(aborted, ['gone', 'one', 'two']);
-  assert.deepEqual(await lasting.settled(), [], 'nothing runs any more');
+  assert.deepEqual(await tasks.settled(), [], 'nothing runs any more');
 });

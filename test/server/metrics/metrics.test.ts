@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
-import { BUCKET_ENDS, createCounts } from '../../../src/server/metrics/counters.js';
+import { BUCKET_ENDS, createCounters } from '../../../src/server/metrics/counters.js';
 import { listen, type TestApp, testApp, turn } from '../../support/app.js';
 import { openFifo, read } from '../../support/service.js';
 import { watch } from '../../support/watcher.js';
@@ -69,9 +69,9 @@ test('a duration is in the first bucket that is as long', () => {
     [2 ** 31 + 1, 24],
     [2 ** 33, 24],
   ] as const) {
-    const counts = createCounts(1, 1);
-    counts.call(0, 0, 1, ns);
-    assert.equal(counts.durations()[0]?.durations.buckets.indexOf(1), bucket, `${ns} ns`);
+    const counters = createCounters(1, 1);
+    counters.call({ level: 0, target: 0, result: 1, durationNs: ns });
+    assert.equal(counters.durations()[0]?.durations.buckets.indexOf(1), bucket, `${ns} ns`);
   }
 });
 

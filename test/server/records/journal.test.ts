@@ -4,20 +4,18 @@ import { test } from 'node:test';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import { CallRecord } from '../../../src/protocol/records.js';
 import { serializer } from '../../../src/server/answers/serialize.js';
-import { createCursor, createJournal, type Journal } from '../../../src/server/records/journal.js';
+import { createCursor } from '../../../src/server/records/cursor.js';
+import { createJournal, type Journal } from '../../../src/server/records/journal.js';
+import { append } from '../../support/journal.js';
 
 const make = (capacity: number): Journal =>
   createJournal({ capacity, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
-const bytes = Buffer.from('x');
-const append = (journal: Journal, count = 1): void => {
-  for (let i = 0; i < count; i++) journal.append(0, 'r', 0, 0, bytes, 1, 1);
-};
 
 test('seq starts at 1 and grows by 1; the ring keeps the last', () => {
   for (const capacity of [1, 2, 3, 100]) {
     const journal = make(capacity);
     assert.deepEqual([journal.oldest(), journal.next()], [1, 1]);
-    for (let seq = 1; seq <= 250; seq++) assert.equal(journal.append(0, 'r', 0, 0, bytes, 1, 1), seq);
+    for (let seq = 1; seq <= 250; seq++) assert.equal(append(journal), seq);
     assert.deepEqual([journal.oldest(), journal.next()], [251 - capacity, 251]);
     for (let seq = journal.oldest(); seq < 251; seq++) assert.equal(JSON.parse(journal.line(seq)).seq, seq);
   }
@@ -26,7 +24,14 @@ test('seq starts at 1 and grows by 1; the ring keeps the last', () => {
 test('a record is what was appended, and its line is made once', () => {
   const journal = make(4);
   append(journal, 5);
-  const seq = journal.append(1767225600000.25, 'id', LEVEL_IDS.indexOf('std'), 0, Buffer.from('héllo'), -28, 1234);
+  const seq = append(journal, 1, {
+    time: 1767225600000.25,
+    requestId: 'id',
+    level: LEVEL_IDS.indexOf('std'),
+    bytes: Buffer.from('héllo'),
+    result: -28,
+    durationNs: 1234,
+  });
   const line = journal.line(seq);
   assert.deepEqual(JSON.parse(line), {
     type: 'call',
@@ -61,7 +66,14 @@ test('a line is what the serializer of its shape would make of it', () => {
   ];
   for (const msg of messages)
     for (const result of [0, 5, -11, -32])
-      journal.append(Date.now() + 0.123, 'a.b_c-1', result & 1, 0, Buffer.from(msg), result, 0);
+      append(journal, 1, {
+        time: Date.now() + 0.123,
+        requestId: 'a.b_c-1',
+        level: result & 1,
+        bytes: Buffer.from(msg),
+        result,
+        durationNs: 0,
+      });
   for (let seq = 1; seq < journal.next(); seq++) {
     const line = journal.line(seq);
     assert.equal(
@@ -74,35 +86,32 @@ test('a line is what the serializer of its shape would make of it', () => {
 test('a cursor reads on, in frames of about the size asked for, and names the gap', () => {
   const journal = make(10);
   const delivery = { delivered: 0, lost: 0 };
-  const cursor = createCursor(journal, 1, delivery);
+  const cursor = createCursor(journal, { from: 1, delivery });
   append(journal, 5);
-  const first = cursor.read(1).split('\n');
+  const first = cursor.read({ chars: 1 });
   assert.deepEqual(
     first.map((line) => JSON.parse(line).seq),
     [1],
   );
   append(journal, 20);
-  const lines = cursor
-    .read(1 << 20)
-    .split('\n')
-    .map((line) => JSON.parse(line));
+  const lines = cursor.read({ chars: 1 << 20 }).map((line) => JSON.parse(line));
   assert.deepEqual(lines[0], { type: 'gap', from: 2, to: 15 });
   assert.deepEqual(
     lines.slice(1).map(({ seq }) => seq),
     [16, 17, 18, 19, 20, 21, 22, 23, 24, 25],
   );
-  assert.equal(cursor.read(1), '');
+  assert.deepEqual(cursor.read({ chars: 1 }), []);
   assert.deepEqual(delivery, { delivered: 11, lost: 14 });
 });
 
 test('a read looks at so many records at most, and says when there are more', () => {
   const journal = make(100_000);
   append(journal, 50_000);
-  journal.append(0, 'mine', 0, 0, bytes, 1, 1);
+  append(journal, 1, { requestId: 'mine' });
   const delivery = { delivered: 0, lost: 0 };
-  const cursor = createCursor(journal, 1, delivery, { requestId: 'mine' });
+  const cursor = createCursor(journal, { from: 1, delivery, filter: { requestId: 'mine' } });
   let reads = 1;
-  for (; cursor.read(1 << 20) === ''; reads++) assert.ok(cursor.isBehind());
+  for (; cursor.read({ chars: 1 << 20 }).length === 0; reads++) assert.ok(cursor.isBehind());
   assert.ok(reads > 1, 'it took several');
   assert.equal(cursor.isBehind(), false);
   assert.deepEqual(delivery, { delivered: 1, lost: 0 });

@@ -5,8 +5,9 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import { createJournal, type Journal } from '../../../src/server/records/journal.js';
-import { openRecord, recordTo } from '../../../src/server/records/record-file.js';
+import { openRecordFile, recordTo } from '../../../src/server/records/record-file.js';
 import { testApp } from '../../support/app.js';
+import { append } from '../../support/journal.js';
 import { openFifo, read, tempFolder } from '../../support/service.js';
 
 test('the file holds what /events says, to the letter, once the service has stopped', async (t) => {
@@ -21,10 +22,6 @@ test('the file holds what /events says, to the letter, once the service has stop
 
 const journal = (capacity: number): Journal =>
   createJournal({ capacity, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
-const bytes = Buffer.from('x');
-const append = (to: Journal, count: number): void => {
-  for (let i = 0; i < count; i++) to.append(0, 'r', 0, 0, bytes, 1, 1);
-};
 const seqs = (text: string): string[] =>
   text
     .trim()
@@ -36,7 +33,7 @@ test('nothing is lost to a small ring, however many calls a turn of the event lo
   const file = path.join(tempFolder(t), 'record');
   const ring = journal(16);
   const delivery = { delivered: 0, lost: 0 };
-  const stop = recordTo(openRecord(file), ring, delivery, assert.ifError);
+  const stop = recordTo(openRecordFile(file), ring, delivery, assert.ifError);
   append(ring, 1000);
   stop();
   assert.deepEqual(
@@ -50,7 +47,7 @@ test('a file that takes nothing for a while: the error is told once, records wai
   const ring = journal(1000);
   const delivery = { delivered: 0, lost: 0 };
   const errors: (string | undefined)[] = [];
-  const stop = recordTo(openRecord(fifo), ring, delivery, (error) => errors.push(error?.code));
+  const stop = recordTo(openRecordFile(fifo), ring, delivery, (error) => errors.push(error?.code));
   closeSync(writer);
   append(ring, 5000);
   assert.deepEqual(errors, ['EAGAIN'], 'the pipe is full, its reader silent');

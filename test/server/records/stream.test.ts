@@ -9,6 +9,7 @@ import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import { createJournal, type Journal } from '../../../src/server/records/journal.js';
 import { createStream } from '../../../src/server/records/stream.js';
 import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { append } from '../../support/journal.js';
 import { type Line, seqs, type Watcher, watch } from '../../support/watcher.js';
 
 const UPGRADE =
@@ -208,7 +209,7 @@ test('however often it is urgent, one turn of the stream is waiting at most', as
   for (const socket of slow) stream.subscribe(socket, { since: undefined, run: undefined, filter: {} });
   await turn();
   const before = process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length;
-  for (let i = 0; i < 200; i++) journal.append(0, 'r', 0, 0, Buffer.from('x'), 1, 1);
+  append(journal, 200);
   let most = 0;
   for (let turns = 0; turns < 20; turns++) {
     most = Math.max(most, process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length - before);
@@ -243,7 +244,7 @@ test('at a stop, what a subscriber is too slow for is a last gap before its good
   }
   const stuck = new Stuck();
   stream.subscribe(stuck as unknown as WebSocket, { since: undefined, run: undefined, filter: { errors: true } });
-  for (let i = 0; i < 7; i++) journal.append(0, 'r', 0, 0, Buffer.from('x'), 1, 1);
+  append(journal, 7);
   const closed = once(stuck, 'close');
   stream.stop();
   await closed;
@@ -313,7 +314,7 @@ test('a heartbeat: who answers stays, who is dead is dropped', async (t) => {
 test('who reads slowly is not dead: a pong that comes late behind megabytes does not matter', async (t) => {
   const { journal, url, own } = await fastHeart(t);
   const message = Buffer.alloc(64, 'x');
-  for (let i = 0; i < 1 << 16; i++) journal.append(0, 'r', 0, 0, message, 64, 1);
+  append(journal, 1 << 16, { bytes: message, result: 64 });
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   t.after(() => socket.destroy());

@@ -1,0 +1,98 @@
+// The routes about the service itself: GET /levels, /targets, /health and /metrics.
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
+import { Health, Levels, METRICS_TYPE, Metrics, Targets as TargetList } from '../../protocol/service.js';
+import type { Level } from '../../syscalls/contract.js';
+import { elsewhere } from '../../syscalls/index.js';
+import { problems } from '../answers/problem.js';
+import type { Targets } from '../calls/targets.js';
+import type { Journal } from '../records/journal.js';
+import type { ServiceRun } from '../records/stream.js';
+import { VERSION } from '../version.js';
+
+export type AboutRoutes = {
+  levels: Record<LevelId, Level>;
+  targets: Targets;
+  journal: Journal;
+  service: ServiceRun;
+  needsToken: boolean;
+  /** The text of GET /metrics. */
+  metrics: () => Promise<string>;
+};
+
+export const aboutRoutes: FastifyPluginAsyncZod<AboutRoutes> = async (app, deps) => {
+  const { levels, targets, journal, service, needsToken, metrics } = deps;
+
+  app.get(
+    '/levels',
+    {
+      schema: {
+        operationId: 'levels',
+        summary: 'The levels, and how each reaches the kernel',
+        tags: ['about'],
+        response: { 200: Levels, ...problems(401) },
+      },
+    },
+    () => ({
+      levels: LEVEL_IDS.map((id) => {
+        const { code, write: _, ...level } = levels[id];
+        return { ...level, code: code && Buffer.from(code).toString('hex') };
+      }),
+      elsewhere,
+    }),
+  );
+
+  app.get(
+    '/targets',
+    {
+      schema: {
+        operationId: 'targets',
+        summary: 'Where a write can go',
+        tags: ['about'],
+        response: { 200: TargetList, ...problems(401) },
+      },
+    },
+    () => ({
+      targets: targets.all.map(({ name, kind, shared, expects, reason }) => {
+        const available = reason === null;
+        return { name, kind, shared, expects, available, reason };
+      }),
+    }),
+  );
+
+  app.get(
+    '/health',
+    {
+      // A container's health check has no token.
+      config: { isOpen: true },
+      schema: {
+        operationId: 'health',
+        summary: 'Whether the service answers',
+        description: 'Needs no token.',
+        tags: ['about'],
+        security: [],
+        response: { 200: Health, ...problems() },
+      },
+    },
+    () => ({ status: 'ok' as const, version: VERSION, ...service, next: journal.next(), token: needsToken }),
+  );
+
+  app.get(
+    '/metrics',
+    {
+      schema: {
+        operationId: 'metrics',
+        summary: 'What happened so far, for Prometheus',
+        description:
+          'Calls by level, target and result, bytes, durations, HTTP answers, limits that somebody ran into, subscribers, records delivered and lost, waiting writes; the event loop’s lag and the process’s figures as prom-client has them.',
+        tags: ['about'],
+        response: { 200: Metrics, ...problems(401) },
+      },
+    },
+    async (_request, reply) =>
+      reply
+        .type(METRICS_TYPE)
+        .serializer((text: string) => text)
+        .send(await metrics()),
+  );
+};

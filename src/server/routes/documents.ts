@@ -1,0 +1,26 @@
+// The documents: GET /openapi.yaml and /asyncapi.yaml, and Swagger UI at /docs.
+import helmet from '@fastify/helmet';
+import swaggerUi from '@fastify/swagger-ui';
+import type { FastifyPluginAsync } from 'fastify';
+import { pageHeaders } from '../answers/page-headers.js';
+import { asyncApi } from '../documents/asyncapi.js';
+
+/** Swagger UI has pictures in its style sheet, and its layout one style element of its own. */
+const SWAGGER_UI = {
+  imgSrc: ["'self'", 'data:'],
+  styleSrc: ["'self'", "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='"],
+};
+
+export const documentRoutes: FastifyPluginAsync = async (app) => {
+  await app.register(async (docs) => {
+    await docs.register(helmet, pageHeaders(SWAGGER_UI));
+    await docs.register(swaggerUi, { routePrefix: '/docs' });
+  });
+  const type = 'application/yaml; charset=utf-8';
+  app.get('/openapi.yaml', { schema: { hide: true } }, (_request, reply) => {
+    reply.type(type).send(app.swagger({ yaml: true }));
+  });
+  app.get('/asyncapi.yaml', { schema: { hide: true } }, (_request, reply) => {
+    reply.type(type).send(asyncApi());
+  });
+};

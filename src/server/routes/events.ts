@@ -1,0 +1,87 @@
+// GET /events: the records, as a page of JSON or as a stream over WebSocket.
+import type { FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { LEVEL_IDS } from '../../protocol/names.js';
+import { Events, EventsQuery } from '../../protocol/records.js';
+import { problems } from '../answers/problem.js';
+import { sendJson } from '../answers/send-json.js';
+import type { Targets } from '../calls/targets.js';
+import type { Counters } from '../metrics/counters.js';
+import { createCursor } from '../records/cursor.js';
+import type { Filter, Journal } from '../records/journal.js';
+import { type ServiceRun, type Stream, type Subscription, unservable } from '../records/stream.js';
+import { busy, refusal } from '../refusal.js';
+
+const DEFAULT_EVENTS = 1000;
+
+export type EventRoutes = {
+  targets: Targets;
+  journal: Journal;
+  stream: Stream;
+  service: ServiceRun;
+  counters: Counters;
+};
+
+export const eventRoutes: FastifyPluginAsyncZod<EventRoutes> = async (app, deps) => {
+  const { targets, journal, stream, service, counters } = deps;
+
+  function subscriptionOf({ since, run, level, target, requestId, errors }: EventsQuery): Subscription {
+    const filter: Filter = { errors: errors === '1' };
+    if (level !== undefined) filter.level = LEVEL_IDS.indexOf(level);
+    if (requestId !== undefined) filter.requestId = requestId;
+    if (target !== undefined) {
+      const index = targets.indexOf(target);
+      if (index === undefined)
+        throw refusal('unknown-target', `there is no target '${target}': GET /targets lists them`, {
+          errors: [{ pointer: '?target', detail: 'unknown' }],
+        });
+      filter.target = index;
+    }
+    return { since, run, filter };
+  }
+
+  app.route({
+    method: 'GET',
+    url: '/events',
+    schema: {
+      operationId: 'events',
+      summary: 'The record of every call',
+      description:
+        'With an upgrade to WebSocket: a live stream of text frames, each of one or more lines of JSON; the first is `{"type":"hello"}`, then `call` records, and `gap` where records were lost to a slow reader; asyncapi.yaml has it all. Without: the records that are kept, as JSON.',
+      tags: ['records'],
+      querystring: EventsQuery,
+      response: { 200: Events, ...problems(401, 404) },
+    },
+    // After the upgrade no HTTP answer can say what is wrong.
+    preHandler: ({ ws, query }, _reply, done) => {
+      if (ws && query.limit !== undefined)
+        throw refusal('malformed', 'limit is not for WebSocket: leave it out', {
+          errors: [{ pointer: '?limit', detail: 'not for WebSocket' }],
+        });
+      subscriptionOf(query);
+      if (ws && stream.isFull())
+        throw busy(
+          'there are as many subscribers as there may be: try again later, or start with a larger --max-subscribers',
+          'subscribers',
+        );
+      done();
+    },
+    handler: (request, reply) => {
+      const { since = 1, run, filter } = subscriptionOf(request.query);
+      const problem = unservable({ since: request.query.since, run, filter }, journal, service);
+      if (problem) throw refusal('malformed', problem.detail, { errors: [problem] });
+      const limit = request.query.limit ?? DEFAULT_EVENTS;
+      const oldest = journal.oldest();
+      // The answer says in `oldest` what is gone: a cursor that begins there reads no gap.
+      const cursor = createCursor(journal, { from: Math.max(since, oldest), filter });
+      const lines: string[] = [];
+      while (lines.length < limit && cursor.isBehind()) lines.push(...cursor.read({ records: limit - lines.length }));
+      reply.send(sendJson(reply, `{"events":[${lines.join(',')}],"next":${cursor.next()},"oldest":${oldest}}`));
+    },
+    wsHandler: (socket, request) => {
+      const { query } = request as FastifyRequest<{ Querystring: EventsQuery }>;
+      counters.answer(101, 'GET', '/events');
+      stream.subscribe(socket, subscriptionOf(query));
+    },
+  });
+};

@@ -2,8 +2,11 @@
 // rates. Runs in the worker; knows nothing of the document or of the network.
 import type { CallRecord, Gap, Hello } from '../../protocol/records.js';
 
-/** A line of the stream, or that another start of the service begins. */
+/** The content of a row. A hello becomes a row only when another run of the service begins. */
 export type Entry = CallRecord | Gap | Hello;
+
+/** An entry and its number. Numbers count up from 0 and are never used twice, whatever the filter. */
+export type Row = { number: number; entry: Entry };
 
 export type Filter = { level: string | null; target: string | null; errors: boolean };
 
@@ -16,15 +19,14 @@ const MAX_ROWS = 100_000;
 export const RATE_SECONDS = 120;
 
 export type History = {
-  /** Takes one line of the stream, as it came. */
-  add: (entry: Entry, line: string) => void;
+  add: (entry: Entry) => void;
   filter: (filter: Filter) => void;
   /** How many rows passed the filter so far, those included that are not kept any more. */
   passed: () => number;
   /** How many of the first `until` that passed are kept. */
   size: (until: number) => number;
-  /** Rows as lines of JSON, newest first: of the first `until` that passed, from the `from`-th newest on. */
-  rows: (from: number, count: number, until: number) => string[];
+  /** Rows, newest first: of the first `until` that passed, from the `from`-th newest on. */
+  rows: (from: number, count: number, until: number) => Row[];
   /** Calls told of, and calls that gaps say are lost. */
   counts: () => { told: number; lost: number };
   /** Per level, one entry a second up to `now` (milliseconds since 1970), oldest first. */
@@ -32,8 +34,7 @@ export type History = {
 };
 
 export function createHistory(capacity = MAX_ROWS): History {
-  const lines = new Array<string>(capacity).fill('');
-  const entries = new Array<{ level: string; target: string; failed: boolean } | null>(capacity).fill(null);
+  const entries = new Array<Entry | null>(capacity).fill(null);
   const perLevel = new Map<string, { second: number; at: Second }[]>();
   let next = 0;
   let filter: Filter = { level: null, target: null, errors: false };
@@ -47,12 +48,12 @@ export function createHistory(capacity = MAX_ROWS): History {
 
   // What is no call is shown always: a gap may hide anything.
   function passes(number: number): boolean {
-    const entry = entries[number % capacity] ?? null;
-    if (entry === null) return true;
+    const entry = entries[number % capacity] as Entry;
+    if (entry.type !== 'call') return true;
     return (
       (filter.level === null || entry.level === filter.level) &&
       (filter.target === null || entry.target === filter.target) &&
-      (!filter.errors || entry.failed)
+      (!filter.errors || entry.error !== null)
     );
   }
 
@@ -85,17 +86,12 @@ export function createHistory(capacity = MAX_ROWS): History {
   }
 
   return {
-    add(entry, line) {
-      const slot = next % capacity;
-      lines[slot] = line;
+    add(entry) {
+      entries[next % capacity] = entry;
       if (entry.type === 'call') {
-        entries[slot] = { level: entry.level, target: entry.target, failed: entry.error !== null };
         told += 1;
         count(entry);
-      } else {
-        entries[slot] = null;
-        if (entry.type === 'gap') lost += entry.to - entry.from + 1;
-      }
+      } else if (entry.type === 'gap') lost += entry.to - entry.from + 1;
       if (passes(next)) passing.push(next);
       next += 1;
       forget();
@@ -111,9 +107,11 @@ export function createHistory(capacity = MAX_ROWS): History {
     size: (until) => Math.max(0, until - cut - start),
     rows(from, count, until) {
       const newest = until - cut - 1 - from;
-      const rows: string[] = [];
-      for (let index = newest; index > newest - count && index >= start; index--)
-        rows.push(lines[(passing[index] as number) % capacity] as string);
+      const rows: Row[] = [];
+      for (let index = newest; index > newest - count && index >= start; index--) {
+        const number = passing[index] as number;
+        rows.push({ number, entry: entries[number % capacity] as Entry });
+      }
       return rows;
     },
     counts: () => ({ told, lost }),

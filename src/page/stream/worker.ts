@@ -53,14 +53,14 @@ function take(line: string): void {
     hello = value;
     if (run !== null && run !== value.run) {
       // Another start of the service: its records begin at 1 again.
-      history.add(value, line);
+      history.add(value);
       next = 1;
     }
     run = value.run;
     return;
   }
   next = (value.type === 'gap' ? value.to : value.seq) + 1;
-  history.add(value, line);
+  history.add(value);
 }
 
 /** What to begin with: all that the service still has, so that a page that is loaded again shows what it showed. */

@@ -37,9 +37,7 @@ function bytes(preview: string, requested: number): HTMLElement[] {
   ];
 }
 
-/** Shows a row, given as its line of JSON. */
-export function showRecord(line: string): void {
-  const entry = JSON.parse(line) as Entry;
+export function showRecord(entry: Entry): void {
   const list = element('dl');
   for (const [name, value] of Object.entries(entry)) {
     if (name === 'preview') continue;

@@ -4,7 +4,7 @@
 import { clock, duration, number } from '../../protocol/format.js';
 import type { CallRecord } from '../../protocol/records.js';
 import { byId, element } from '../dom.js';
-import type { Entry } from '../stream/history.js';
+import type { Entry, Row } from '../stream/history.js';
 import { original, symbols } from '../text.js';
 
 const ROW_HEIGHT = 28;
@@ -14,7 +14,7 @@ const SPARE = 8;
 /** Which rows are wanted: from the `from`-th newest on; `until` is the number of the first that is too new. */
 export type View = { from: number; count: number; until: number | null };
 
-export type Rows = { view: View; rows: string[]; size: number; passed: number };
+export type Rows = { view: View; rows: Row[]; size: number; passed: number };
 
 export type Table = {
   show: (rows: Rows) => void;
@@ -50,8 +50,7 @@ function cellsOf(entry: Entry): HTMLElement[] {
   return [element('span', { role: 'gridcell', class: 'note', 'aria-colspan': '8' }, text)];
 }
 
-function rowOf(index: number, line: string): HTMLElement {
-  const entry = JSON.parse(line) as Entry;
+function rowOf(index: number, entry: Entry): HTMLElement {
   const attributes = { role: 'row', id: `row-${index}`, 'aria-rowindex': `${index + 2}` };
   const row = element('div', attributes, ...cellsOf(entry));
   row.dataset.type = entry.type;
@@ -61,9 +60,9 @@ function rowOf(index: number, line: string): HTMLElement {
 
 /**
  * @param onView told which rows are wanted
- * @param onOpen told of a row that was opened, as its line of JSON
+ * @param onOpen called with the entry of a row that the user opens
  */
-export function createTable(onView: (view: View) => void, onOpen: (line: string) => void): Table {
+export function createTable(onView: (view: View) => void, onOpen: (entry: Entry) => void): Table {
   const grid = byId('grid');
   const body = byId('rows');
   const newer = byId<HTMLButtonElement>('newer');
@@ -73,7 +72,7 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
   let shown = 0;
   let size = 0;
   let active: number | null = null;
-  let lines = new Map<number, string>();
+  let rowsByIndex = new Map<number, Row>();
 
   const seen = (): number => Math.max(1, Math.floor((grid.clientHeight - ROW_HEIGHT) / ROW_HEIGHT));
 
@@ -88,7 +87,7 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
 
   function mark(): void {
     for (const row of body.children) row.toggleAttribute('data-active', row.id === `row-${active}`);
-    if (active !== null && lines.has(active)) grid.setAttribute('aria-activedescendant', `row-${active}`);
+    if (active !== null && rowsByIndex.has(active)) grid.setAttribute('aria-activedescendant', `row-${active}`);
     else grid.removeAttribute('aria-activedescendant');
   }
 
@@ -114,11 +113,11 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
   }
 
   function open(index: number): void {
-    const line = lines.get(index);
-    if (line === undefined) return;
+    const row = rowsByIndex.get(index);
+    if (row === undefined) return;
     active = index;
     mark();
-    onOpen(line);
+    onOpen(row.entry);
   }
 
   const KEYS: Record<string, () => void> = {
@@ -177,17 +176,17 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
       size = total;
       grid.setAttribute('aria-rowcount', `${size + 1}`);
       body.style.blockSize = `${size * ROW_HEIGHT}px`;
-      const old = lines;
-      lines = new Map(rows.map((line, index) => [view.from + index, line]));
+      const previous = rowsByIndex;
+      rowsByIndex = new Map(rows.map((row, index) => [view.from + index, row]));
       // A row that stays is left alone: taken out and put back, it would lose the click that is on its way.
       for (const row of [...body.children]) {
         const index = Number(row.id.slice('row-'.length));
-        if (lines.get(index) !== old.get(index)) row.remove();
+        if (rowsByIndex.get(index)?.number !== previous.get(index)?.number) row.remove();
       }
       let next = body.firstElementChild;
-      for (const [index, line] of lines) {
+      for (const [index, { entry }] of rowsByIndex) {
         if (next?.id === `row-${index}`) next = next.nextElementSibling;
-        else body.insertBefore(rowOf(index, line), next);
+        else body.insertBefore(rowOf(index, entry), next);
       }
       const waiting = until === null ? 0 : passed - until;
       newer.hidden = until === null;

@@ -1,15 +1,17 @@
 // What the page remembers: rows that pass the filter, newest first, and the rates.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createHistory, type Entry, type History, RATE_SECONDS } from '../../../src/page/stream/history.js';
+import { createHistory, type Entry, type History, RATE_SECONDS, type Row } from '../../../src/page/stream/history.js';
 
 const call = (seq: number, more: object = {}): Entry =>
   ({ type: 'call', seq, time: 1000 * seq, level: 'raw', target: 'out', written: 2, error: null, ...more }) as Entry;
 const add = (history: History, ...entries: Entry[]): void => {
-  for (const entry of entries) history.add(entry, JSON.stringify(entry));
+  for (const entry of entries) history.add(entry);
 };
-const seqs = (rows: string[]): unknown[] =>
-  rows.map((row) => JSON.parse(row)).map(({ type, seq, from, to }) => (type === 'gap' ? `${from}-${to}` : seq));
+const seqs = (rows: Row[]): unknown[] =>
+  rows.map(({ entry }) =>
+    entry.type === 'call' ? entry.seq : entry.type === 'gap' ? `${entry.from}-${entry.to}` : entry.run,
+  );
 const all = (history: History, until = history.passed()): unknown[] =>
   seqs(history.rows(0, history.size(until), until));
 
@@ -53,6 +55,19 @@ test('filters apply to what was there and to what comes; a gap is always shown',
   history.filter({ level: null, target: 'full', errors: false });
   assert.deepEqual(all(history), [8, '3-7']);
   assert.deepEqual(history.counts(), { told: 5, lost: 5 });
+});
+
+test('a row keeps its number under every filter, and two rows with the same content have different numbers', () => {
+  const history = createHistory(3);
+  const gap: Entry = { type: 'gap', from: 1, to: 4 };
+  const numbers = () => history.rows(0, 9, history.passed()).map(({ number }) => number);
+  add(history, call(1), gap, call(2, { level: 'os' }), gap);
+  assert.deepEqual(numbers(), [3, 2, 1]);
+  history.filter({ level: 'raw', target: null, errors: false });
+  assert.deepEqual(numbers(), [3, 1]);
+  add(history, call(3));
+  history.filter({ level: null, target: null, errors: false });
+  assert.deepEqual(numbers(), [4, 3, 2]);
 });
 
 test('rates: a second each, calls, bytes and errors, two minutes back', () => {

@@ -132,6 +132,31 @@ test('a click on a row of a busy table opens what was pressed', async (t) => {
   await running;
 });
 
+test('new records leave the rows of a held table in place, and a filter those that it keeps at theirs', async (t) => {
+  const opened = await live(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  await burst(service, 20);
+  await page.locator('#counts:text-is("20 rows of 20 records")').waitFor();
+  await page.focus('#grid');
+  await page.keyboard.press('ArrowDown');
+  await page.evaluate('globalThis.kept = [...document.querySelectorAll("#rows [role=row]")]');
+  await burst(service, 5);
+  await page.locator('#newer:has-text("5 newer rows")').waitFor();
+  const areInPlace = 'kept.length > 5 && kept.every((row) => row.isConnected)';
+  assert.equal(await page.evaluate(areInPlace), true);
+  await page.click('#newer');
+  await page.locator('#row-0 .seq:text-is("25")').waitFor();
+  await page.evaluate('globalThis.kept = [...document.querySelectorAll("#rows [role=row]")]');
+  await burst(service, 5, { level: 'std' });
+  await page.locator('#row-0 .seq:text-is("30")').waitFor();
+  assert.equal(await page.evaluate('kept.some((row) => row.isConnected)'), false);
+  await page.evaluate('globalThis.kept = [...document.querySelectorAll("#rows [role=row]")].slice(0, 5)');
+  await page.selectOption('#filter-level', 'std');
+  await page.locator('#counts:text-is("5 rows of 30 records")').waitFor();
+  assert.equal(await page.evaluate('kept.length === 5 && kept.every((row) => row.isConnected)'), true);
+});
+
 test('filters: by level, by target, errors only', async (t) => {
   const opened = await live(t);
   if (!opened) return;

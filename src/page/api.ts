@@ -1,8 +1,8 @@
-// The service's HTTP interface, as the page uses it.
+// Requests to the service's HTTP interface.
 import type { Problem } from '../protocol/problem.js';
 
-/** The service said no, and why. */
-export class Refused extends Error {
+/** The service refused a request; `problem` is its answer (RFC 9457). */
+export class ProblemError extends Error {
   readonly problem: Problem;
   constructor(problem: Problem) {
     super(problem.detail);
@@ -11,26 +11,26 @@ export class Refused extends Error {
 }
 
 /**
- * Asks the service.
+ * Send a request and return the answer's JSON; undefined for a 204.
  *
- * @throws Refused with its problem; an Error when there is no answer
+ * @throws ProblemError if the service refuses, an AbortError if the caller aborts, an Error if no answer comes
  */
-export async function ask<T>(path: string, init: RequestInit = {}): Promise<T> {
-  let answer: Response;
+export async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
+  let response: Response;
   try {
-    answer = await fetch(path, init);
+    response = await fetch(path, init);
   } catch (error) {
     if ((error as Error).name === 'AbortError') throw error;
     throw new Error('the service does not answer');
   }
-  if (answer.status === 204) return undefined as T;
-  const body = await answer.json();
-  if (!answer.ok) throw new Refused(body as Problem);
+  if (response.status === 204) return undefined as T;
+  const body = await response.json();
+  if (!response.ok) throw new ProblemError(body as Problem);
   return body as T;
 }
 
 export const post = <T>(path: string, body: object, init: RequestInit = {}): Promise<T> =>
-  ask<T>(path, {
+  request<T>(path, {
     method: 'POST',
     body: JSON.stringify(body),
     ...init,

@@ -1,25 +1,29 @@
-// The few things that are done with the document everywhere. Text only ever becomes text: no HTML is made of it.
+// Helpers for the document. Strings become text, never HTML, so that no message can act on the page.
 
-/** An element of the page's own HTML. */
-export function byId<T extends HTMLElement = HTMLElement>(id: string): T {
+/**
+ * Return an element of index.html.
+ *
+ * @throws Error if no element there has this id
+ */
+export function getById<T extends HTMLElement = HTMLElement>(id: string): T {
   const found = document.getElementById(id);
   if (!found) throw new Error(`index.html has no #${id}`);
   return found as T;
 }
 
-/** A new element with attributes and children; a child that is text is shown as it is. */
-export function element<K extends keyof HTMLElementTagNameMap>(
+/** Create an element with attributes and children. A string among the children becomes a text node. */
+export function createElement<K extends keyof HTMLElementTagNameMap>(
   tag: K,
   attributes: Record<string, string> = {},
   ...children: (Node | string)[]
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
+  const created = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) created.setAttribute(name, value);
+  created.append(...children);
+  return created;
 }
 
-/** Fills a <select>, keeping what is chosen if it is still there. */
+/** Fill a <select> with options. The chosen one stays chosen if it is still there and not disabled. */
 export function fillSelect(
   select: HTMLSelectElement,
   options: { value: string; text: string; disabled?: boolean }[],
@@ -27,7 +31,7 @@ export function fillSelect(
   const chosen = select.value;
   select.replaceChildren(
     ...options.map(({ value, text, disabled = false }) => {
-      const option = element('option', { value }, text);
+      const option = createElement('option', { value }, text);
       option.disabled = disabled;
       return option;
     }),
@@ -35,6 +39,6 @@ export function fillSelect(
   if (options.some(({ value, disabled }) => value === chosen && !disabled)) select.value = chosen;
 }
 
-/** A colour of style.css, for what is drawn on a canvas. */
-export const colour = (name: string): string =>
+/** Read a colour of style.css: a canvas takes no CSS variables. */
+export const readColour = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();

@@ -128,6 +128,7 @@ export const Levels = z
       ],
     }),
   });
+export type Levels = z.infer<typeof Levels>;
 
 export const Targets = z
   .object({
@@ -167,6 +168,7 @@ export const Targets = z
       ],
     }),
   });
+export type Targets = z.infer<typeof Targets>;
 
 export const Health = z
   .object({

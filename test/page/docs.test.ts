@@ -1,10 +1,10 @@
-// GET /docs in a browser: openapi.yaml's reader works within its Content-Security-Policy.
+// GET /docs in a browser: Swagger UI shows openapi.yaml and works under its Content-Security-Policy.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { listen, testApp } from '../support/app.js';
 import { openPage } from '../support/browser.js';
 
-test('the reader shows every route and makes a call, fetches nothing from elsewhere, and breaks no rule of its policy', async (t) => {
+test('/docs shows every route and makes a call, asks no other host, and violates no rule of its policy', async (t) => {
   const { app, written } = testApp(t);
   const url = await listen(app);
   const opened = await openPage(t, `${url}/docs`);
@@ -21,7 +21,7 @@ test('the reader shows every route and makes a call, fetches nothing from elsewh
   assert.deepEqual({ errors, elsewhere }, { errors: [], elsewhere: [] });
 });
 
-test('and lets nothing else in', async (t) => {
+test('the policy of /docs allows no inline code and no other host', async (t) => {
   const { app } = testApp(t);
   for (const url of ['/docs', '/docs/', '/docs/static/swagger-ui.css']) {
     const { headers } = await app.inject(url);

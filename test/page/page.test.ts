@@ -1,4 +1,4 @@
-// The monitor page in a real browser, beside the real service: what it shows is what happened.
+// The monitor page in a real browser, with a real service: the page shows what really happened.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, readFileSync } from 'node:fs';
@@ -7,19 +7,28 @@ import path from 'node:path';
 import { test } from 'node:test';
 import type { AxeResults } from 'axe-core';
 import { openPage } from '../support/browser.js';
-import { burst, clean, isLive, LEVELS, live, NULL, rowOf, write } from '../support/live-page.js';
+import {
+  assertClean,
+  LEVELS,
+  makeBurst,
+  NULL_TARGET,
+  openLivePage,
+  readRow,
+  waitUntilLive,
+  write,
+} from '../support/live-page.js';
 import { CC, confine } from '../support/outside.js';
 import { openFifo, post, ROOT, read, startService } from '../support/service.js';
 import { need } from '../support/tools.js';
 
-test('a write at each level: the answer, the row and the service’s stdout agree', async (t) => {
+test('after a write at each level, the answer, the row and the service’s stdout agree', async (t) => {
   const { reader, writer } = openFifo(t);
   const service = await startService(t, { stdout: writer });
   closeSync(writer);
   const opened = await openPage(t, service.url);
   if (!opened) return;
   const { page } = opened;
-  await isLive(page);
+  await waitUntilLive(page);
   for (const [index, level] of LEVELS.entries()) {
     const msg = `Grüße from ${level}\n`;
     const bytes = Buffer.byteLength(msg);
@@ -27,7 +36,7 @@ test('a write at each level: the answer, the row and the service’s stdout agre
       await write(page, { level, target: 'stdout', msg }),
       new RegExp(`^${bytes} of ${bytes} bytes; record ${index + 1}, 1 call, `),
     );
-    assert.deepEqual(await rowOf(page, index + 1), {
+    assert.deepEqual(await readRow(page, index + 1), {
       level,
       target: 'stdout',
       asked: `${bytes}`,
@@ -38,11 +47,11 @@ test('a write at each level: the answer, the row and the service’s stdout agre
   }
   await write(page, { level: 'raw', target: 'stdout', msg: '00 ff 0A', as: 'hex' });
   assert.deepEqual(await read(reader, 3), Buffer.from([0, 0xff, 10]));
-  clean(opened);
+  assertClean(opened);
 });
 
-test('the errno of a fault target, in the answer and in the row; bad hex makes no call', async (t) => {
-  const opened = await live(t);
+test('the answer and the row show the errno of a fault target; invalid hex makes no call', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
   let seq = 0;
@@ -54,18 +63,18 @@ test('the errno of a fault target, in the answer and in the row; bad hex makes n
     const answer = await write(page, { level: 'os', target, msg: 'no' });
     seq += 1;
     assert.ok(answer.startsWith(`${says}. 0 of 2 bytes; record ${seq}, `), answer);
-    assert.equal((await rowOf(page, seq)).result, code);
+    assert.equal((await readRow(page, seq)).result, code);
   }
   await page.fill('#write textarea', '0x');
   await page.check('#write [value=hex]');
   await page.click('#write button:has-text("Write")');
   await page.locator('#answer:has-text("The message is not hex")').waitFor();
   assert.equal((await service.records()).length, seq);
-  clean(opened);
+  assertClean(opened);
 });
 
-test('compare: draws each level, with its figures; can be stopped', async (t) => {
-  const opened = await live(t);
+test('Compare draws each level and lists its figures, and can be stopped', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
   await page.click('#compare');
@@ -99,10 +108,10 @@ test('compare: draws each level, with its figures; can be stopped', async (t) =>
   await page.click('#compare-stop');
   await page.locator('#compare-status:text-is("Stopped.")').waitFor();
   while ((await post(`${service.url}/bursts`, { level: 'raw', msg: '', target: 'null', count: 1 })).status === 503);
-  clean(opened);
+  assertClean(opened);
 });
 
-test('anatomy: each level’s road, registers and machine code; what is not there is greyed, with its reason', async (t) => {
+test('Anatomy shows each level’s road and machine code; an unavailable level is greyed, with its reason', async (t) => {
   if (!need(t, CC)) return;
   const launcher = confine(t);
   const service = await startService(t, {
@@ -111,13 +120,13 @@ test('anatomy: each level’s road, registers and machine code; what is not ther
   const opened = await openPage(t, service.url);
   if (!opened) return;
   const { page } = opened;
-  await isLive(page);
+  await waitUntilLive(page);
   await page.click('#anatomy');
-  const { levels: told } = (await (await fetch(`${service.url}/levels`)).json()) as {
+  const { levels: reported } = (await (await fetch(`${service.url}/levels`)).json()) as {
     levels: { id: string; available: boolean; reason: string | null; code: string | null }[];
   };
-  assert.equal(told.find(({ id }) => id === 'uring')?.available, false);
-  for (const { id, available, reason, code } of told) {
+  assert.equal(reported.find(({ id }) => id === 'uring')?.available, false);
+  for (const { id, available, reason, code } of reported) {
     const article = page.locator(`article[aria-label=${id}]`);
     assert.match(await article.locator('.road').innerText(), /^JavaScript\n.*kernel\n/s);
     assert.equal((await article.getAttribute('class'))?.includes('unavailable') ?? false, !available);
@@ -128,11 +137,11 @@ test('anatomy: each level’s road, registers and machine code; what is not ther
   }
 });
 
-test('by keyboard alone: the views, the table, a record, a write', async (t) => {
-  const opened = await live(t);
+test('the keyboard alone reaches the views, the table, a record and the write form', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
-  await burst(service, 50);
+  await makeBurst(service, 50);
   await page.locator('#counts:text-is("50 rows of 50 records")').waitFor();
   const { keyboard } = page;
   const focused = (): Promise<string> =>
@@ -141,7 +150,7 @@ test('by keyboard alone: the views, the table, a record, a write', async (t) => 
     ) as Promise<string>;
   const tabTo = async (id: string): Promise<void> => {
     for (let presses = 0; (await focused()) !== id; presses++) {
-      assert.ok(presses < 40, `Tab never comes to ${id}`);
+      assert.ok(presses < 40, `Tab does not reach ${id}`);
       await keyboard.press('Tab');
     }
   };
@@ -168,11 +177,15 @@ test('by keyboard alone: the views, the table, a record, a write', async (t) => 
   await page.locator('#rows .message:text-is("typed")').waitFor();
 });
 
-test('the curl line does the same', async (t) => {
-  const opened = await live(t);
+test('the curl command sends the same request as the form', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
-  assert.match((await page.textContent('#curl')) ?? '', /"level":"raw","target":"stdout"/, 'from the first on');
+  assert.match(
+    (await page.textContent('#curl')) ?? '',
+    /"level":"raw","target":"stdout"/,
+    'the command is there before anything is typed',
+  );
   await write(page, { level: 'raw', target: 'null', msg: `it's "$HOME" \\ \n` });
   await page.click('summary:has-text("curl")');
   const line = await page.innerText('#curl');
@@ -181,7 +194,7 @@ test('the curl line does the same', async (t) => {
   assert.deepEqual(JSON.parse(body), { level: 'raw', target: 'null', msg: `it's "$HOME" \\ \n` });
 });
 
-test('with a token: the form first, a wrong one is refused, the right one opens the page until logging out', async (t) => {
+test('a service with a token shows the log-in form, refuses a wrong token, and opens the page for the right one until log-out', async (t) => {
   const token = 'a-token-for-this-test';
   const service = await startService(t, { args: ['--token', token] });
   const opened = await openPage(t, service.url);
@@ -192,14 +205,14 @@ test('with a token: the form first, a wrong one is refused, the right one opens 
   await page.locator('#login-problem:has-text("the token is wrong")').waitFor();
   await page.fill('#token', token);
   await page.click('#login button');
-  await isLive(page);
-  assert.equal(await page.evaluate('document.cookie'), '', 'no script can read it');
+  await waitUntilLive(page);
+  assert.equal(await page.evaluate('document.cookie'), '', 'no script can read the cookie');
   await write(page, { level: 'raw', target: 'full', msg: 'x' });
-  await rowOf(page, 1);
+  await readRow(page, 1);
   await page.click('summary:has-text("curl")');
   assert.match(await page.innerText('#curl'), /-H "authorization: Bearer \$SYSWIRE_TOKEN"/);
   await page.reload();
-  await isLive(page);
+  await waitUntilLive(page);
   await page.click('#logout');
   await page.locator('#login').waitFor();
   assert.equal(await page.isVisible('#page'), false);
@@ -208,18 +221,18 @@ test('with a token: the form first, a wrong one is refused, the right one opens 
 const axe = readFileSync(path.join(ROOT, 'node_modules/axe-core/axe.min.js'), 'utf8');
 
 for (const colorScheme of ['light', 'dark'] as const) {
-  test(`${colorScheme}: axe finds no violation in any view`, async (t) => {
-    const opened = await live(t, NULL, { colorScheme, bypassCSP: true });
+  test(`axe finds no violation in any view in the ${colorScheme} colour scheme`, async (t) => {
+    const opened = await openLivePage(t, NULL_TARGET, { colorScheme, bypassCSP: true });
     if (!opened) return;
     const { page, service } = opened;
-    await burst(service, 100, { target: 'full' });
+    await makeBurst(service, 100, { target: 'full' });
     await write(page, { level: 'std', target: 'full', msg: 'x' });
     await page.click('#rows .message');
     await page.addScriptTag({ content: axe });
     async function check(view: string): Promise<void> {
       const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
-      const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n  ')}`);
-      assert.deepEqual(told, [], view);
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n  ')}`);
+      assert.deepEqual(found, [], view);
     }
     await check('calls');
     await page.click('#compare');
@@ -237,13 +250,13 @@ for (const colorScheme of ['light', 'dark'] as const) {
   });
 }
 
-test('360 pixels wide: nothing sticks out', async (t) => {
-  const opened = await live(t, NULL, { viewport: { width: 360, height: 740 } });
+test('no view is wider than a window of 360 pixels', async (t) => {
+  const opened = await openLivePage(t, NULL_TARGET, { viewport: { width: 360, height: 740 } });
   if (!opened) return;
   const { page, service } = opened;
-  await burst(service, 10);
+  await makeBurst(service, 10);
   await page.click('#rows .message');
-  // Drawn while it was wide, as when a phone is turned.
+  // The plot is drawn in a wide window, which then becomes narrow, as when a phone is turned.
   await page.setViewportSize({ width: 900, height: 740 });
   await page.click('#compare');
   await page.selectOption('#compare-target', 'null');

@@ -1,4 +1,4 @@
-// The page in a real browser, beside the real service.
+// Helpers for tests of the monitor page: a real browser, and a real service behind it.
 import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import type { Page } from 'playwright-core';
@@ -8,25 +8,29 @@ import { type Opened, openPage } from './browser.js';
 import { post, type Service, startService } from './service.js';
 
 export const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
-export const NULL = ['--target', 'null=/dev/null'];
+export const NULL_TARGET = ['--target', 'null=/dev/null'];
 
-/** The page, live, and the service behind it. */
-export async function live(t: TestContext, args: string[] = NULL, options: Parameters<typeof openPage>[2] = {}) {
+/** Start a service, open its page and wait until the stream is live; return null where there is no Chromium. */
+export async function openLivePage(
+  t: TestContext,
+  args: string[] = NULL_TARGET,
+  options: Parameters<typeof openPage>[2] = {},
+) {
   const service = await startService(t, { args });
   const opened = await openPage(t, service.url, options);
   if (!opened) return null;
-  await isLive(opened.page);
+  await waitUntilLive(opened.page);
   return { service, ...opened };
 }
 
-export const isLive = (page: Page): Promise<void> => page.locator('#state[data-state=live]').waitFor();
+export const waitUntilLive = (page: Page): Promise<void> => page.locator('#state[data-state=live]').waitFor();
 
-export async function burst({ url }: Service, count: number, more: object = {}): Promise<void> {
+export async function makeBurst({ url }: Service, count: number, more: object = {}): Promise<void> {
   const { status } = await post(`${url}/bursts`, { level: 'raw', msg: 'x', target: 'null', count, ...more });
   assert.equal(status, 200);
 }
 
-/** Fills the form and sends it; gives back what the page says to it. */
+/** Fill the write form, send it, and return the answer that the page shows. */
 export async function write(
   page: Page,
   fields: { level: string; target: string; msg: string; as?: string },
@@ -41,8 +45,8 @@ export async function write(
   return page.innerText('#answer');
 }
 
-/** The cells of the newest row, once it is the record with that number. */
-export async function rowOf(page: Page, seq: number): Promise<Record<string, string>> {
+/** Wait for the row of the record with this `seq`, and return its cells. */
+export async function readRow(page: Page, seq: number): Promise<Record<string, string>> {
   const row = page.locator('#rows [role=row]', { has: page.locator(`.seq:text-is("${seq}")`) });
   await row.waitFor();
   const cells: Record<string, string> = {};
@@ -51,5 +55,6 @@ export async function rowOf(page: Page, seq: number): Promise<Record<string, str
   return cells;
 }
 
-export const clean = ({ errors, elsewhere }: Opened): void =>
+/** Assert that the page reported no error and asked no other host. */
+export const assertClean = ({ errors, elsewhere }: Opened): void =>
   assert.deepEqual({ errors, elsewhere }, { errors: [], elsewhere: [] });

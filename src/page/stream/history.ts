@@ -1,127 +1,129 @@
-// What the page remembers of the stream: the last rows, those of them that pass the filters, and two minutes of
-// rates. Runs in the worker; knows nothing of the document or of the network.
+// The page's memory of the stream: the last rows, the rows that match the filter, and two minutes of rates.
+// It runs in the worker and uses neither the document nor the network.
 import type { CallRecord, Gap, Hello } from '../../protocol/records.js';
 
-/** A line of the stream, or that another start of the service begins. */
+/** The content of a row. A hello becomes a row only when another run of the service begins. */
 export type Entry = CallRecord | Gap | Hello;
+
+/** An entry and its number. Numbers count up from 0 and are never used twice, whatever the filter. */
+export type Row = { number: number; entry: Entry };
 
 export type Filter = { level: string | null; target: string | null; errors: boolean };
 
-/** One second of one level. */
+/** The totals of one second at one level. */
 export type Second = { calls: number; bytes: number; errors: number };
 
-/** How many rows are kept. */
+/** The most rows that are kept. */
 const MAX_ROWS = 100_000;
 /** How far back the rates go, in seconds. */
 export const RATE_SECONDS = 120;
 
 export type History = {
-  /** Takes one line of the stream, as it came. */
-  add: (entry: Entry, line: string) => void;
-  filter: (filter: Filter) => void;
-  /** How many rows passed the filter so far, those included that are not kept any more. */
-  passed: () => number;
-  /** How many of the first `until` that passed are kept. */
-  size: (until: number) => number;
-  /** Rows as lines of JSON, newest first: of the first `until` that passed, from the `from`-th newest on. */
-  rows: (from: number, count: number, until: number) => string[];
-  /** Calls told of, and calls that gaps say are lost. */
-  counts: () => { told: number; lost: number };
-  /** Per level, one entry a second up to `now` (milliseconds since 1970), oldest first. */
-  rates: (now: number) => Record<string, Second[]>;
+  add: (entry: Entry) => void;
+  setFilter: (filter: Filter) => void;
+  /** Count the rows that have matched the filter so far, forgotten ones included. */
+  countMatched: () => number;
+  /** Count those of the first `until` matching rows that are still kept. */
+  countKept: (until: number) => number;
+  /** Return up to `count` of the first `until` matching rows, newest first, from the `from`-th newest on. */
+  readRows: (from: number, count: number, until: number) => Row[];
+  /** Count the call records received, and the records that gaps report as lost. */
+  countRecords: () => { received: number; lost: number };
+  /** Return, per level, one entry for each second up to `now` (milliseconds since 1970), oldest first. */
+  readRates: (now: number) => Record<string, Second[]>;
 };
 
 export function createHistory(capacity = MAX_ROWS): History {
-  const lines = new Array<string>(capacity).fill('');
-  const entries = new Array<{ level: string; target: string; failed: boolean } | null>(capacity).fill(null);
-  const perLevel = new Map<string, { second: number; at: Second }[]>();
-  let next = 0;
+  /** A ring: row `number` is at `number % capacity`. */
+  const entries = new Array<Entry | null>(capacity).fill(null);
+  const secondsByLevel = new Map<string, { second: number; totals: Second }[]>();
+  let nextNumber = 0;
   let filter: Filter = { level: null, target: null, errors: false };
-  /** The numbers of the rows that pass, oldest first; those before `start` are not kept any more. */
-  let passing: number[] = [];
+  /** The numbers of the matching rows, oldest first. The rows before index `start` are forgotten. */
+  let matching: number[] = [];
   let start = 0;
-  /** How many that passed were before the first of these. */
-  let cut = 0;
-  let told = 0;
+  /** The count of matching rows that were removed from the front of `matching`. */
+  let removed = 0;
+  let received = 0;
   let lost = 0;
 
-  // What is no call is shown always: a gap may hide anything.
-  function passes(number: number): boolean {
-    const entry = entries[number % capacity] ?? null;
-    if (entry === null) return true;
+  const entryOf = (number: number): Entry => entries[number % capacity] as Entry;
+
+  function isMatch(entry: Entry): boolean {
+    // A gap may hide calls of any kind, so it is always shown; so is the start of a run.
+    if (entry.type !== 'call') return true;
     return (
       (filter.level === null || entry.level === filter.level) &&
       (filter.target === null || entry.target === filter.target) &&
-      (!filter.errors || entry.failed)
+      (!filter.errors || entry.error !== null)
     );
   }
 
-  function forget(): void {
-    const oldest = next - capacity;
-    while (start < passing.length && (passing[start] as number) < oldest) start += 1;
+  function forgetOverwritten(): void {
+    const oldest = nextNumber - capacity;
+    while (start < matching.length && (matching[start] as number) < oldest) start += 1;
+    // Copying the array is expensive, so it waits until a whole capacity of numbers can go.
     if (start < capacity) return;
-    passing = passing.slice(start);
-    cut += start;
+    matching = matching.slice(start);
+    removed += start;
     start = 0;
   }
 
-  function count({ time, level, written, error }: CallRecord): void {
+  function addToRates({ time, level, written, error }: CallRecord): void {
     const second = Math.floor(time / 1000);
-    let seconds = perLevel.get(level);
+    let seconds = secondsByLevel.get(level);
     if (!seconds) {
       seconds = [];
-      perLevel.set(level, seconds);
+      secondsByLevel.set(level, seconds);
     }
-    // The service's clock may be set back: then a second is there already.
-    let last = seconds.findLast((one) => one.second === second);
-    if (!last) {
-      last = { second, at: { calls: 0, bytes: 0, errors: 0 } };
-      seconds.push(last);
+    // If the service's clock was set back, this second may not be the last one.
+    let found = seconds.findLast((one) => one.second === second);
+    if (!found) {
+      found = { second, totals: { calls: 0, bytes: 0, errors: 0 } };
+      seconds.push(found);
       if (seconds.length > 2 * RATE_SECONDS) seconds.splice(0, RATE_SECONDS);
     }
-    last.at.calls += 1;
-    last.at.bytes += written;
-    if (error !== null) last.at.errors += 1;
+    found.totals.calls += 1;
+    found.totals.bytes += written;
+    if (error !== null) found.totals.errors += 1;
   }
 
   return {
-    add(entry, line) {
-      const slot = next % capacity;
-      lines[slot] = line;
+    add(entry) {
+      entries[nextNumber % capacity] = entry;
       if (entry.type === 'call') {
-        entries[slot] = { level: entry.level, target: entry.target, failed: entry.error !== null };
-        told += 1;
-        count(entry);
-      } else {
-        entries[slot] = null;
-        if (entry.type === 'gap') lost += entry.to - entry.from + 1;
-      }
-      if (passes(next)) passing.push(next);
-      next += 1;
-      forget();
+        received += 1;
+        addToRates(entry);
+      } else if (entry.type === 'gap') lost += entry.to - entry.from + 1;
+      if (isMatch(entry)) matching.push(nextNumber);
+      nextNumber += 1;
+      forgetOverwritten();
     },
-    filter(wanted) {
+    setFilter(wanted) {
       filter = wanted;
-      passing = [];
+      matching = [];
       start = 0;
-      cut = 0;
-      for (let number = Math.max(0, next - capacity); number < next; number++) if (passes(number)) passing.push(number);
+      removed = 0;
+      for (let number = Math.max(0, nextNumber - capacity); number < nextNumber; number++)
+        if (isMatch(entryOf(number))) matching.push(number);
     },
-    passed: () => cut + passing.length,
-    size: (until) => Math.max(0, until - cut - start),
-    rows(from, count, until) {
-      const newest = until - cut - 1 - from;
-      const rows: string[] = [];
-      for (let index = newest; index > newest - count && index >= start; index--)
-        rows.push(lines[(passing[index] as number) % capacity] as string);
+    countMatched: () => removed + matching.length,
+    countKept: (until) => Math.max(0, until - removed - start),
+    readRows(from, count, until) {
+      const newest = until - removed - 1 - from;
+      const rows: Row[] = [];
+      for (let index = newest; index > newest - count && index >= start; index--) {
+        const number = matching[index] as number;
+        rows.push({ number, entry: entryOf(number) });
+      }
       return rows;
     },
-    counts: () => ({ told, lost }),
-    rates(now) {
+    countRecords: () => ({ received, lost }),
+    readRates(now) {
       const end = Math.floor(now / 1000);
       return Object.fromEntries(
-        [...perLevel].map(([level, seconds]) => {
-          const known = new Map(seconds.map(({ second, at }) => [second, at]));
+        [...secondsByLevel].map(([level, seconds]) => {
+          const known = new Map(seconds.map(({ second, totals }) => [second, totals]));
           const none: Second = { calls: 0, bytes: 0, errors: 0 };
           return [
             level,

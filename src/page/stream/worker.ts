@@ -1,24 +1,10 @@
-// The stream, in a worker of its own, so that a million calls a second keep no click waiting: the document
-// asks for the rows it shows, and for nothing else.
+// The stream, in a worker of its own: however many records come, the document stays free to handle clicks.
+// The document receives only the rows that it shows.
 import type { CallRecord, Gap, Hello, StreamError } from '../../protocol/records.js';
-import type { Rows, View } from '../views/table.js';
-import { createHistory, type Filter, type Second } from './history.js';
+import { createHistory } from './history.js';
+import type { FromWorker, State, ToWorker, View } from './messages.js';
 
-export type ToWorker =
-  | { type: 'connect' }
-  | { type: 'pause' }
-  | { type: 'filter'; filter: Filter }
-  /** The rows that can be seen. */
-  | { type: 'view'; view: View };
-
-export type State = 'connecting' | 'live' | 'paused' | 'lost';
-
-export type FromWorker =
-  | { type: 'state'; state: State; hello: Hello | null }
-  | ({ type: 'rows'; told: number; lost: number } & Rows)
-  | { type: 'rates'; rates: Record<string, Second[]> };
-
-/** How often the document is told of rows at most, and of rates, in ms. */
+/** The shortest time between two messages with rows, and the time between two with rates, in ms. */
 const ROWS_MS = 50;
 const RATES_MS = 1000;
 const FIRST_WAIT_MS = 250;
@@ -27,109 +13,110 @@ const LONGEST_WAIT_MS = 5000;
 const history = createHistory();
 let socket: WebSocket | null = null;
 let hello: Hello | null = null;
-/** Where to go on, and of which run. */
-let next: number | null = null;
+/** The `seq` to continue at, and the run that it belongs to. */
+let cursor: number | null = null;
 let run: string | null = null;
+/** Before the next attempt to connect, in ms; 0 while the stream is live. */
 let wait = FIRST_WAIT_MS;
+let retry: ReturnType<typeof setTimeout> | undefined;
+/** Counts connects and disconnects: after an await, connect() compares it to learn whether it was overtaken. */
+let attempt = 0;
 let view: View = { from: 0, count: 0, until: null };
 let isDirty = false;
-/** Raised by each connection and each end of one: who waited meanwhile sees that it is not meant any more. */
-let attempt = 0;
-/** How far the service's clock is ahead of this one, in ms, as its Date header says. */
-let skew = 0;
-let retry: ReturnType<typeof setTimeout> | undefined;
+/** How far the service's clock is ahead of this one, in ms, by its Date header. */
+let clockSkew = 0;
 
-const tell = (message: FromWorker): void => postMessage(message);
-const tellState = (state: State): void => tell({ type: 'state', state, hello });
+const send = (message: FromWorker): void => postMessage(message);
+const sendState = (state: State): void => send({ type: 'state', state, hello });
 
-function take(line: string): void {
+function receive(line: string): void {
   const value = JSON.parse(line) as Hello | CallRecord | Gap | StreamError;
   if (value.type === 'error') {
-    // A run that is over, or one that has not come so far: from its beginning, then.
-    next = 1;
+    // The cursor belongs to another run, or is beyond the end of this one: start over.
+    cursor = 1;
     return;
   }
   if (value.type === 'hello') {
     hello = value;
     if (run !== null && run !== value.run) {
-      // Another start of the service: its records begin at 1 again.
-      history.add(value, line);
-      next = 1;
+      history.add(value);
+      // Each run numbers its records from 1.
+      cursor = 1;
     }
     run = value.run;
     return;
   }
-  next = (value.type === 'gap' ? value.to : value.seq) + 1;
-  history.add(value, line);
+  cursor = (value.type === 'gap' ? value.to : value.seq) + 1;
+  history.add(value);
 }
 
-/** What to begin with: all that the service still has, so that a page that is loaded again shows what it showed. */
-async function oldest(): Promise<number> {
-  const answer = await fetch('/events?limit=1');
-  if (!answer.ok) throw new Error(answer.statusText);
-  const date = Date.parse(answer.headers.get('date') ?? '');
-  if (!Number.isNaN(date)) skew = date - Date.now();
-  return ((await answer.json()) as { oldest: number }).oldest;
+/** Ask for the oldest record that the service keeps: from there on, a reloaded page shows what it showed before. */
+async function fetchOldest(): Promise<number> {
+  const response = await fetch('/events?limit=1');
+  if (!response.ok) throw new Error(response.statusText);
+  const date = Date.parse(response.headers.get('date') ?? '');
+  if (!Number.isNaN(date)) clockSkew = date - Date.now();
+  return ((await response.json()) as { oldest: number }).oldest;
 }
 
 async function connect(): Promise<void> {
   clearTimeout(retry);
-  const mine = ++attempt;
-  tellState('connecting');
+  const ownAttempt = ++attempt;
+  sendState('connecting');
   try {
-    const first = await oldest();
-    if (mine !== attempt) return;
-    next ??= first;
+    const oldest = await fetchOldest();
+    if (ownAttempt !== attempt) return;
+    cursor ??= oldest;
   } catch {
-    if (mine === attempt) onLost();
+    if (ownAttempt === attempt) retryLater();
     return;
   }
-  const at = new URL('/events', location.href);
-  at.protocol = at.protocol.replace('http', 'ws');
-  at.searchParams.set('since', `${next}`);
-  if (run !== null) at.searchParams.set('run', run);
-  const opened = new WebSocket(at);
+  const url = new URL('/events', location.href);
+  url.protocol = url.protocol.replace('http', 'ws');
+  url.searchParams.set('since', `${cursor}`);
+  if (run !== null) url.searchParams.set('run', run);
+  const opened = new WebSocket(url);
   socket = opened;
   opened.onmessage = ({ data }: MessageEvent<string>) => {
     if (socket !== opened) return;
-    for (const line of data.split('\n')) take(line);
-    if (wait !== 0) tellState('live');
+    for (const line of data.split('\n')) receive(line);
+    if (wait !== 0) sendState('live');
     wait = 0;
     isDirty = true;
   };
   opened.onclose = () => {
     if (socket !== opened) return;
     socket = null;
-    onLost();
+    retryLater();
   };
 }
 
-function onLost(): void {
+function retryLater(): void {
   wait = Math.min(wait * 2 || FIRST_WAIT_MS, LONGEST_WAIT_MS);
-  tellState('lost');
+  sendState('lost');
   retry = setTimeout(connect, wait);
 }
 
 function disconnect(): void {
-  const old = socket;
+  const closing = socket;
   socket = null;
   attempt += 1;
   clearTimeout(retry);
-  old?.close();
+  closing?.close();
 }
 
-function tellRows(): void {
+function sendRows(): void {
   if (!isDirty) return;
   isDirty = false;
-  const passed = history.passed();
-  // What was held before the filter changed may be more than passes it.
-  const until = Math.min(view.until ?? passed, passed);
-  const rows = history.rows(view.from, view.count, until);
-  tell({ type: 'rows', view, rows, size: history.size(until), passed, ...history.counts() });
+  const matched = history.countMatched();
+  // A view from before the filter changed may reach beyond the rows that match now.
+  const until = Math.min(view.until ?? matched, matched);
+  const rows = history.readRows(view.from, view.count, until);
+  send({ type: 'rows', view, rows, size: history.countKept(until), matched, ...history.countRecords() });
 }
 
-setInterval(tellRows, ROWS_MS);
-setInterval(() => tell({ type: 'rates', rates: history.rates(Date.now() + skew) }), RATES_MS);
+setInterval(sendRows, ROWS_MS);
+setInterval(() => send({ type: 'rates', rates: history.readRates(Date.now() + clockSkew) }), RATES_MS);
 
 addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
   switch (data.type) {
@@ -139,18 +126,18 @@ addEventListener('message', ({ data }: MessageEvent<ToWorker>) => {
       connect();
       break;
     case 'pause':
-      // Nothing is sent meanwhile: what is missed is replayed from the service's ring.
+      // The connection is closed while paused. The cursor stays: the service replays what its ring still has.
       disconnect();
-      tellState('paused');
+      sendState('paused');
       break;
     case 'filter':
-      history.filter(data.filter);
+      history.setFilter(data.filter);
       isDirty = true;
       break;
     case 'view':
       view = data.view;
       isDirty = true;
-      tellRows();
+      sendRows();
       break;
   }
 });

@@ -1,24 +1,27 @@
-// Anatomy: the road of a message at each level, from JavaScript to the kernel, with what GET /levels says of it.
-import type { z } from 'zod';
-import type { LevelShape, Levels } from '../../protocol/service.js';
-import { byId, element } from '../dom.js';
+// Anatomy: for each level, the steps from JavaScript to the kernel and the facts that GET /levels reports.
+import type { Levels } from '../../protocol/service.js';
+import { createElement, getById } from '../dom.js';
 
-export type Level = z.infer<typeof LevelShape>;
+type Level = Levels['levels'][number];
 
 type Step = [what: string, detail: string];
 
-const name = (file: string | null): string => file?.split('/').at(-1) ?? '';
-const own = ({ via }: Level): Step => ['Node-API addon', name(via.file) || 'our own native code'];
-const enters = ({ via, number }: Level): Step => [
+const baseName = (file: string | null): string => file?.split('/').at(-1) ?? '';
+const createAddonStep = ({ via }: Level): Step => ['Node-API addon', baseName(via.file) || 'our own native code'];
+const createKernelEntry = ({ via, number }: Level): Step => [
   via.instruction ?? '?',
   `our own instruction, call number ${number ?? '?'}`,
 ];
 
-/** The stations between JavaScript and the kernel. */
+/** The steps between JavaScript and the kernel. */
 const ROADS: Record<Level['id'], (level: Level) => Step[]> = {
-  raw: (level) => [own(level), enters(level)],
-  int80: (level) => [own(level), enters(level)],
-  uring: (level) => [own(level), ['a ring in shared memory', 'an entry: IORING_OP_WRITE'], enters(level)],
+  raw: (level) => [createAddonStep(level), createKernelEntry(level)],
+  int80: (level) => [createAddonStep(level), createKernelEntry(level)],
+  uring: (level) => [
+    createAddonStep(level),
+    ['a ring in shared memory', 'an entry: IORING_OP_WRITE'],
+    createKernelEntry(level),
+  ],
   os: ({ via: { symbol, library, address } }) => [
     ['koffi', 'a foreign function interface'],
     [symbol ?? '?', [library, address].filter(Boolean).join(' at ')],
@@ -32,7 +35,7 @@ const ROADS: Record<Level['id'], (level: Level) => Step[]> = {
   ],
 };
 
-/** What is said of an observer that sees the write, and of one that does not. */
+/** The text for an observer that sees the write, and for one that does not. */
 const OBSERVERS: Record<keyof NonNullable<Level['seenBy']>, [yes: string, no: string]> = {
   strace: ['strace sees it', 'strace sees no write'],
   seccomp: ['seccomp applies', 'seccomp on write does not apply'],
@@ -40,21 +43,23 @@ const OBSERVERS: Record<keyof NonNullable<Level['seenBy']>, [yes: string, no: st
   ltrace: ['ltrace sees it', 'ltrace sees nothing'],
 };
 
-function road(level: Level): HTMLElement {
+function createRoad(level: Level): HTMLElement {
   const steps: Step[] = [
     ['JavaScript', 'the message, as bytes'],
     ...ROADS[level.id](level),
     ['kernel', level.id === 'uring' ? 'io_uring' : 'write'],
   ];
-  return element(
+  return createElement(
     'ol',
     { class: 'road', 'aria-label': `The road of a message at ${level.id}` },
-    ...steps.map(([what, detail]) => element('li', {}, element('strong', {}, what), element('span', {}, detail))),
+    ...steps.map(([what, detail]) =>
+      createElement('li', {}, createElement('strong', {}, what), createElement('span', {}, detail)),
+    ),
   );
 }
 
-function convention({ registers, number }: Level): HTMLElement[] {
-  if (!registers) return [element('p', {}, 'Registers and number are the library’s business.')];
+function createConvention({ registers, number }: Level): HTMLElement[] {
+  if (!registers) return [createElement('p', {}, 'Registers and number are the library’s business.')];
   const rows: [string, string][] = [
     [registers.number, `call number${number === null ? '' : `: ${number} (0x${number.toString(16)})`}`],
     ...registers.arguments.map((register, index): [string, string] => [
@@ -65,62 +70,66 @@ function convention({ registers, number }: Level): HTMLElement[] {
     [registers.clobbered.join(', '), 'overwritten besides'],
   ];
   return [
-    element(
+    createElement(
       'table',
       {},
-      element('caption', {}, `Registers. An error is told so: ${registers.error}.`),
-      element(
+      createElement('caption', {}, `Registers. An error is told so: ${registers.error}.`),
+      createElement(
         'tbody',
         {},
         ...rows.map(([register, use]) =>
-          element('tr', {}, element('th', { scope: 'row' }, register), element('td', {}, use)),
+          createElement('tr', {}, createElement('th', { scope: 'row' }, register), createElement('td', {}, use)),
         ),
       ),
     ),
   ];
 }
 
-function machineCode({ code, disassembly }: Level): HTMLElement[] {
-  if (code === null) return [element('p', {}, 'No machine code of its own to show.')];
+function createMachineCode({ code, disassembly }: Level): HTMLElement[] {
+  if (code === null) return [createElement('p', {}, 'No machine code of its own to show.')];
   const hex = code.match(/../g)?.join(' ') ?? '';
   const short = hex.length > 120 ? `${hex.slice(0, 119)} … (${code.length / 2} bytes)` : hex;
   return [
-    element('p', {}, 'Machine code, read back from memory:'),
-    element('pre', { tabindex: '0' }, [short, ...(disassembly ?? [])].join('\n')),
+    createElement('p', {}, 'Machine code, read back from memory:'),
+    createElement('pre', { tabindex: '0' }, [short, ...(disassembly ?? [])].join('\n')),
   ];
 }
 
-function seenBy({ seenBy }: Level): HTMLElement {
-  if (seenBy === null) return element('p', {}, 'Nobody has tried who can see it.');
-  return element(
+function createObservers({ seenBy }: Level): HTMLElement {
+  if (seenBy === null) return createElement('p', {}, 'Nobody has tried who can see it.');
+  return createElement(
     'ul',
     { class: 'observers', 'aria-label': 'Who can see the write' },
     ...Object.entries(OBSERVERS).map(([key, [yes, no]]) => {
       const sees = seenBy[key as keyof typeof seenBy];
-      return element('li', { class: sees ? 'sees' : 'blind' }, sees ? `✓ ${yes}` : `✗ ${no}`);
+      return createElement('li', { class: sees ? 'sees' : 'blind' }, sees ? `✓ ${yes}` : `✗ ${no}`);
     }),
   );
 }
 
-function article(level: Level): HTMLElement {
+function createArticle(level: Level): HTMLElement {
   const { id, available, reason, manPage } = level;
-  const heading = element('h3', { class: `level ${id}` }, id);
-  const made = element('article', { 'aria-label': id }, heading);
-  made.classList.toggle('unavailable', !available);
-  if (reason !== null) made.append(element('p', { class: 'reason' }, `Not available here: ${reason}.`));
-  made.append(
-    road(level),
-    element(
+  const heading = createElement('h3', { class: `level ${id}` }, id);
+  const article = createElement('article', { 'aria-label': id }, heading);
+  article.classList.toggle('unavailable', !available);
+  if (reason !== null) article.append(createElement('p', { class: 'reason' }, `Not available here: ${reason}.`));
+  article.append(
+    createRoad(level),
+    createElement(
       'div',
       { class: 'columns' },
-      element('div', {}, ...convention(level)),
-      element('div', {}, ...machineCode(level), seenBy(level)),
+      createElement('div', {}, ...createConvention(level)),
+      createElement('div', {}, ...createMachineCode(level), createObservers(level)),
     ),
-    element('p', {}, element('a', { href: manPage, rel: 'noreferrer', target: '_blank' }, `Read on: ${manPage}`)),
+    createElement(
+      'p',
+      {},
+      createElement('a', { href: manPage, rel: 'noreferrer', target: '_blank' }, `Read on: ${manPage}`),
+    ),
   );
-  return made;
+  return article;
 }
 
-export function showAnatomy({ levels }: z.infer<typeof Levels>): void {
-  byId('anatomy-levels').replaceChildren(...levels.map(article));
+export function showAnatomy({ levels }: Levels): void {
+  getById('anatomy-levels').replaceChildren(...levels.map(createArticle));
 }

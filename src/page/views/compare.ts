@@ -1,12 +1,12 @@
-// Compare: the same burst at every level that is there, and what the calls took, drawn over each other.
+// Compare: the same burst at every available level, and the distributions of the calls' durations in one plot.
 import uPlot from 'uplot';
 import type { BurstResult } from '../../protocol/calls.js';
 import { duration, number } from '../../protocol/format.js';
 import { post } from '../api.js';
-import { byId, colour, element } from '../dom.js';
+import { createElement, getById, readColour } from '../dom.js';
 
-/** The x axis, in ns, and per level how many per cent of its calls lie at each of them. */
-function curves(results: readonly BurstResult[]): { x: number[]; ys: number[][] } {
+/** Return the x axis in ns and, for each result, the percentage of its calls at each x. */
+function computeCurves(results: readonly BurstResult[]): { x: number[]; ys: number[][] } {
   const all = results.flatMap(({ histogram }) => histogram.map(({ ns }) => ns));
   const x = [...new Set(all)].sort((a, b) => a - b);
   const ys = results.map(({ histogram, count }) => {
@@ -17,14 +17,14 @@ function curves(results: readonly BurstResult[]): { x: number[]; ys: number[][] 
 }
 
 function draw(results: readonly BurstResult[]): uPlot {
-  const { x, ys } = curves(results);
-  // The few slowest calls of all would make everything else narrow: the figures below tell of them.
+  const { x, ys } = computeCurves(results);
+  // The few slowest calls would squeeze all the others, so the plot ends before them. The table below the plot includes them.
   const shown: [number, number] = [(x[0] ?? 1) * 0.9, 4 * Math.max(...results.map(({ durationNs }) => durationNs.p99))];
-  const stroke = colour('muted');
-  const grid = { stroke: colour('line'), width: 1 };
+  const stroke = readColour('muted');
+  const grid = { stroke: readColour('line'), width: 1 };
   return new uPlot(
     {
-      width: byId('distribution').clientWidth,
+      width: getById('distribution').clientWidth,
       height: 300,
       scales: {
         x: { time: false, distr: 3, log: 10, range: () => shown },
@@ -38,8 +38,8 @@ function draw(results: readonly BurstResult[]): uPlot {
         { label: 'took', value: (_plot, ns) => (ns === null ? '–' : duration(ns)) },
         ...results.map(({ level }) => ({
           label: level,
-          stroke: colour(`level-${level}`),
-          fill: `${colour(`level-${level}`)}22`,
+          stroke: readColour(`level-${level}`),
+          fill: `${readColour(`level-${level}`)}22`,
           width: 2,
           points: { show: false },
           value: (_plot: uPlot, part: number | null) => (part === null ? '–' : `${part.toFixed(1)} %`),
@@ -47,32 +47,32 @@ function draw(results: readonly BurstResult[]): uPlot {
       ],
     },
     [x, ...ys],
-    byId('distribution'),
+    getById('distribution'),
   );
 }
 
-function rowOf(result: BurstResult, fastest: number): HTMLElement {
+function createRow(result: BurstResult, fastest: number): HTMLElement {
   const { level, durationNs, callsPerSecond, errors } = result;
-  const bar = element('span', { class: `bar ${level}` });
+  const bar = createElement('span', { class: `bar ${level}` });
   bar.style.inlineSize = `${(100 * callsPerSecond) / fastest}%`;
   const refused = Object.entries(errors).map(([code, calls]) => `${code} × ${number(calls)}`);
-  return element(
+  return createElement(
     'tr',
     {},
-    element('th', { scope: 'row', class: `level ${level}` }, level),
-    ...(['p50', 'p90', 'p99'] as const).map((name) => element('td', {}, duration(durationNs[name]))),
-    element('td', { class: 'rate' }, element('span', { class: 'track' }, bar), number(callsPerSecond)),
-    element('td', {}, refused.join(', ') || 'none'),
+    createElement('th', { scope: 'row', class: `level ${level}` }, level),
+    ...(['p50', 'p90', 'p99'] as const).map((name) => createElement('td', {}, duration(durationNs[name]))),
+    createElement('td', { class: 'rate' }, createElement('span', { class: 'track' }, bar), number(callsPerSecond)),
+    createElement('td', {}, refused.join(', ') || 'none'),
   );
 }
 
-/** @param available the levels that are there, in their order */
-export function setUpCompare(available: () => string[]): void {
-  const form = byId<HTMLFormElement>('compare-form');
-  const start = byId<HTMLButtonElement>('compare-start');
-  const stop = byId<HTMLButtonElement>('compare-stop');
-  const status = byId('compare-status');
-  const progress = byId<HTMLProgressElement>('compare-progress');
+/** @param getLevels returns the available levels, in the order of GET /levels */
+export function setUpCompare(getLevels: () => string[]): void {
+  const form = getById<HTMLFormElement>('compare-form');
+  const start = getById<HTMLButtonElement>('compare-start');
+  const stop = getById<HTMLButtonElement>('compare-stop');
+  const status = getById('compare-status');
+  const progress = getById<HTMLProgressElement>('compare-progress');
   let results: BurstResult[] = [];
   let plot: uPlot | undefined;
   let running: AbortController | undefined;
@@ -80,17 +80,17 @@ export function setUpCompare(available: () => string[]): void {
   function show(): void {
     plot?.destroy();
     plot = undefined;
-    byId('compare-results').hidden = results.length === 0;
+    getById('compare-results').hidden = results.length === 0;
     if (results.length === 0) return;
     plot = draw(results);
     const fastest = Math.max(...results.map(({ callsPerSecond }) => callsPerSecond));
-    byId('compare-rows').replaceChildren(...results.map((result) => rowOf(result, fastest)));
+    getById('compare-rows').replaceChildren(...results.map((result) => createRow(result, fastest)));
   }
 
   async function run(signal: AbortSignal): Promise<void> {
     const field = new FormData(form);
     const count = Number(field.get('count'));
-    const levels = available();
+    const levels = getLevels();
     progress.max = levels.length;
     results = [];
     show();
@@ -116,11 +116,11 @@ export function setUpCompare(available: () => string[]): void {
     }
     [start.disabled, stop.disabled, progress.hidden] = [false, true, true];
   });
-  // The service ends a burst whose client goes away.
+  // The service stops a burst when its client closes the connection.
   stop.addEventListener('click', () => running?.abort());
   new ResizeObserver(() => {
-    const width = byId('distribution').clientWidth;
+    const width = getById('distribution').clientWidth;
     if (plot && width > 0 && width !== plot.width) plot.setSize({ width, height: 300 });
-  }).observe(byId('distribution'));
+  }).observe(getById('distribution'));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
 }

@@ -1,7 +1,7 @@
-// Calls a second at each level over the last two minutes, as small plots.
+// Calls per second over the last two minutes, one small plot for each level.
 import uPlot from 'uplot';
 import { number } from '../../protocol/format.js';
-import { byId, colour, element } from '../dom.js';
+import { createElement, getById, readColour } from '../dom.js';
 import { RATE_SECONDS, type Second } from '../stream/history.js';
 
 const HEIGHT = 44;
@@ -11,42 +11,42 @@ const UNITS: [size: number, name: string][] = [
   [1e3, 'kB'],
 ];
 
-function bytes(value: number): string {
+function formatBytes(value: number): string {
   const [size, name] = UNITS.find(([size]) => value >= size) ?? [1, 'B'];
   return `${size === 1 ? value : (value / size).toFixed(1)} ${name}`;
 }
 
-type Small = { plot: uPlot; text: HTMLElement; errors: HTMLElement };
+type LevelPlot = { plot: uPlot; text: HTMLElement; errors: HTMLElement };
 
-export type Rates = { show: (rates: Record<string, Second[]>) => void; levels: (levels: string[]) => void };
+export type Rates = { show: (rates: Record<string, Second[]>) => void; setLevels: (levels: string[]) => void };
 
 export function createRates(): Rates {
-  const strip = byId('rates');
+  const strip = getById('rates');
   const x = Array.from({ length: RATE_SECONDS }, (_, index) => index - RATE_SECONDS + 1);
   const idle = x.map(() => 0);
-  let smalls = new Map<string, Small>();
+  let plots = new Map<string, LevelPlot>();
   let levels: string[] = [];
 
-  function makeSmall(level: string): Small {
-    const at = element('div', {
+  function createPlot(level: string): LevelPlot {
+    const box = createElement('div', {
       class: 'plot',
       role: 'img',
       'aria-label': `Calls a second at ${level}, last two minutes`,
     });
-    const text = element('span', { class: 'now' }, '0 calls/s');
-    const errors = element('span', { class: 'errors' });
+    const text = createElement('span', { class: 'now' }, '0 calls/s');
+    const errors = createElement('span', { class: 'errors' });
     strip.append(
-      element(
+      createElement(
         'section',
         { class: 'small', 'aria-label': level },
-        element('h3', { class: `level ${level}` }, level),
-        at,
+        createElement('h3', { class: `level ${level}` }, level),
+        box,
         text,
         errors,
       ),
     );
     const options: uPlot.Options = {
-      width: Math.max(60, at.clientWidth),
+      width: Math.max(60, box.clientWidth),
       height: HEIGHT,
       legend: { show: false },
       cursor: { show: false },
@@ -56,43 +56,43 @@ export function createRates(): Rates {
       series: [
         {},
         {
-          stroke: colour(`level-${level}`),
-          fill: `${colour(`level-${level}`)}33`,
+          stroke: readColour(`level-${level}`),
+          fill: `${readColour(`level-${level}`)}33`,
           width: 1.5,
           points: { show: false },
         },
-        { stroke: colour('bad'), width: 1, points: { show: false } },
+        { stroke: readColour('bad'), width: 1, points: { show: false } },
       ],
     };
-    return { plot: new uPlot(options, [x, idle, idle], at), text, errors };
+    return { plot: new uPlot(options, [x, idle, idle], box), text, errors };
   }
 
-  function make(): void {
-    for (const { plot } of smalls.values()) plot.destroy();
+  function createPlots(): void {
+    for (const { plot } of plots.values()) plot.destroy();
     strip.replaceChildren();
-    smalls = new Map(levels.map((level) => [level, makeSmall(level)]));
+    plots = new Map(levels.map((level) => [level, createPlot(level)]));
   }
   new ResizeObserver(() => {
-    for (const { plot } of smalls.values()) {
+    for (const { plot } of plots.values()) {
       const width = plot.root.parentElement?.clientWidth ?? 0;
       if (width > 0 && width !== plot.width) plot.setSize({ width, height: HEIGHT });
     }
   }).observe(strip);
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', make);
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', createPlots);
 
   return {
-    levels(wanted) {
+    setLevels(wanted) {
       levels = wanted;
-      make();
+      createPlots();
     },
     show(rates) {
-      for (const [level, { plot, text, errors }] of smalls) {
+      for (const [level, { plot, text, errors }] of plots) {
         const seconds = rates[level];
-        plot.setData([x, seconds?.map(({ calls }) => calls) ?? idle, seconds?.map((at) => at.errors) ?? idle]);
-        // The last whole second: this one is not over.
+        plot.setData([x, seconds?.map(({ calls }) => calls) ?? idle, seconds?.map(({ errors }) => errors) ?? idle]);
+        // The last entry is the current second, which is not over.
         const now = seconds?.at(-2) ?? { calls: 0, bytes: 0, errors: 0 };
         text.textContent = `${number(now.calls)} calls/s`;
-        errors.textContent = `${bytes(now.bytes)}/s, ${number(now.errors)} errors/s`;
+        errors.textContent = `${formatBytes(now.bytes)}/s, ${number(now.errors)} errors/s`;
         errors.classList.toggle('bad', now.errors > 0);
       }
     },

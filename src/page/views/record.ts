@@ -1,10 +1,11 @@
-// One row, whole: every field, and the message's bytes as hex and text side by side.
+// One record in full: every field, and the message's bytes as hex and text side by side.
 import { clock, duration } from '../../protocol/format.js';
-import { byId, element } from '../dom.js';
+import { createElement, getById } from '../dom.js';
 import type { Entry } from '../stream/history.js';
-import { hexLines } from '../text.js';
+import { formatHexLines } from '../text.js';
 
-const WORDS: Record<string, (value: never) => string> = {
+/** The fields that are not shown as they are. */
+const FORMATS: Record<string, (value: never) => string> = {
   time: (value: number) => `${clock(value)} (${value})`,
   started: (value: number) => `${clock(value)} (${value})`,
   durationNs: (value: number) => `${duration(value)} (${value} ns)`,
@@ -12,18 +13,24 @@ const WORDS: Record<string, (value: never) => string> = {
     value === null ? 'none' : `${value.code} (${value.errno}): ${value.message}`,
 };
 
-function bytes(preview: string, requested: number): HTMLElement[] {
-  const lines = hexLines(preview);
-  if (lines.length === 0) return [element('p', {}, 'No bytes.')];
+function createBytes(preview: string, requested: number): HTMLElement[] {
+  const lines = formatHexLines(preview);
+  if (lines.length === 0) return [createElement('p', {}, 'No bytes.')];
   const rows = lines.map(({ offset, hex, text }) =>
-    element('tr', {}, element('th', { scope: 'row' }, offset), element('td', {}, hex), element('td', {}, text)),
+    createElement(
+      'tr',
+      {},
+      createElement('th', { scope: 'row' }, offset),
+      createElement('td', {}, hex),
+      createElement('td', {}, text),
+    ),
   );
-  const columns = ['Offset', 'Hex', 'Text'].map((name) => element('th', { scope: 'col' }, name));
-  const table = element(
+  const columns = ['Offset', 'Hex', 'Text'].map((name) => createElement('th', { scope: 'col' }, name));
+  const table = createElement(
     'table',
     { class: 'hex' },
-    element('thead', {}, element('tr', {}, ...columns)),
-    element('tbody', {}, ...rows),
+    createElement('thead', {}, createElement('tr', {}, ...columns)),
+    createElement('tbody', {}, ...rows),
   );
   const notes = [
     ...(requested > 64 ? [`The first 64 of ${requested} bytes.`] : []),
@@ -32,31 +39,31 @@ function bytes(preview: string, requested: number): HTMLElement[] {
       : []),
   ];
   return [
-    element('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Bytes' }, table),
-    ...notes.map((note) => element('p', {}, note)),
+    createElement('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': 'Bytes' }, table),
+    ...notes.map((note) => createElement('p', {}, note)),
   ];
 }
 
-/** Shows a row, given as its line of JSON. */
-export function showRecord(line: string): void {
-  const entry = JSON.parse(line) as Entry;
-  const list = element('dl');
+export function showRecord(entry: Entry): void {
+  const list = createElement('dl');
   for (const [name, value] of Object.entries(entry)) {
     if (name === 'preview') continue;
-    list.append(element('dt', {}, name), element('dd', {}, WORDS[name]?.(value as never) ?? `${value}`));
+    const text = FORMATS[name]?.(value as never) ?? `${value}`;
+    list.append(createElement('dt', {}, name), createElement('dd', {}, text));
   }
-  byId('record-body').replaceChildren(list, ...(entry.type === 'call' ? bytes(entry.preview, entry.requested) : []));
-  byId('record').hidden = false;
+  const bytes = entry.type === 'call' ? createBytes(entry.preview, entry.requested) : [];
+  getById('record-body').replaceChildren(list, ...bytes);
+  getById('record').hidden = false;
 }
 
 export function setUpRecord(onClose: () => void): void {
-  const panel = byId('record');
+  const panel = getById('record');
   const close = (): void => {
     panel.hidden = true;
     onClose();
   };
-  byId('record-close').addEventListener('click', close);
-  for (const part of [panel, byId('grid')])
+  getById('record-close').addEventListener('click', close);
+  for (const part of [panel, getById('grid')])
     part.addEventListener('keydown', ({ key }) => {
       if (key === 'Escape' && !panel.hidden) close();
     });

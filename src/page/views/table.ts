@@ -1,133 +1,136 @@
-// The live table: as many rows as there is room for, of as many as there are. While it is scrolled to the top it
-// shows the newest; further down it stands still, and what comes meanwhile is counted.
-
+// The live table: only the rows that fit are in the document, of as many as there are. Scrolled to the top it shows the
+// newest rows. Scrolled down it stands still and counts the rows that arrive.
 import { clock, duration, number } from '../../protocol/format.js';
 import type { CallRecord } from '../../protocol/records.js';
-import { byId, element } from '../dom.js';
-import type { Entry } from '../stream/history.js';
-import { original, symbols } from '../text.js';
+import { createElement, getById } from '../dom.js';
+import type { Entry, Row } from '../stream/history.js';
+import type { Rows, View } from '../stream/messages.js';
+import { replaceInvisible, unescapePreview } from '../text.js';
 
 const ROW_HEIGHT = 28;
-/** Rows above and below those that can be seen. */
-const SPARE = 8;
-
-/** Which rows are wanted: from the `from`-th newest on; `until` is the number of the first that is too new. */
-export type View = { from: number; count: number; until: number | null };
-
-export type Rows = { view: View; rows: string[]; size: number; passed: number };
+/** Rows above and below the visible ones, so that scrolling shows no blank. */
+const SPARE_ROWS = 8;
 
 export type Table = {
   show: (rows: Rows) => void;
-  /** Back to the newest. */
-  toTop: () => void;
+  goToTop: () => void;
 };
 
-function callCells(call: CallRecord): HTMLElement[] {
+function createCallCells(call: CallRecord): HTMLElement[] {
   const { seq, time, level, target, requested, written, error, durationNs } = call;
-  const result = element('span', { role: 'gridcell', class: 'result' }, error ? `${error.code}` : `${written}`);
+  const createCell = (name: string, text: string): HTMLElement =>
+    createElement('span', { role: 'gridcell', class: name }, text);
+  const result = createCell('result', error ? error.code : `${written}`);
   if (error) result.title = error.message;
   result.classList.toggle('bad', error !== null);
   result.classList.toggle('part', error === null && written < requested);
-  const cell = (name: string, text: string): HTMLElement => element('span', { role: 'gridcell', class: name }, text);
   return [
-    cell('seq', `${seq}`),
-    cell('time', clock(time)),
-    element('span', { role: 'gridcell', class: `level ${level}` }, level),
-    cell('target', target),
-    cell('asked', `${requested}`),
+    createCell('seq', `${seq}`),
+    createCell('time', clock(time)),
+    createCell(`level ${level}`, level),
+    createCell('target', target),
+    createCell('asked', `${requested}`),
     result,
-    cell('took', duration(durationNs)),
-    cell('message', symbols(original(call.preview))),
+    createCell('took', duration(durationNs)),
+    createCell('message', replaceInvisible(unescapePreview(call.preview))),
   ];
 }
 
-function cellsOf(entry: Entry): HTMLElement[] {
-  if (entry.type === 'call') return callCells(entry);
+function createCells(entry: Entry): HTMLElement[] {
+  if (entry.type === 'call') return createCallCells(entry);
   const text =
     entry.type === 'gap'
       ? `${number(entry.to - entry.from + 1)} records are lost: ${entry.from} to ${entry.to}`
       : `The service was started anew: run ${entry.run}, process ${entry.pid}`;
-  return [element('span', { role: 'gridcell', class: 'note', 'aria-colspan': '8' }, text)];
+  return [createElement('span', { role: 'gridcell', class: 'note', 'aria-colspan': '8' }, text)];
 }
 
-function rowOf(index: number, line: string): HTMLElement {
-  const entry = JSON.parse(line) as Entry;
+function createRow(index: number, entry: Entry): HTMLElement {
   const attributes = { role: 'row', id: `row-${index}`, 'aria-rowindex': `${index + 2}` };
-  const row = element('div', attributes, ...cellsOf(entry));
+  const row = createElement('div', attributes, ...createCells(entry));
   row.dataset.type = entry.type;
   row.style.insetBlockStart = `${index * ROW_HEIGHT}px`;
   return row;
 }
 
+const indexOf = (row: Element): number => Number(row.id.slice('row-'.length));
+
+function findIndex(target: EventTarget | null): number | null {
+  const row = (target as Element).closest('[role=row]');
+  return row === null ? null : indexOf(row);
+}
+
 /**
- * @param onView told which rows are wanted
- * @param onOpen told of a row that was opened, as its line of JSON
+ * Set up the table.
+ *
+ * @param onView called with the rows that the table needs
+ * @param onOpen called with the entry of a row that the user opens
  */
-export function createTable(onView: (view: View) => void, onOpen: (line: string) => void): Table {
-  const grid = byId('grid');
-  const body = byId('rows');
-  const newer = byId<HTMLButtonElement>('newer');
+export function createTable(onView: (view: View) => void, onOpen: (entry: Entry) => void): Table {
+  const grid = getById('grid');
+  const body = getById('rows');
+  const newer = getById<HTMLButtonElement>('newer');
+  /** The `until` of the view: a number while the table stands still, null while it shows the newest rows. */
   let until: number | null = null;
-  let passed = 0;
-  /** What `until` is of the rows in the document: what is held is what can be seen. */
-  let shown = 0;
+  /** The `until` of the rows in the document: to stand still is to keep the rows that the user sees. */
+  let shownUntil = 0;
   let size = 0;
   let active: number | null = null;
-  let lines = new Map<number, string>();
+  let rowsByIndex = new Map<number, Row>();
 
-  const seen = (): number => Math.max(1, Math.floor((grid.clientHeight - ROW_HEIGHT) / ROW_HEIGHT));
+  const countVisible = (): number => Math.max(1, Math.floor((grid.clientHeight - ROW_HEIGHT) / ROW_HEIGHT));
 
-  function ask(): void {
-    const from = Math.max(0, Math.floor(grid.scrollTop / ROW_HEIGHT) - SPARE);
-    onView({ from, count: seen() + 2 * SPARE, until });
+  function requestRows(): void {
+    const from = Math.max(0, Math.floor(grid.scrollTop / ROW_HEIGHT) - SPARE_ROWS);
+    onView({ from, count: countVisible() + 2 * SPARE_ROWS, until });
   }
 
-  function hold(): void {
-    if (shown > 0) until ??= shown;
+  function standStill(): void {
+    if (shownUntil > 0) until ??= shownUntil;
   }
 
-  function mark(): void {
+  function markActive(): void {
     for (const row of body.children) row.toggleAttribute('data-active', row.id === `row-${active}`);
-    if (active !== null && lines.has(active)) grid.setAttribute('aria-activedescendant', `row-${active}`);
+    if (active !== null && rowsByIndex.has(active)) grid.setAttribute('aria-activedescendant', `row-${active}`);
     else grid.removeAttribute('aria-activedescendant');
   }
 
   function moveTo(index: number): void {
-    hold();
+    standStill();
     active = Math.max(0, Math.min(size - 1, index));
     const top = active * ROW_HEIGHT;
-    const room = seen() * ROW_HEIGHT;
+    const visibleHeight = countVisible() * ROW_HEIGHT;
     if (top < grid.scrollTop) grid.scrollTop = top;
-    else if (top + ROW_HEIGHT > grid.scrollTop + room) grid.scrollTop = top + ROW_HEIGHT - room;
-    ask();
-    mark();
+    else if (top + ROW_HEIGHT > grid.scrollTop + visibleHeight) grid.scrollTop = top + ROW_HEIGHT - visibleHeight;
+    requestRows();
+    markActive();
   }
 
-  function toTop(): void {
+  function goToTop(): void {
     until = null;
     active = null;
-    // Nothing that can be seen now is to be held or opened.
-    shown = 0;
+    // The rows in the document are outdated: the table must not stand still at them.
+    shownUntil = 0;
     grid.scrollTop = 0;
-    ask();
-    mark();
+    requestRows();
+    markActive();
   }
 
   function open(index: number): void {
-    const line = lines.get(index);
-    if (line === undefined) return;
+    const row = rowsByIndex.get(index);
+    if (row === undefined) return;
     active = index;
-    mark();
-    onOpen(line);
+    markActive();
+    onOpen(row.entry);
   }
 
   const KEYS: Record<string, () => void> = {
     ArrowDown: () => moveTo(active === null ? 0 : active + 1),
     ArrowUp: () => moveTo((active ?? 0) - 1),
-    PageDown: () => moveTo((active ?? 0) + seen()),
-    PageUp: () => moveTo((active ?? 0) - seen()),
+    PageDown: () => moveTo((active ?? 0) + countVisible()),
+    PageUp: () => moveTo((active ?? 0) - countVisible()),
     End: () => moveTo(size - 1),
-    Home: toTop,
+    Home: goToTop,
     Enter: () => {
       if (active !== null) open(active);
     },
@@ -139,61 +142,56 @@ export function createTable(onView: (view: View) => void, onOpen: (line: string)
     act();
   });
   grid.addEventListener('scroll', () => {
-    if (grid.scrollTop > 0) hold();
+    if (grid.scrollTop > 0) standStill();
     else if (active === null) until = null;
-    ask();
+    requestRows();
   });
-  const indexOf = (target: EventTarget | null): number | null => {
-    const row = (target as Element).closest('[role=row]');
-    return row === null ? null : Number(row.id.slice('row-'.length));
-  };
-  // From here on rows stand still, so that what is pressed is what is released: only then it is a click.
+  // A click needs the same row under pointerdown and pointerup, so the rows stand still from the first on.
   body.addEventListener('pointerdown', ({ target }) => {
-    if (indexOf(target) === null) return;
-    hold();
-    ask();
+    if (findIndex(target) === null) return;
+    standStill();
+    requestRows();
   });
   body.addEventListener('click', ({ target }) => {
-    const index = indexOf(target);
+    const index = findIndex(target);
     if (index !== null) open(index);
   });
   newer.addEventListener('click', () => {
-    toTop();
+    goToTop();
     grid.focus();
   });
-  new ResizeObserver(ask).observe(grid);
+  new ResizeObserver(requestRows).observe(grid);
 
   return {
-    show({ view, rows, size: total, passed: all }) {
-      passed = all;
-      // An answer to a question that is not asked any more.
+    show({ view, rows, size: total, matched }) {
+      // These rows answer a request from before the table moved.
       if (view.until !== until) return;
-      shown = view.until ?? all;
-      // What was held is forgotten by now: so many rows came since.
+      shownUntil = view.until ?? matched;
+      // The history has forgotten all the rows at which the table stood still.
       if (total === 0 && view.until !== null) {
-        toTop();
+        goToTop();
         return;
       }
       size = total;
       grid.setAttribute('aria-rowcount', `${size + 1}`);
       body.style.blockSize = `${size * ROW_HEIGHT}px`;
-      const old = lines;
-      lines = new Map(rows.map((line, index) => [view.from + index, line]));
-      // A row that stays is left alone: taken out and put back, it would lose the click that is on its way.
+      const previous = rowsByIndex;
+      rowsByIndex = new Map(rows.map((row, index) => [view.from + index, row]));
+      // A row that stays is not touched: taken out and put back, it would lose a click that has begun.
       for (const row of [...body.children]) {
-        const index = Number(row.id.slice('row-'.length));
-        if (lines.get(index) !== old.get(index)) row.remove();
+        const index = indexOf(row);
+        if (rowsByIndex.get(index)?.number !== previous.get(index)?.number) row.remove();
       }
       let next = body.firstElementChild;
-      for (const [index, line] of lines) {
+      for (const [index, { entry }] of rowsByIndex) {
         if (next?.id === `row-${index}`) next = next.nextElementSibling;
-        else body.insertBefore(rowOf(index, line), next);
+        else body.insertBefore(createRow(index, entry), next);
       }
-      const waiting = until === null ? 0 : passed - until;
+      const waiting = until === null ? 0 : matched - until;
       newer.hidden = until === null;
       newer.textContent = waiting > 0 ? `${number(waiting)} newer rows: show them` : 'Show the newest';
-      mark();
+      markActive();
     },
-    toTop,
+    goToTop,
   };
 }

@@ -1,15 +1,15 @@
-// Three views of one page, as tabs. https://www.w3.org/WAI/ARIA/apg/patterns/tabs/
-import { byId } from '../dom.js';
+// The three views of the page, as tabs. https://www.w3.org/WAI/ARIA/apg/patterns/tabs/
+import { getById } from '../dom.js';
 
 export function setUpTabs(): void {
-  const tabs = [...byId('tabs').querySelectorAll<HTMLButtonElement>('[role=tab]')];
+  const tabs = [...getById('tabs').querySelectorAll<HTMLButtonElement>('[role=tab]')];
 
   function select(tab: HTMLButtonElement): void {
     for (const other of tabs) {
       const isSelected = other === tab;
       other.setAttribute('aria-selected', `${isSelected}`);
       other.tabIndex = isSelected ? 0 : -1;
-      byId(other.getAttribute('aria-controls') as string).hidden = !isSelected;
+      getById(other.getAttribute('aria-controls') as string).hidden = !isSelected;
     }
     history.replaceState(null, '', `#${tab.id}`);
   }
@@ -31,6 +31,6 @@ export function setUpTabs(): void {
       chosen.focus();
     });
   }
-  const asked = tabs.find(({ id }) => `#${id}` === location.hash);
-  select(asked ?? (tabs[0] as HTMLButtonElement));
+  const linked = tabs.find(({ id }) => `#${id}` === location.hash);
+  select(linked ?? (tabs[0] as HTMLButtonElement));
 }

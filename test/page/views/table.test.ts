@@ -1,33 +1,41 @@
-// The page's table of calls: live, paused, filtered, a hundred thousand rows; and nothing is missing.
+// The page's table of calls: live, paused, filtered, and with 100,000 rows. No record may be missing.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openPage } from '../../support/browser.js';
-import { burst, clean, isLive, live, NULL, rowOf, write } from '../../support/live-page.js';
+import {
+  assertClean,
+  makeBurst,
+  NULL_TARGET,
+  openLivePage,
+  readRow,
+  waitUntilLive,
+  write,
+} from '../../support/live-page.js';
 import { startService } from '../../support/service.js';
 
-test('pause, 1,000 calls, resume: nothing is missing', async (t) => {
-  const opened = await live(t);
+test('after a pause with 1,000 calls, the table has every record', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
-  await burst(service, 10);
+  await makeBurst(service, 10);
   await page.locator('#counts:text-is("10 rows of 10 records")').waitFor();
   await page.click('#pause');
   await page.locator('#state[data-state=paused]').waitFor();
-  await burst(service, 1000);
+  await makeBurst(service, 1000);
   assert.equal(await page.innerText('#counts'), '10 rows of 10 records');
   await page.click('#pause');
   await page.locator('#counts:text-is("1,010 rows of 1,010 records")').waitFor();
-  await rowOf(page, 1010);
-  clean(opened);
+  await readRow(page, 1010);
+  assertClean(opened);
 });
 
-test('what the ring lost meanwhile is a row with its exact numbers', async (t) => {
-  const opened = await live(t, [...NULL, '--history', '50']);
+test('records that the ring lost during a pause are one row with their exact range', async (t) => {
+  const opened = await openLivePage(t, [...NULL_TARGET, '--history', '50']);
   if (!opened) return;
   const { page, service } = opened;
   await page.click('#pause');
   await page.locator('#state[data-state=paused]').waitFor();
-  await burst(service, 500);
+  await makeBurst(service, 500);
   await page.click('#pause');
   await page.locator('#counts:text-is("51 rows of 50 records, 450 lost")').waitFor();
   await page.focus('#grid');
@@ -35,19 +43,19 @@ test('what the ring lost meanwhile is a row with its exact numbers', async (t) =
   await page.locator('#rows .note:text-is("450 records are lost: 1 to 450")').waitFor();
 });
 
-test('the service is killed and started anew: the page recovers by itself', async (t) => {
-  const opened = await live(t);
+test('the page reconnects by itself when the service is killed and started again', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
   await write(page, { level: 'raw', target: 'null', msg: 'before' });
-  await rowOf(page, 1);
+  await readRow(page, 1);
   service.child.kill('SIGKILL');
   await page.locator('#state[data-state=lost]').waitFor();
   const second = await startService(t, {
-    args: [...NULL, '--target', 'other=/dev/null', '--port', new URL(service.url).port],
+    args: [...NULL_TARGET, '--target', 'other=/dev/null', '--port', new URL(service.url).port],
   });
   await page.locator('#rows .note:has-text("The service was started anew")').waitFor();
-  await isLive(page);
+  await waitUntilLive(page);
   await second.write({ level: 'raw', target: 'other', msg: 'after' });
   await page.locator('#rows .message:text-is("after")').waitFor();
   await page.locator('#rows .message:text-is("before")').waitFor();
@@ -55,11 +63,11 @@ test('the service is killed and started anew: the page recovers by itself', asyn
   assert.match(await page.innerText('#service'), new RegExp(`process ${second.child.pid},`));
 });
 
-test('a message is data: HTML, escapes and direction marks do nothing', async (t) => {
-  const opened = await live(t);
+test('HTML, escape sequences and direction marks in a message are shown as text and have no effect', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
-  page.on('dialog', () => assert.fail('a dialog'));
+  page.on('dialog', () => assert.fail('the page opened a dialog'));
   const nasty = [
     '<img src=x onerror="alert(1);hacked=1">',
     '\u001b[2J\u001b]0;title\u0007',
@@ -69,7 +77,7 @@ test('a message is data: HTML, escapes and direction marks do nothing', async (t
   const shown = [nasty[0], '␛[2J␛]0;title␇', '‹U+202E›gnp.exe', nasty[3]];
   for (const [index, msg] of nasty.entries()) {
     await service.write({ level: 'raw', target: 'null', msg });
-    assert.equal((await rowOf(page, index + 1)).message, shown[index]);
+    assert.equal((await readRow(page, index + 1)).message, shown[index]);
     await page.locator('#rows [role=row]', { hasText: shown[index] as string }).click();
     await page
       .locator('#record dd', { hasText: new RegExp(`^${index + 1}$`) })
@@ -80,11 +88,11 @@ test('a message is data: HTML, escapes and direction marks do nothing', async (t
   await write(page, { level: 'raw', target: 'null', msg: nasty[0] as string });
   assert.equal(await page.evaluate('typeof hacked'), 'undefined');
   assert.equal(await page.locator('#page img, #page script').count(), 0);
-  clean(opened);
+  assertClean(opened);
 });
 
-test('a row opens to the whole record, its bytes as hex and text', async (t) => {
-  const opened = await live(t);
+test('a click on a row shows the whole record, with its bytes as hex and text', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
   const { requestId } = await service.write({
@@ -103,12 +111,12 @@ test('a row opens to the whole record, its bytes as hex and text', async (t) => 
   assert.equal(await page.isVisible('#record'), false);
 });
 
-test('a click on a row of a busy table opens what was pressed', async (t) => {
-  const opened = await live(t);
+test('a click on a row of a busy table opens the row that was pressed', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
   let over = false;
-  const running = burst(service, 4000, { ratePerSecond: 500 }).finally(() => {
+  const running = makeBurst(service, 4000, { ratePerSecond: 500 }).finally(() => {
     over = true;
   });
   await page.locator('#rows [role=row]').nth(5).waitFor();
@@ -120,7 +128,7 @@ test('a click on a row of a busy table opens what was pressed', async (t) => {
     const pressed = await page.evaluate(
       `document.elementFromPoint(${box.x + 200}, ${box.y + 100}).closest('[role=row]').querySelector('.seq').textContent`,
     );
-    // Some frames pass, as under a person's finger, and the stream goes on.
+    // A finger presses for several frames, and the stream continues meanwhile.
     for (let frames = 0; frames < 10; frames++) await page.evaluate('new Promise(requestAnimationFrame)');
     await page.mouse.up();
     await page.locator('#record dd').nth(1).waitFor();
@@ -132,13 +140,38 @@ test('a click on a row of a busy table opens what was pressed', async (t) => {
   await running;
 });
 
-test('filters: by level, by target, errors only', async (t) => {
-  const opened = await live(t);
+test('a row that stays at its index keeps its element, when records arrive and when a filter is set', async (t) => {
+  const opened = await openLivePage(t);
+  if (!opened) return;
+  const { page, service } = opened;
+  await makeBurst(service, 20);
+  await page.locator('#counts:text-is("20 rows of 20 records")').waitFor();
+  await page.focus('#grid');
+  await page.keyboard.press('ArrowDown');
+  await page.evaluate('globalThis.kept = [...document.querySelectorAll("#rows [role=row]")]');
+  await makeBurst(service, 5);
+  await page.locator('#newer:has-text("5 newer rows")').waitFor();
+  const areInPlace = 'kept.length > 5 && kept.every((row) => row.isConnected)';
+  assert.equal(await page.evaluate(areInPlace), true);
+  await page.click('#newer');
+  await page.locator('#row-0 .seq:text-is("25")').waitFor();
+  await page.evaluate('globalThis.kept = [...document.querySelectorAll("#rows [role=row]")]');
+  await makeBurst(service, 5, { level: 'std' });
+  await page.locator('#row-0 .seq:text-is("30")').waitFor();
+  assert.equal(await page.evaluate('kept.some((row) => row.isConnected)'), false);
+  await page.evaluate('globalThis.kept = [...document.querySelectorAll("#rows [role=row]")].slice(0, 5)');
+  await page.selectOption('#filter-level', 'std');
+  await page.locator('#counts:text-is("5 rows of 30 records")').waitFor();
+  assert.equal(await page.evaluate('kept.length === 5 && kept.every((row) => row.isConnected)'), true);
+});
+
+test('the table filters by level, by target and by errors', async (t) => {
+  const opened = await openLivePage(t);
   if (!opened) return;
   const { page, service } = opened;
   for (const level of ['raw', 'os', 'std']) {
-    await burst(service, 10, { level });
-    await burst(service, 5, { level, target: 'full' });
+    await makeBurst(service, 10, { level });
+    await makeBurst(service, 5, { level, target: 'full' });
   }
   const counts = (rows: number) => page.locator(`#counts:text-is("${rows} rows of 45 records")`).waitFor();
   await counts(45);
@@ -155,13 +188,13 @@ test('filters: by level, by target, errors only', async (t) => {
   await counts(30);
 });
 
-test('pause and resume while it connects: one connection, each record once', async (t) => {
-  const service = await startService(t, { args: NULL });
-  await burst(service, 5);
+test('pause and resume during a connect lead to one connection, with each record once', async (t) => {
+  const service = await startService(t, { args: NULL_TARGET });
+  await makeBurst(service, 5);
   const opened = await openPage(t, 'about:blank');
   if (!opened) return;
   const { page } = opened;
-  // Answers that are slow, as over a bad line: only when it is asked for the oldest record.
+  // Hold back each request for the oldest record, as a slow line would, until the test releases it.
   const held: (() => void)[] = [];
   await page.route('**/events?limit=1', async (route) => {
     await new Promise<void>((resolve) => held.push(resolve));
@@ -178,9 +211,9 @@ test('pause and resume while it connects: one connection, each record once', asy
   await page.click('#pause:has-text("Resume")');
   await asked(2);
   held[1]?.();
-  await isLive(page);
+  await waitUntilLive(page);
   await page.locator('#counts:text-is("5 rows of 5 records")').waitFor();
-  await burst(service, 5);
+  await makeBurst(service, 5);
   await page.locator('#counts:text-is("10 rows of 10 records")').waitFor();
   assert.deepEqual(
     await page.locator('#rows .seq').allInnerTexts(),
@@ -188,53 +221,53 @@ test('pause and resume while it connects: one connection, each record once', asy
   );
 });
 
-test('the filter that is shown is the one in force, also when the service has other targets than before', async (t) => {
-  const opened = await live(t, [...NULL, '--target', 'other=/dev/null']);
+test('the filter that the form shows applies, also after a restart with other targets', async (t) => {
+  const opened = await openLivePage(t, [...NULL_TARGET, '--target', 'other=/dev/null']);
   if (!opened) return;
   const { page, service } = opened;
-  await burst(service, 3);
+  await makeBurst(service, 3);
   await page.selectOption('#filter-target', 'other');
   await page.locator('#counts:text-is("0 rows of 3 records")').waitFor();
   await page.locator('#rows [role=row]').waitFor({ state: 'detached' });
   await service.stop();
   await page.locator('#state[data-state=lost]').waitFor();
-  await startService(t, { args: [...NULL, '--port', new URL(service.url).port] });
+  await startService(t, { args: [...NULL_TARGET, '--port', new URL(service.url).port] });
   await page.locator('#rows .note').waitFor();
   await page.locator('#counts:text-is("4 rows of 3 records")').waitFor();
   assert.equal(await page.inputValue('#filter-target'), '');
 });
 
-test('100,000 rows: few of them are in the document, each can be reached, and a scrolled table stands still', async (t) => {
-  const opened = await live(t, [...NULL, '--history', '200000']);
+test('of 100,000 rows few are in the document, each can be reached, and a scrolled table stands still', async (t) => {
+  const opened = await openLivePage(t, [...NULL_TARGET, '--history', '200000']);
   if (!opened) return;
   const { page, service } = opened;
-  await burst(service, 100_000);
+  await makeBurst(service, 100_000);
   await page.locator('#counts:text-is("100,000 rows of 100,000 records")').waitFor({ timeout: 30_000 });
   assert.ok((await page.locator('#rows > *').count()) < 60);
   await page.focus('#grid');
   await page.keyboard.press('End');
-  await rowOf(page, 1);
+  await readRow(page, 1);
   await page.evaluate('document.getElementById("grid").scrollTop = 50000 * 28');
-  await rowOf(page, 50_000);
-  await burst(service, 500);
+  await readRow(page, 50_000);
+  await makeBurst(service, 500);
   await page.locator('#newer:has-text("500 newer rows")').waitFor();
-  await rowOf(page, 50_000);
+  await readRow(page, 50_000);
   await page.click('#newer');
-  await rowOf(page, 100_500);
+  await readRow(page, 100_500);
 });
 
-test('a burst of 100,000 keeps no click waiting', async (t) => {
-  // A ring that holds them all: here it is about clicks, not about who is overtaken.
-  const opened = await live(t, [...NULL, '--history', '200000']);
+test('a burst of 100,000 calls does not delay clicks', async (t) => {
+  // The ring holds every record, so that none is lost: this test is about clicks.
+  const opened = await openLivePage(t, [...NULL_TARGET, '--history', '200000']);
   if (!opened) return;
   const { page, service } = opened;
-  // From when the browser got the click until the page has handled it and drawn.
+  // Measure from the browser's receipt of the click until the page has handled it and drawn.
   await page.evaluate(`
     globalThis.waits = [];
     addEventListener('click', (event) => requestAnimationFrame(() => waits.push(performance.now() - event.timeStamp)), true);
   `);
   let over = false;
-  const running = burst(service, 100_000).finally(() => {
+  const running = makeBurst(service, 100_000).finally(() => {
     over = true;
   });
   while (!over) for (const tab of ['#compare', '#calls']) await page.click(tab);
@@ -244,6 +277,6 @@ test('a burst of 100,000 keeps no click waiting', async (t) => {
   const waits = ((await page.evaluate('waits')) as number[]).sort((a, b) => b - a);
   t.diagnostic(`${waits.length} clicks, the slowest took ${waits[0]?.toFixed(0)} ms`);
   assert.ok(waits.length > 10);
-  // The browser, the service and what clicks share the machine: one click may meet a moment in which it stands still.
+  // The browser, the service and the test share the machine, which may stall for a moment: allow one slow click.
   assert.ok((waits[0] as number) < 1000 && (waits[1] as number) < 200, `${waits}`);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { listen, type TestApp, testApp } from './app.js';
-import { assertProblem, dial, noConnections, parseAnswers, type Step } from './wire.js';
+import { assertProblem, dial, noConnections, parseAnswers, type Step } from './connection.js';
 
 export const BODY_LIMIT = 4096;
 /** Rows up to this size are sent a second time, one byte a write. */

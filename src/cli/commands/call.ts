@@ -1,8 +1,9 @@
-// syswire call LEVEL MSG: the call made here and now, without a service. Nothing else is written to
-// stdout, so that `strace syswire call raw hello` is a lesson and not a search.
+// syswire call LEVEL MSG: makes the call here and now, without a service. It writes nothing else to stdout, so that
+// `strace syswire call raw hello` shows the one write that was asked for.
 
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
+import type { CallRecord } from '../../protocol/records.js';
 import { levels, osError } from '../../syscalls/index.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { type Command, UsageError } from '../command.js';
@@ -17,7 +18,7 @@ const HELP = `syswire call LEVEL MSG: makes one call, here and now, and exits
 
 exit: 0 the call was taken, 1 the operating system refused it, 2 usage`;
 
-/** Standard output as it is: whoever calls by hand may be made to wait. */
+/** Standard output as it is: here a write may block, since only the person who asked for it waits. */
 const STDOUT = { name: 'stdout', fd: 1, close: () => {} };
 
 function open(path: string | undefined): Pick<Target, 'name' | 'fd' | 'close'> {
@@ -51,8 +52,8 @@ export const call: Command = ({ args, print, note, fail }) => {
 
   const error = osError(result);
   const written = Math.max(0, result);
-  // The service's record, so that what reads those reads this.
-  const record = {
+  // The record that the service would make, so that whatever reads those can read this one.
+  const record: CallRecord = {
     type: 'call',
     seq: 1,
     time: performance.timeOrigin + before,

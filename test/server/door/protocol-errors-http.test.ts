@@ -1,5 +1,6 @@
 // HTTP as no client library sends it, byte by byte on a socket: every refusal is a whole problem, and made no call.
 import { gzipSync } from 'node:zlib';
+import { FIN } from '../../support/connection.js';
 import {
   ask,
   BODY,
@@ -15,7 +16,6 @@ import {
   type Row,
   testTable,
 } from '../../support/exchange.js';
-import { FIN } from '../../support/wire.js';
 
 const zipped = gzipSync(BODY);
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { pino } from 'pino';
 import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { dial, FIN, noConnections, parseAnswers, RST, type Step, type Wire } from '../../support/connection.js';
 import { ask, each, HOST, post, testTable } from '../../support/exchange.js';
 import {
   BINARY,
@@ -16,7 +17,6 @@ import {
   promised,
   TEXT,
 } from '../../support/frames.js';
-import { dial, FIN, noConnections, parseAnswers, RST, type Step, type Wire } from '../../support/wire.js';
 
 // https://www.rfc-editor.org/rfc/rfc6455#section-1.3 has both.
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';

@@ -1,6 +1,7 @@
 // Requests that come in pieces, many at once, cut off, or as noise.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { assertProblem, dial, FIN, noConnections, parseAnswers, RST } from '../../support/connection.js';
 import {
   ask,
   BODY,
@@ -16,7 +17,6 @@ import {
   testTable,
   write,
 } from '../../support/exchange.js';
-import { assertProblem, dial, FIN, noConnections, parseAnswers, RST } from '../../support/wire.js';
 
 const LETTERS = [...'abcdefghijklmnopqrst'];
 const ENDINGS: Record<string, Row> = {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { getSystemErrorMap } from 'node:util';
-import { checked, osError } from '../../../src/syscalls/bindings/errno.js';
+import { orThrow, osError } from '../../../src/syscalls/bindings/errno.js';
 import { fcntl } from '../../../src/syscalls/targets/target.js';
 import { need } from '../../support/tools.js';
 
@@ -38,8 +38,8 @@ test('a number without a name still has its number', () => {
 });
 
 test('what libc refuses is an error as Node’s own are, with the name of the call', () => {
-  assert.equal(checked(0, 'fcntl'), 0);
-  assert.throws(() => checked(fcntl(-1, 3, 'int', 0), 'fcntl'), {
+  assert.equal(orThrow(0, 'fcntl'), 0);
+  assert.throws(() => orThrow(fcntl(-1, 3, 'int', 0), 'fcntl'), {
     message: 'EBADF: Bad file descriptor, fcntl',
     code: 'EBADF',
     errno: -9,

@@ -14,7 +14,7 @@ import type { LevelId } from '../protocol/names.js';
  */
 export type Write = (fd: number, bytes: Uint8Array) => number;
 
-/** How a level reaches the kernel. A field that does not apply to the level is null. */
+/** The way of a level into the kernel. A field that does not apply to the level is null. */
 export type Via = {
   /** The instruction of ours that enters the kernel: `syscall`, `svc #0`. */
   instruction: string | null;
@@ -37,7 +37,7 @@ export type Registers = {
   result: string;
   /** The registers that the kernel overwrites besides `result`; also `flags` and `memory`. */
   clobbered: string[];
-  /** How to recognize an error: `rax from -4095 to -1 is -errno`. */
+  /** The rule by which a program recognizes an error: `rax from -4095 to -1 is -errno`. */
   error: string;
 };
 
@@ -56,7 +56,7 @@ export type Level = {
   code: Uint8Array | null;
   /** The same code as text, one instruction per line (x86-64: AT&T syntax); null for the code of a library. */
   disassembly: string[] | null;
-  /** Which tools outside of the process see a call of this level; null where this was not tested. */
+  /** True for each outside tool that sees a call of this level; null where this was not tested. */
   seenBy: { strace: boolean; seccomp: boolean; ldPreload: boolean; ltrace: boolean } | null;
   /** The URL of the call's documentation. */
   manPage: string;

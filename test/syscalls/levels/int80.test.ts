@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import { levels } from '../../../src/syscalls/index.js';
 import { int80 } from '../../../src/syscalls/levels/int80.js';
 import { PROGRAMS, registered, run } from '../../support/native.js';
-import { ask, CC, checkComment, confine, elsewhere, runScript, STRACE } from '../../support/outside.js';
+import { CC, checkComment, confine, levelOn, runScript, STRACE, tryLevel } from '../../support/outside.js';
 import { ROOT, startService, tempFolder } from '../../support/service.js';
 import { parseStrace } from '../../support/strace.js';
 import { need, underAsan } from '../../support/tools.js';
@@ -22,7 +22,7 @@ test('elsewhere it is listed, and says why it is not there', async () => {
     ['darwin', 'x64'],
     ['win32', 'x64'],
   ] as const) {
-    const { reason, code, number, registers } = await elsewhere('int80', platform, arch);
+    const { reason, code, number, registers } = await levelOn('int80', platform, arch);
     assert.equal(reason, `int $0x80 is of Linux on x86-64, and this is ${platform} on ${arch}`);
     assert.deepEqual({ code, number, registers }, { code: null, number: null, registers: null });
   }
@@ -166,7 +166,7 @@ test(
     if (!need(t, CC)) return;
     const program = confine(t);
     const why = 'a seccomp filter kills 32-bit system calls: int $0x80 ends in SIGSYS';
-    assert.deepEqual(ask('int80', [program, 'int80=kill']), [false, why, -38]);
+    assert.deepEqual(tryLevel('int80', [program, 'int80=kill']), [false, why, -38]);
     const service = await startService(t, { wrap: (command) => [program, 'int80=kill', ...command] });
     const { status, detail } = await service.write({ level: 'int80', msg: 'x' });
     assert.deepEqual({ status, detail }, { status: 501, detail: `level 'int80' is not available here: ${why}` });
@@ -179,8 +179,8 @@ test('a seccomp filter that answers in the kernel’s place is not taken for the
   const program = confine(t);
   const why = (code: string): string =>
     `int $0x80 is answered ${code} where write(2) says EBADF: a seccomp filter, or no Linux`;
-  assert.deepEqual(ask('int80', [program, 'int80=1']), [false, why('EPERM'), -38]);
-  assert.deepEqual(ask('int80', [program, 'int80=0']), [false, why('0'), -38]);
+  assert.deepEqual(tryLevel('int80', [program, 'int80=1']), [false, why('EPERM'), -38]);
+  assert.deepEqual(tryLevel('int80', [program, 'int80=0']), [false, why('0'), -38]);
 });
 
 test('a kernel without 32-bit emulation kills the caller by SIGSEGV: unavailable, and says so', there, (t) => {
@@ -189,7 +189,7 @@ test('a kernel without 32-bit emulation kills the caller by SIGSEGV: unavailable
   const log = path.join(tempFolder(t), 'log');
   const strace = ['strace', '-f', '-o', log, '-e', 'inject=write@32:signal=SEGV'];
   const why = 'the kernel has no 32-bit emulation: int $0x80 ends in SIGSEGV';
-  assert.deepEqual(ask('int80', strace), [false, why, -38]);
+  assert.deepEqual(tryLevel('int80', strace), [false, why, -38]);
   const trace = readFileSync(log, 'latin1');
   const [, pid] = /^(\d+) +--- SIGSEGV/m.exec(trace) ?? [];
   const after = trace.split('--- SIGSEGV')[1]?.match(new RegExp(`^${pid} .*`, 'gm')) ?? [];
@@ -201,7 +201,7 @@ test('no child to try it in: unavailable, and says so', there, (t) => {
   if (!need(t, STRACE)) return;
   const log = path.join(tempFolder(t), 'log');
   const trace = ['strace', '-f', '-o', log, '-e', 'trace=clone'];
-  ask('int80', trace);
+  tryLevel('int80', trace);
   // Where clone3 is forbidden, as in a container, threads are made by clone as well: those before the probe are let be.
   const threads =
     readFileSync(log, 'utf8')
@@ -209,5 +209,5 @@ test('no child to try it in: unavailable, and says so', there, (t) => {
       ?.match(/clone\(/g)?.length ?? 0;
   const strace = [...trace, '-e', `inject=clone:error=EAGAIN:when=${threads + 1}+`];
   const why = 'int $0x80 could not be tried in a child process: clone said EAGAIN';
-  assert.deepEqual(ask('int80', strace), [false, why, -38]);
+  assert.deepEqual(tryLevel('int80', strace), [false, why, -38]);
 });

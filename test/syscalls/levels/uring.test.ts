@@ -15,7 +15,7 @@ import { levels } from '../../../src/syscalls/index.js';
 import { uring } from '../../../src/syscalls/levels/uring.js';
 import { waitForRoom } from '../../../src/syscalls/targets/wait.js';
 import { PROGRAMS, registered, run } from '../../support/native.js';
-import { ask, CC, checkComment, confine, elsewhere, runScript, STRACE } from '../../support/outside.js';
+import { CC, checkComment, confine, levelOn, runScript, STRACE, tryLevel } from '../../support/outside.js';
 import { openFifo, ROOT, startService, tempFolder } from '../../support/service.js';
 import { joinTorn } from '../../support/strace.js';
 import { mayDo, need, underAsan } from '../../support/tools.js';
@@ -35,7 +35,7 @@ test('elsewhere it is listed, and says why it is not there', async () => {
     ['darwin', 'arm64', 'io_uring is of Linux, and this is darwin'],
     ['linux', 'riscv64', 'no assembly for linux on riscv64 yet: native/arch/ has no file for it'],
   ] as const) {
-    const { reason, code, number } = await elsewhere('uring', platform, arch);
+    const { reason, code, number } = await levelOn('uring', platform, arch);
     assert.deepEqual({ reason, code, number }, { reason: says, code: null, number: null });
   }
 });
@@ -307,7 +307,7 @@ test('a seccomp filter forbids it: unavailable, with that reason, and the servic
   if (!need(t, CC)) return;
   const program = confine(t);
   const why = 'a seccomp filter or a security module forbids io_uring: io_uring_setup said EPERM';
-  assert.deepEqual(ask('uring', [program, 'uring=1']), [false, why, -38]);
+  assert.deepEqual(tryLevel('uring', [program, 'uring=1']), [false, why, -38]);
   const service = await startService(t, { wrap: (command) => [program, 'uring=1', ...command] });
   const { status, detail } = await service.write({ level: 'uring', msg: 'x' });
   assert.deepEqual({ status, detail }, { status: 501, detail: `level 'uring' is not available here: ${why}` });
@@ -323,12 +323,12 @@ test('no io_uring, or one that cannot be entered: unavailable, with that reason'
   if (!need(t, CC)) return;
   const program = confine(t);
   const hidden = 'the kernel has no io_uring, or a seccomp filter hides it: ';
-  assert.deepEqual(ask('uring', [program, 'uring=38']), [false, `${hidden}io_uring_setup said ENOSYS`, -38]);
+  assert.deepEqual(tryLevel('uring', [program, 'uring=38']), [false, `${hidden}io_uring_setup said ENOSYS`, -38]);
   const forbidden = 'a seccomp filter or a security module forbids io_uring: ';
   // libuv since 1.48 ends a process that has a ring and may not enter it.
   const lives = spawnSync(program, ['enter=1', process.execPath, '-e', '']).status === 0;
   if (lives)
-    assert.deepEqual(ask('uring', [program, 'enter=1']), [false, `${forbidden}IORING_OP_WRITE said EPERM`, -38]);
+    assert.deepEqual(tryLevel('uring', [program, 'enter=1']), [false, `${forbidden}IORING_OP_WRITE said EPERM`, -38]);
   else t.diagnostic('this Node itself cannot do without io_uring_enter');
 });
 
@@ -341,5 +341,5 @@ test('the sysctl forbids it: unavailable, with that reason', there, (t) => {
   const mount = `mount --bind ${file} /proc/sys/kernel/io_uring_disabled && exec "$@"`;
   const prefix = ['unshare', '-rm', 'sh', '-c', mount, 'sh', confine(t), 'uring=1'];
   const why = 'the sysctl kernel.io_uring_disabled is 2: io_uring_setup said EPERM';
-  assert.deepEqual(ask('uring', prefix), [false, why, -38]);
+  assert.deepEqual(tryLevel('uring', prefix), [false, why, -38]);
 });

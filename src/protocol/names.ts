@@ -4,7 +4,9 @@
 export const LEVEL_IDS = ['raw', 'int80', 'uring', 'os', 'std'] as const;
 export type LevelId = (typeof LEVEL_IDS)[number];
 
-/** The kinds of file behind a descriptor. `other`: an epoll or timer descriptor, for example. `none`: it is not open. */
+/**
+ * The kinds of file behind a descriptor. `other`: an epoll or timer descriptor, for example. `none`: it is not open.
+ */
 export const KINDS = ['file', 'pipe', 'tty', 'socket', 'device', 'other', 'none'] as const;
 export type Kind = (typeof KINDS)[number];
 

@@ -10,7 +10,9 @@ const libcWrite = lazy<WriteFrom>('intptr_t write(int fd, uintptr_t address, siz
 const fromAddon = (select: (addon: Addon) => WriteFrom): WriteFrom | undefined =>
   typeof addon === 'string' ? undefined : select(addon);
 
-/** The levels that take an address; undefined where the addon could not be loaded. `std` and `uring` take only bytes. */
+/**
+ * The levels that take an address; undefined where the addon could not be loaded. `std` and `uring` take only bytes.
+ */
 export const WRITE_FROM: Partial<Record<LevelId, WriteFrom | undefined>> = {
   raw: fromAddon(({ writeFrom }) => writeFrom),
   int80: fromAddon(({ int80 }) => int80.writeFrom),

@@ -148,7 +148,8 @@ test(
     const ids = ${JSON.stringify(IDS)};
     const outcomes = Object.fromEntries(ids.map((id) => [id, all(id === 'raw' ? addon : addon[id])]));
     console.error(JSON.stringify({ outcomes, touched }));`;
-    // A wrong value would most likely be taken for descriptor 0 or 1. Both are files here, so that such a write is found.
+    // A wrong value would most likely be taken for descriptor 0 or 1. Both are files here, so that such a write is
+    // found.
     const files = ['0', '1'].map((name) => path.join(tempFolder(t), name));
     const fds = files.map((file) => openSync(file, 'w+'));
     const child = spawnSync(process.execPath, ['-e', script], { stdio: [...fds, 'pipe'], encoding: 'utf8' });

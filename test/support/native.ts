@@ -1,5 +1,5 @@
-// Helpers for the tests of native/: build the addon in a folder of the test's own, inspect the result with binutils, and
-// read the tables in src/syscalls/levels/raw.ts for every platform.
+// Helpers for the tests of native/: build the addon in a folder of the test's own, inspect the result with binutils,
+// and read the tables in src/syscalls/levels/raw.ts for every platform.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, symlinkSync } from 'node:fs';
@@ -102,7 +102,9 @@ export function codeInElf(nm: string, file: string, level: 'raw' | 'int80' | 'ur
   assert.fail('no LOAD segment contains the labels');
 }
 
-/** Checks that the addon imports no function that writes, and that none of its memory is both writable and executable. */
+/**
+ * Checks that the addon imports no function that writes, and that none of its memory is both writable and executable.
+ */
 export function checkElf(nm: string, file: string): void {
   const wanted: string[] = run(nm, ['-D', '--undefined-only', file]).match(/\S+$/gm) ?? [];
   assert.ok(wanted.includes('napi_create_function'), 'nm lists what the addon needs');

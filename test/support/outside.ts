@@ -1,5 +1,5 @@
-// Helpers for the tests of `int80` and `uring`: run a script in a child process, under a tracer or a seccomp filter, and
-// compare the comments in native/ with the tables of registers.
+// Helpers for the tests of `int80` and `uring`: run a script in a child process, under a tracer or a seccomp filter,
+// and compare the comments in native/ with the tables of registers.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';

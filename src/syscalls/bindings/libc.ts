@@ -1,8 +1,8 @@
 // Calls functions of libc that Node does not provide, through koffi (https://koffi.dev).
 import koffi, { type KoffiFunc } from 'koffi';
 
-// koffi.load(null) searches the whole process in the dynamic linker's order, so an LD_PRELOAD library comes first, as it
-// does for other programs. koffi.load('libc.so.6') would bypass that library.
+// koffi.load(null) searches the whole process in the dynamic linker's order, so an LD_PRELOAD library comes first, as
+// it does for other programs. koffi.load('libc.so.6') would bypass that library.
 const libc = process.platform === 'win32' ? null : koffi.load(null);
 
 /**

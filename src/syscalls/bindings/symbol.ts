@@ -9,8 +9,8 @@ export type SymbolLocation = {
   file: string;
   /**
    * True if the address is a stub in the executable's PLT, not the function itself. This happens in a Node that is
-   * linked to a fixed address: the dynamic linker then returns the stub's address to every caller, and the symbol has no
-   * size.
+   * linked to a fixed address: the dynamic linker then returns the stub's address to every caller, and the symbol has
+   * no size.
    */
   isStub: boolean;
   address: bigint;

@@ -31,7 +31,8 @@ export function posix(): Level {
       return locate('write')?.code ?? null;
     },
     disassembly: null,
-    // ltrace sets breakpoints in the executable's PLT (its stubs for library functions), so it sees only calls through it.
+    // ltrace sets breakpoints in the executable's PLT (its stubs for library functions), so it sees only calls through
+    // it.
     get seenBy() {
       return { strace: true, seccomp: true, ldPreload: true, ltrace: locate('write')?.isStub ?? false };
     },

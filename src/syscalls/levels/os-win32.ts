@@ -14,8 +14,8 @@ const FILE_BYTES = 0xffffffff;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
- * Cuts the first chunk of `bytes` for one WriteConsoleW. The chunk ends between two characters, so that no character and
- * no surrogate pair is split.
+ * Cuts the first chunk of `bytes` for one WriteConsoleW. The chunk ends between two characters, so that no character
+ * and no surrogate pair is split.
  *
  * @param maxUnits the most UTF-16 units of text, 4 or more
  * @returns the bytes taken, and their text; bytes that are not UTF-8 become U+FFFD
@@ -49,10 +49,11 @@ export function win32(): Level {
   const writeConsole = kernel32.func(
     'int __stdcall WriteConsoleW(intptr_t handle, const char16_t *text, uint32_t units, _Out_ uint32_t *written, void *reserved)',
   );
-  // koffi saves the last error after each call, so this returns that of the call before: https://koffi.dev/changelog, 2.6.10
+  // koffi saves the last error after each call, so this returns that of the call before: https://koffi.dev/changelog,
+  // 2.6.10
   const getLastError = kernel32.func('uint32_t __stdcall GetLastError()');
-  // The C runtime inside node.exe owns the descriptors above 2; node.exe exports libuv's function for them. It returns −1
-  // for a descriptor that is not open: libuv prevents the C runtime from ending the process because of it.
+  // The C runtime inside node.exe owns the descriptors above 2; node.exe exports libuv's function for them. It returns
+  // −1 for a descriptor that is not open: libuv prevents the C runtime from ending the process because of it.
   // https://github.com/libuv/libuv/blob/v1.46.0/src/win/core.c#L184-L188
   const getOsHandle = koffi.load(null).func('intptr_t uv_get_osfhandle(int fd)');
 

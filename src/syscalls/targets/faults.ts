@@ -87,7 +87,9 @@ function fill(fd: number): void {
   }
 }
 
-/** Seeks to the largest offset that lseek(2) accepts: the file system's limit, where every write is EFBIG (write(2)). */
+/**
+ * Seeks to the largest offset that lseek(2) accepts: the file system's limit, where every write is EFBIG (write(2)).
+ */
 function seekToLimit(fd: number): void {
   let low = 0n;
   let high = 1n << 63n;
@@ -99,7 +101,9 @@ function seekToLimit(fd: number): void {
   lseek(fd, low, SEEK_SET);
 }
 
-/** A number that the kernel never assigns to a descriptor. A smaller, closed one could be assigned to a socket later. */
+/**
+ * A number that the kernel never assigns to a descriptor. A smaller, closed one could be assigned to a socket later.
+ */
 const NEVER_OPEN = 2_147_483_646;
 
 /** By name: the errno of every write, and a function that opens the descriptor. */

@@ -49,8 +49,8 @@ export function kindOf(fd: number): Kind {
 }
 
 /**
- * Replaces the file description behind `fd` with a new, non-blocking one of the same file. Other processes that share the
- * old description do not become non-blocking. `fd` keeps its number, so that traces and records have the same one.
+ * Replaces the file description behind `fd` with a new, non-blocking one of the same file. Other processes that share
+ * the old description do not become non-blocking. `fd` keeps its number, so that traces and records have the same one.
  * https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html
  *
  * @returns a function that restores the old description; null where the file cannot be reopened: another user's pipe
@@ -101,8 +101,8 @@ export function adoptTarget(name: string, fd: number): Target {
 }
 
 /**
- * Opens a path for writing. A regular file is created if it does not exist, and appended to. A FIFO or a device is opened
- * without blocking.
+ * Opens a path for writing. A regular file is created if it does not exist, and appended to. A FIFO or a device is
+ * opened without blocking.
  *
  * @throws an error with `code`: ENXIO for a FIFO without a reader, EISDIR for a folder, and others of open(2)
  */

@@ -1,15 +1,15 @@
 // Waits until a descriptor has room for a write, without blocking the event loop: a worker thread calls libc's poll(2).
 // https://man7.org/linux/man-pages/man2/poll.2.html
 //
-// Do not use koffi.node.poll: it aborts the process for a regular file, for /dev/null, for a closed descriptor, and for a
-// second poll of the same descriptor. The abort cannot be caught.
+// Do not use koffi.node.poll: it aborts the process for a regular file, for /dev/null, for a closed descriptor, and for
+// a second poll of the same descriptor. The abort cannot be caught.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bind } from '../bindings/libc.js';
 
 /**
  * The longest time that one poll may occupy a worker thread, in ms. An abort is noticed after this time at the latest.
- * All waits share the time: libuv has four worker threads (https://docs.libuv.org/en/v1.x/threadpool.html), and four long
- * waits must not delay a fifth.
+ * All waits share the time: libuv has four worker threads (https://docs.libuv.org/en/v1.x/threadpool.html), and four
+ * long waits must not delay a fifth.
  */
 const SLICE_MS = 250;
 let waits = 0;

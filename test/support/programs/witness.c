@@ -15,8 +15,8 @@ __attribute__((constructor)) static void find_next(void) { next = dlsym(RTLD_NEX
 
 ssize_t write(int fd, const void *bytes, size_t count) {
   ssize_t result = next(fd, bytes, count);
-  // Only messages of the table, which begin with '<'. libuv writes from its signal handlers too, where dladdr must not be
-  // called: signal-safety(7).
+  // Only messages of the table, which begin with '<'. libuv writes from its signal handlers too, where dladdr must not
+  // be called: signal-safety(7).
   if (count == 0 || *(const unsigned char *)bytes != '<') return result;
   int saved = errno;
   Dl_info caller = {0};

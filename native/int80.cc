@@ -142,8 +142,9 @@ Int80Probe int80_probe() {
   uint64_t mask_before = 0;
   system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&every_signal), address_of(&mask_before),
               sizeof(every_signal));
-  // No CLONE_VM: before Linux 5.16, a core dump killed every process that shared the memory. No exit signal: then no
-  // SIGCHLD arrives, and a wait(2) elsewhere in the process does not take the child's status (__WALL in wait(2)).
+  // The flags are 0. CLONE_VM would be dangerous: before Linux 5.16, a core dump killed every process that shared the
+  // memory. An exit signal would be visible: without one, no SIGCHLD arrives, and a wait(2) elsewhere in the process
+  // does not take the child's status (__WALL in wait(2)).
   const intptr_t pid = system_call(__NR_clone, 0, 0, 0, 0, 0);
   if (pid == 0) run_child();
   int status = 0;

@@ -276,7 +276,7 @@ test('writeFrom passes on 64-bit addresses and counts, and returns what libc’s
     [0n, 1n],
     [0xffff_ffffn, 0n],
   ];
-  // Not for int80: it would crash, because it copies from addresses above 4 GiB before the call.
+  // int80 would crash: before the call, it copies the bytes from addresses that a register of 32 bits cannot hold.
   const above4GiB: typeof calls = [
     [0n, 2n ** 64n - 1n],
     [1n << 47n, 1n],

@@ -49,8 +49,8 @@ export function win32(): Level {
   const writeConsole = kernel32.func(
     'int __stdcall WriteConsoleW(intptr_t handle, const char16_t *text, uint32_t units, _Out_ uint32_t *written, void *reserved)',
   );
-  // koffi saves the last error after each call, so this returns that of the call before: https://koffi.dev/changelog,
-  // 2.6.10
+  // koffi saves the last error after each call, so this returns the error of the call before (since koffi 2.6.10):
+  // https://koffi.dev/changelog
   const getLastError = kernel32.func('uint32_t __stdcall GetLastError()');
   // The C runtime inside node.exe owns the descriptors above 2; node.exe exports libuv's function for them. It returns
   // −1 for a descriptor that is not open: libuv prevents the C runtime from ending the process because of it.

@@ -227,7 +227,7 @@ export const CASES: Case[] = [
     expect: EPIPE,
   },
   {
-    name: 'with O_APPEND, a write goes to the end, whatever the offset is',
+    name: 'with O_APPEND, a write goes to the end, not to the offset',
     from: 'write06, pwrite04, g:WriteIncrementOffsetAppend',
     run({ write, open, path: at }) {
       writeFileSync(at('file'), 'hello world\n');

@@ -20,7 +20,7 @@ const MODES: Record<string, () => void> = {
     const results = new Set<number>();
     for (let made = 0; made < Number(count); ) {
       const result = write(fd, bytes);
-      // uring never blocks: it returns EAGAIN, while the other levels wait.
+      // When the FIFO is full, uring returns EAGAIN, while the other levels wait.
       if (result === minusErrno('EAGAIN')) continue;
       results.add(result);
       made += 1;

@@ -1,6 +1,6 @@
-// Builds the addon: one compiler call, no Python, no download.
-//   node native/build.mjs [target …]      this machine's target when none is named
-// TARGETS is the only place that knows targets; node-gyp-build finds what lands in prebuilds/.
+// Builds the addon with one compiler call. It needs neither Python nor a download.
+//   node native/build.mjs [target …]      without a target: for this machine
+// To add a target, add a row to TARGETS. node-gyp-build finds the result in prebuilds/.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,10 +11,11 @@ const root = fileURLToPath(new URL('.', import.meta.url));
 const require = createRequire(import.meta.url);
 
 const ELF = ['-shared', '-Wl,-z,noexecstack', '-Wl,-z,relro', '-Wl,-z,now'];
-// Node's own symbols are bound when the addon is loaded.
+// dynamic_lookup: Node's own symbols are bound when the addon is loaded.
 const MACH_O = ['-bundle', '-undefined', 'dynamic_lookup'];
 
-const RAW_ONLY = ['int80-none.cc', 'uring-none.cc'];
+// Where a platform does not have a level, its stub returns -ENOSYS.
+const RAW_ONLY = ['stub/int80.cc', 'stub/uring.cc'];
 
 const TARGETS = {
   'linux-x64': {
@@ -26,7 +27,7 @@ const TARGETS = {
   'linux-arm64': {
     compiler: 'aarch64-linux-gnu-g++',
     flags: ELF,
-    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-calls.cc', 'int80-none.cc', 'uring.cc'],
+    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-calls.cc', 'stub/int80.cc', 'uring.cc'],
     file: 'syswire.glibc.node',
   },
   'darwin-x64': {
@@ -42,17 +43,18 @@ const TARGETS = {
     file: 'syswire.node',
   },
 };
-// Everywhere else the addon builds and says ENOSYS; on a machine of its own, a target's compiler is plain `c++`.
+// The compilers in TARGETS cross-build. For this machine's own target the compiler is plain `c++`.
+// A platform that is not in TARGETS gets the stubs of all levels.
 const here = `${process.platform}-${process.arch}`;
 const isMusl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime;
-const ours = {
+const native = {
   flags: ELF,
-  sources: ['arch/unsupported.cc', ...RAW_ONLY],
+  sources: ['stub/raw.cc', ...RAW_ONLY],
   file: 'syswire.node',
   ...TARGETS[here],
   compiler: process.env.CXX ?? 'c++',
 };
-if (isMusl) ours.file = ours.file.replace('glibc', 'musl');
+if (isMusl) native.file = native.file.replace('glibc', 'musl');
 
 const FLAGS = [
   '-std=c++17',
@@ -67,12 +69,13 @@ const FLAGS = [
   '-DNAPI_VERSION=8',
   '-DNAPI_DISABLE_CPP_EXCEPTIONS',
   '-DNODE_ADDON_API_DISABLE_DEPRECATED',
-  // A thread that is ended in the middle of a call can throw no more: without this the process would end with it.
+  // A worker thread that is terminated during a call can no longer throw. Without this flag node-addon-api would then
+  // end the whole process.
   '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
 ];
 
 function build(name) {
-  const target = name === here ? ours : TARGETS[name];
+  const target = name === here ? native : TARGETS[name];
   if (!target) throw `no target ${name}; there are ${Object.keys(TARGETS).join(', ')}`;
   const folder = path.join(root, '..', 'prebuilds', name);
   mkdirSync(folder, { recursive: true });
@@ -81,8 +84,8 @@ function build(name) {
     ...FLAGS,
     ...headers.flatMap((dir) => ['-isystem', dir]),
     ...target.flags,
-    // As make does it: behind ours, so that they win. They are for this machine's compiler, as CXX is.
-    ...(target === ours ? (process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean) : []),
+    // After our own flags, so that CXXFLAGS win, as with make. Like CXX, they apply to this machine's compiler only.
+    ...(target === native ? (process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean) : []),
     '-o',
     path.join(folder, target.file),
     ...['addon.cc', ...target.sources].map((source) => path.join(root, source)),
@@ -95,11 +98,11 @@ function build(name) {
   }
 }
 
-// Windows has no system call numbers to rely on, so there is nothing to build there.
-const wanted = process.argv.slice(2);
-if (wanted.length === 0 && process.platform !== 'win32') wanted.push(here);
+const names = process.argv.slice(2);
+// Not on Windows: its system call numbers change between builds, so it has no addon.
+if (names.length === 0 && process.platform !== 'win32') names.push(here);
 try {
-  for (const name of wanted) build(name);
+  for (const name of names) build(name);
 } catch (error) {
   if (typeof error !== 'string') throw error;
   console.error(`native/build.mjs: ${error}`);

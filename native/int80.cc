@@ -1,4 +1,4 @@
-// write(2) on Linux, x86-64, by the software interrupt of 32-bit programs.
+// write(2) on Linux, x86-64, by the software interrupt that 32-bit programs use.
 //
 //   number     eax = 4 (__NR_write of i386)
 //   arguments  ebx = fd, ecx = bytes, edx = count
@@ -10,8 +10,8 @@
 // kernel's source; do_int80_emulation in arch/x86/entry/syscall_32.c there: the kernel takes the lower half of each
 // register. r8 to r11: commit 8bb2610bc496 ("x86/entry/64/compat: Preserve r8-r11 in int $0x80").
 //
-// The lower half of an address names memory below 4 GiB only, and JavaScript's lies above. So the bytes are copied
-// down first, unless they lie below already: then they go as they are, with whatever the kernel finds there.
+// Half a register can only name memory below 4 GiB, and JavaScript's memory lies above. So the bytes are copied to a
+// buffer below 4 GiB first. Bytes that lie there already are not copied: the kernel gets their own address.
 #include "int80.h"
 
 #include <errno.h>
@@ -31,16 +31,16 @@ __attribute__((visibility("hidden"))) extern const unsigned char int80_code_end[
 
 namespace {
 
-// Mapped once and kept; a longer message gets memory of its own for as long as the call lasts.
-constexpr size_t KEPT = size_t{1} << 20;
+// The size of the buffer that is mapped once and kept. A longer message gets a mapping for one call.
+constexpr size_t BUFFER_SIZE = size_t{1} << 20;
 constexpr size_t FOUR_GIB = size_t{1} << 32;
-// What the kernel cuts any write to: MAX_RW_COUNT in include/linux/fs.h. It reads no byte beyond.
+// The kernel writes at most this many bytes per call, and reads no byte beyond: MAX_RW_COUNT in include/linux/fs.h.
 constexpr size_t MAX_RW_COUNT = 0x7ffff000;
 
-// noinline: a second copy of the labels would not assemble, and int80_code() names the one that runs.
+// noinline: the labels must exist only once, and int80_code() must return the code that runs.
 __attribute__((noinline)) int32_t interrupt(int fd, uint32_t bytes, uint32_t count) {
   int32_t result;
-  // The number is loaded inside the statement, so that the code read back shows it.
+  // Load the number inside the statement, so that it is part of the code that is read back.
   __asm__ volatile(
       ".globl int80_code_begin, int80_code_end\n"
       ".hidden int80_code_begin, int80_code_end\n"
@@ -51,24 +51,24 @@ __attribute__((noinline)) int32_t interrupt(int fd, uint32_t bytes, uint32_t cou
       : "=&a"(result)
       : "b"(fd), "c"(bytes), "d"(count)
       : "r8", "r9", "r10", "r11", "memory");
-  // Whatever is in the upper half, the result is 32 bits wide, and signed.
+  // The result is 32 bits wide and signed: the upper half of rax does not count.
   return result;
 }
 
-// Memory below 4 GiB, or -ENOMEM.
+// Maps memory below 4 GiB. Returns its address, or -errno.
 intptr_t map_low(size_t size) {
   constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS;
   const intptr_t address = system_call(__NR_mmap, 0, size, PROT_READ | PROT_WRITE, flags | MAP_32BIT, -1, 0);
   if (address != -ENOMEM) return address;
-  // MAP_32BIT looks between 1 and 2 GiB only (mmap(2)). Above that is room for the longest write there is.
+  // MAP_32BIT searches from 1 to 2 GiB only (mmap(2)). From 2 to 4 GiB there is room for the longest write.
   const intptr_t hint = system_call(__NR_mmap, FOUR_GIB / 2, size, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (hint < 0 || hint + size <= FOUR_GIB) return hint;
   system_call(__NR_munmap, hint, size);
   return -ENOMEM;
 }
 
-// Copies into memory that is all zeros still. What is zeros anyway is left out, page by page, so that a message of a
-// gigabyte that was never touched does not take a gigabyte.
+// Copies into memory that is still all zeros. Pages of zeros are skipped, so that the copy of a sparse message of one
+// gigabyte does not use a gigabyte of memory.
 void copy_sparse(char* to, const char* from, size_t size) {
   constexpr size_t PAGE = 4096;
   static const char zeros[PAGE] = {};
@@ -78,20 +78,21 @@ void copy_sparse(char* to, const char* from, size_t size) {
   }
 }
 
-// Takes a signal's handler away, so that it ends the process.
+// Resets a signal's handler, so that the signal ends the process.
 void set_default(int signal) {
-  // The kernel's struct sigaction: handler, flags, restorer, mask; SIG_DFL is 0.
-  const uint64_t by_default[4] = {};
-  system_call(__NR_rt_sigaction, signal, address_of(by_default), 0, sizeof(uint64_t));
+  // The kernel's struct sigaction: handler, flags, restorer, mask. SIG_DFL is 0.
+  const uint64_t default_action[4] = {};
+  system_call(__NR_rt_sigaction, signal, address_of(default_action), 0, sizeof(uint64_t));
 }
 
 constexpr uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
 
-// The probe's child. It is a copy of a process with many threads, of which only this one was copied: no libc here.
-[[noreturn]] void child() {
-  // No core file of Node's memory, and no crash reporter either.
+// Runs the probe in the child process, and exits with its errno. Do not call libc here: the child has only one thread
+// of a process with many, so a lock of libc may stay taken for ever (fork(2)).
+[[noreturn]] void run_child() {
+  // Prevent a core file of Node's memory, and a crash reporter (PR_SET_DUMPABLE(2const)).
   system_call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
-  // Node's handlers must not run here. The alarm is for a seccomp supervisor that keeps the interrupt waiting.
+  // Node's handlers must not run here. SIGALRM ends the child if a seccomp supervisor never answers the interrupt.
   constexpr int deadly[] = {SIGSEGV, SIGSYS, SIGALRM};
   uint64_t blocked = ~uint64_t{0};
   for (const int signal : deadly) {
@@ -100,7 +101,7 @@ constexpr uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
   }
   system_call(__NR_alarm, 5);
   system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&blocked), 0, sizeof(blocked));
-  // The level's own call, on a descriptor that is none: a filter may tell one call from another.
+  // Try write itself, on an invalid descriptor: a seccomp filter may allow other 32-bit calls and refuse this one.
   const int32_t result = interrupt(-1, 0, 0);
   for (;;) system_call(__NR_exit_group, result < 0 && result >= -255 ? -result : 0);
 }
@@ -114,11 +115,11 @@ intptr_t int80_write(Int80* state, int fd, const void* bytes, size_t count) {
 
   const size_t size = asked < MAX_RW_COUNT ? asked : MAX_RW_COUNT;
   if (state->low == nullptr) {
-    const intptr_t kept = map_low(KEPT);
-    if (kept < 0) return kept;
-    state->low = reinterpret_cast<void*>(kept);
+    const intptr_t buffer = map_low(BUFFER_SIZE);
+    if (buffer < 0) return buffer;
+    state->low = reinterpret_cast<void*>(buffer);
   }
-  if (size <= KEPT) {
+  if (size <= BUFFER_SIZE) {
     memcpy(state->low, bytes, size);
     return interrupt(fd, static_cast<uint32_t>(address_of(state->low)), asked);
   }
@@ -131,26 +132,28 @@ intptr_t int80_write(Int80* state, int fd, const void* bytes, size_t count) {
 }
 
 void int80_close(Int80* state) {
-  if (state->low != nullptr) system_call(__NR_munmap, address_of(state->low), KEPT);
+  if (state->low != nullptr) system_call(__NR_munmap, address_of(state->low), BUFFER_SIZE);
   state->low = nullptr;
 }
 
 Int80Probe int80_probe() {
-  // A signal that came for this process must not run its handler in the copy of it.
-  const uint64_t every = ~uint64_t{0};
-  uint64_t before = 0;
-  system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&every), address_of(&before), sizeof(every));
-  // No CLONE_VM: before Linux 5.16 a core dump killed everybody who shared the memory. No exit signal, so that
-  // no SIGCHLD tells anybody, and no wait(2) of somebody else takes the status (__WALL, wait(2)).
+  // Block all signals, so that none runs a handler of Node's in the child.
+  const uint64_t every_signal = ~uint64_t{0};
+  uint64_t mask_before = 0;
+  system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&every_signal), address_of(&mask_before),
+              sizeof(every_signal));
+  // The flags are 0. CLONE_VM would be dangerous: before Linux 5.16, a core dump killed every process that shared the
+  // memory. An exit signal would be visible: without one, no SIGCHLD arrives, and a wait(2) elsewhere in the process
+  // does not take the child's status (__WALL in wait(2)).
   const intptr_t pid = system_call(__NR_clone, 0, 0, 0, 0, 0);
-  if (pid == 0) child();
+  if (pid == 0) run_child();
   int status = 0;
   intptr_t waited = 0;
   if (pid > 0) {
     do waited = system_call(__NR_wait4, pid, address_of(&status), __WALL, 0);
     while (waited == -EINTR);
   }
-  system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&before), 0, sizeof(before));
+  system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&mask_before), 0, sizeof(mask_before));
   if (pid < 0) return {"clone", pid, 0};
   if (waited < 0) return {"wait4", waited, 0};
   if (WIFSIGNALED(status)) return {"int80", 0, WTERMSIG(status)};

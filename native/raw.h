@@ -1,15 +1,16 @@
-// The seam between addon.cc and the machine: what every file in arch/ defines.
+// The interface between addon.cc and level `raw`. Each platform's file in arch/ defines it; stub/raw.cc is for the
+// platforms without one.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
 
-// One write(2) by our own instruction, no libc in between.
-// Returns the bytes written (0 or more), or -errno.
+// Makes one write(2) by our own instruction, without libc. Returns the bytes written (0 or more), or -errno.
 intptr_t raw_write(int fd, const void* bytes, size_t count);
 
-// The machine code of that instruction, as it lies in memory; size 0 where there is none.
 struct MachineCode {
   const unsigned char* begin;
   size_t size;
 };
+
+// Returns the machine code of that instruction as it lies in memory; size 0 on a platform without it.
 MachineCode raw_code();

@@ -15,12 +15,12 @@ __attribute__((visibility("hidden"))) extern const unsigned char raw_code_begin[
 __attribute__((visibility("hidden"))) extern const unsigned char raw_code_end[] __asm__("raw_code_end");
 }
 
-// noinline: a second copy of the labels would not assemble, and raw_code() names the one that runs.
+// noinline: the labels must exist only once, and raw_code() must return the code that runs.
 __attribute__((noinline)) intptr_t raw_write(int fd, const void* bytes, size_t count) {
   register intptr_t x0 __asm__("x0") = fd;
   register const void* x1 __asm__("x1") = bytes;
   register size_t x2 __asm__("x2") = count;
-  // .alt_entry: without it the linker takes each label for the start of another function.
+  // .alt_entry: without it, the linker takes each label for the start of another function.
   __asm__ volatile(
       ".private_extern raw_code_begin\n"
       ".private_extern raw_code_end\n"

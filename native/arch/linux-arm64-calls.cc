@@ -15,7 +15,7 @@ __attribute__((visibility("hidden"))) extern const unsigned char uring_code_begi
 __attribute__((visibility("hidden"))) extern const unsigned char uring_code_end[];
 }
 
-// noinline: a second copy of the labels would not assemble, and uring_enter_code() names the one that runs.
+// noinline: the labels must exist only once, and uring_enter_code() must return the code that runs.
 __attribute__((noinline)) intptr_t uring_enter(int ring, unsigned submit, unsigned complete, unsigned flags) {
   register intptr_t x0 __asm__("x0") = ring;
   register intptr_t x1 __asm__("x1") = submit;
@@ -23,7 +23,7 @@ __attribute__((noinline)) intptr_t uring_enter(int ring, unsigned submit, unsign
   register intptr_t x3 __asm__("x3") = flags;
   register intptr_t x4 __asm__("x4") = 0;
   register intptr_t x5 __asm__("x5") = 0;
-  // The number is loaded inside the statement, so that the code read back shows it.
+  // Load the number inside the statement, so that it is part of the code that is read back.
   __asm__ volatile(
       ".globl uring_code_begin, uring_code_end\n"
       ".hidden uring_code_begin, uring_code_end\n"

@@ -15,13 +15,13 @@ __attribute__((visibility("hidden"))) extern const unsigned char uring_code_begi
 __attribute__((visibility("hidden"))) extern const unsigned char uring_code_end[];
 }
 
-// noinline: a second copy of the labels would not assemble, and uring_enter_code() names the one that runs.
+// noinline: the labels must exist only once, and uring_enter_code() must return the code that runs.
 __attribute__((noinline)) intptr_t uring_enter(int ring, unsigned submit, unsigned complete, unsigned flags) {
   intptr_t result;
   register intptr_t r10 __asm__("r10") = flags;
   register intptr_t r8 __asm__("r8") = 0;
   register intptr_t r9 __asm__("r9") = 0;
-  // The number is loaded inside the statement, so that the code read back shows it.
+  // Load the number inside the statement, so that it is part of the code that is read back.
   __asm__ volatile(
       ".globl uring_code_begin, uring_code_end\n"
       ".hidden uring_code_begin, uring_code_end\n"

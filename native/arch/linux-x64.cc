@@ -15,10 +15,10 @@ __attribute__((visibility("hidden"))) extern const unsigned char raw_code_begin[
 __attribute__((visibility("hidden"))) extern const unsigned char raw_code_end[];
 }
 
-// noinline: a second copy of the labels would not assemble, and raw_code() names the one that runs.
+// noinline: the labels must exist only once, and raw_code() must return the code that runs.
 __attribute__((noinline)) intptr_t raw_write(int fd, const void* bytes, size_t count) {
   intptr_t result;
-  // The number is loaded inside the statement, so that the code read back shows it.
+  // Load the number inside the statement, so that it is part of the code that is read back.
   __asm__ volatile(
       ".globl raw_code_begin, raw_code_end\n"
       ".hidden raw_code_begin, raw_code_end\n"

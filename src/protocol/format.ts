@@ -1,4 +1,4 @@
-// Figures for people, the same in a terminal and on the page. Runs in the browser too.
+// Formats numbers for people, in the same way in a terminal and on the page. This file runs in the browser too.
 
 const UNITS: [ns: number, name: string][] = [
   [1e9, 's'],
@@ -6,7 +6,7 @@ const UNITS: [ns: number, name: string][] = [
   [1e3, 'µs'],
 ];
 
-/** @param ns nanoseconds @returns three digits or so, in the unit that suits: `410 ns`, `5.21 µs`, `12.3 ms` */
+/** @param ns nanoseconds @returns about three digits, in the unit that fits: `410 ns`, `5.21 µs`, `12.3 ms` */
 export function duration(ns: number): string {
   const [size, name] = UNITS.find(([size]) => ns >= size) ?? [1, 'ns'];
   const value = ns / size;
@@ -14,10 +14,10 @@ export function duration(ns: number): string {
   return `${value.toFixed(digits)} ${name}`;
 }
 
-/** @param value rounded to a whole number @returns `1,234,567` */
+/** @param value is rounded to a whole number @returns the digits in groups of three: `1,234,567` */
 export const number = (value: number): string => Math.round(value).toLocaleString('en');
 
-/** @param time milliseconds since 1970 @returns the local time of day, to the millisecond: `14:03:07.250` */
+/** @param time milliseconds since 1970 @returns the local time of day with milliseconds: `14:03:07.250` */
 export function clock(time: number): string {
   const at = new Date(time);
   return `${at.toTimeString().slice(0, 8)}.${`${at.getMilliseconds()}`.padStart(3, '0')}`;

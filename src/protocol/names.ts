@@ -1,13 +1,15 @@
-// The names that every room knows. No zod here, so that the system call library can import this file alone.
+// The names that the whole project uses. This file does not import zod, so that src/syscalls can import it.
 
-/** The levels, in the order in which they are listed: from the instruction upwards. */
+/** The levels, from the instruction to the standard library. Lists have this order. */
 export const LEVEL_IDS = ['raw', 'int80', 'uring', 'os', 'std'] as const;
 export type LevelId = (typeof LEVEL_IDS)[number];
 
-/** What a descriptor leads to; `other`: an epoll or timer descriptor, `none`: nothing is open there. */
+/**
+ * The kinds of file behind a descriptor. `other`: an epoll or timer descriptor, for example. `none`: it is not open.
+ */
 export const KINDS = ['file', 'pipe', 'tty', 'socket', 'device', 'other', 'none'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** What a target may be called. */
+/** The names that a target may have. */
 export const TARGET_NAME = /^[\w.-]{1,64}$/;
 export const TARGET_NAME_IN_WORDS = '1 to 64 letters, digits, dots, dashes or underscores';

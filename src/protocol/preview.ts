@@ -1,46 +1,47 @@
-// The first bytes of a message, made safe to show: control characters and backslashes are escaped,
-// so that a terminal that shows a record cannot be driven by it.
+// Makes the first bytes of a message safe to show. Control characters and backslashes are escaped, so that a message
+// cannot send commands to the terminal that shows its record.
 
-/** How many bytes of each message a record keeps. */
+/** The bytes of each message that a record keeps. */
 export const PREVIEW_BYTES = 64;
 
-const SHORT: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for: C0, DEL and C1
+const SHORT_ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this is the search for control characters: C0, DEL and C1
 const UNSAFE = /[\u0000-\u001f\u007f-\u009f\\]/g;
 
-const escaped = (char: string): string => SHORT[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+const escapeChar = (char: string): string =>
+  SHORT_ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
 
-/** Per ASCII character that must be escaped, what is shown in its place; empty for the others. */
+/** The escape sequence of each ASCII character; empty for a character that is safe. */
 const ESCAPES = Array.from({ length: 0x80 }, (_, code) => {
   const char = String.fromCharCode(code);
-  const shown = char.replace(UNSAFE, escaped);
+  const shown = char.replace(UNSAFE, escapeChar);
   return shown === char ? '' : shown;
 });
 
-/** The same as below for what is nothing but ASCII, at a third of the cost; null when it is not. */
-function asciiPreview(kept: Buffer): string | null {
+/** Does the same as `preview` for ASCII, at a third of the cost. @returns null if there are other bytes */
+function previewAscii(bytes: Buffer): string | null {
   let text = '';
-  let plain = 0;
-  for (let i = 0; i < kept.length; i++) {
-    const byte = kept[i] as number;
+  let copied = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
     if (byte >= 0x80) return null;
     if (ESCAPES[byte] === '') continue;
-    text += kept.toString('latin1', plain, i) + ESCAPES[byte];
-    plain = i + 1;
+    text += bytes.toString('latin1', copied, i) + ESCAPES[byte];
+    copied = i + 1;
   }
-  return plain === kept.length ? text : text + kept.toString('latin1', plain);
+  return copied === bytes.length ? text : text + bytes.toString('latin1', copied);
 }
 
 /**
- * A message's first bytes as text.
+ * Returns the first bytes of a message as text that is safe to show.
  *
- * @param kept no more than its first PREVIEW_BYTES
- * @param isWhole whether that is all of it; else a character cut off at the end is left out
- * @returns what is not UTF-8 shows as U+FFFD
+ * @param bytes at most the first PREVIEW_BYTES of the message
+ * @param isWhole true if these are all bytes of the message; if not, a character that is cut off at the end is left out
+ * @returns the text; bytes that are not UTF-8 are U+FFFD
  */
-export function preview(kept: Buffer, isWhole: boolean): string {
+export function preview(bytes: Buffer, isWhole: boolean): string {
   return (
-    asciiPreview(kept) ??
-    new TextDecoder('utf-8', { ignoreBOM: true }).decode(kept, { stream: !isWhole }).replace(UNSAFE, escaped)
+    previewAscii(bytes) ??
+    new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: !isWhole }).replace(UNSAFE, escapeChar)
   );
 }

@@ -1,4 +1,4 @@
-// The table of levels, and the library's door: import { levels } from 'syswire/syscalls'.
+// The library's entry point: import { levels } from 'syswire/syscalls'.
 import type { LevelId } from '../protocol/names.js';
 import type { Convention, Level } from './contract.js';
 import { INT80, int80 } from './levels/int80.js';
@@ -11,17 +11,21 @@ export type { LevelId } from '../protocol/names.js';
 export { type OsError, osError } from './bindings/errno.js';
 export type { Convention, Level, Registers, Via, Write } from './contract.js';
 
+/** Every level by its id. A level that is not available here is listed too, with the `reason`. */
 export const levels: Record<LevelId, Level> = { raw, int80, uring, os, std };
 
-const here = `${process.platform}-${process.arch}`;
+const thisPlatform = `${process.platform}-${process.arch}`;
 
-/** The levels of our own instructions as they are made on other platforms: from the table, not from this machine. */
+/**
+ * The instructions of raw, int80 and uring on other platforms than this machine's. They come from the tables in
+ * levels/; `platform` is `process.platform` and `process.arch` with a dash between them.
+ */
 export const elsewhere: ({ id: LevelId; platform: string } & Convention)[] = Object.entries({
   raw: RAW,
   int80: INT80,
   uring: URING,
 }).flatMap(([id, platforms]) =>
   Object.entries(platforms)
-    .filter(([platform]) => platform !== here)
+    .filter(([platform]) => platform !== thisPlatform)
     .map(([platform, convention]) => ({ id: id as LevelId, platform, ...convention })),
 );

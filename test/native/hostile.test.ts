@@ -1,5 +1,5 @@
-// What JavaScript can hand to the addon, at each level that stands on it: a TypeError that says what is wrong, or the
-// right result. Never a crash, and never other bytes, or to another descriptor, than those that were asked for.
+// Passes every kind of wrong or unusual value to the addon, at levels raw, int80 and uring. The result is a TypeError
+// with a reason, or the right bytes in the right file; never a crash.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, statSync } from 'node:fs';
@@ -15,7 +15,7 @@ const EBADF = -9;
 const ENOMEM = -12;
 const MAX_RW_COUNT = 0x7ffff000;
 
-// What the rows below are made of, for the child that they are evaluated in.
+// The functions that the expressions below use. A child process evaluates both.
 const PRELUDE = `
   const touched = [];
   const thrower = (what) => () => { touched.push(what); throw new Error(what); };
@@ -134,36 +134,41 @@ const REFUSED: { message: string; calls: string[] }[] = [
   },
 ];
 
-test('what is no descriptor, no bytes, no address: a TypeError, and nothing is written anywhere', onAny, (t) => {
-  const calls = REFUSED.flatMap((rows) => rows.calls);
-  const script = `${PRELUDE}
+test(
+  'the addon refuses a wrong descriptor, wrong bytes or a wrong address with a TypeError and writes nothing',
+  onAny,
+  (t) => {
+    const calls = REFUSED.flatMap((rows) => rows.calls);
+    const script = `${PRELUDE}
     const addon = require(${JSON.stringify(builtAddon())});
     const outcome = (code, { write, writeFrom }) => {
       try { return String(eval(code)); } catch (error) { return error instanceof TypeError ? error.message : String(error); }
     };
     const all = (of) => ${JSON.stringify(calls)}.map((code) => [code, outcome(code, of)]);
     const ids = ${JSON.stringify(IDS)};
-    const told = Object.fromEntries(ids.map((id) => [id, all(id === 'raw' ? addon : addon[id])]));
-    console.error(JSON.stringify({ told, touched }));`;
-  // Whatever a wrong value became, 0 or 1 most likely, it would be seen: both are files.
-  const files = ['0', '1'].map((name) => path.join(tempFolder(t), name));
-  const fds = files.map((file) => openSync(file, 'w+'));
-  const child = spawnSync(process.execPath, ['-e', script], { stdio: [...fds, 'pipe'], encoding: 'utf8' });
-  fds.forEach(closeSync);
-  assert.deepEqual([child.status, child.signal], [0, null], child.stderr);
-  const expected = REFUSED.flatMap((rows) => rows.calls.map((code) => [code, rows.message]));
-  assert.deepEqual(JSON.parse(child.stderr), {
-    told: Object.fromEntries(IDS.map((id) => [id, expected])),
-    touched: [],
-  });
-  assert.deepEqual(
-    files.map((file) => statSync(file).size),
-    [0, 0],
-  );
-});
+    const outcomes = Object.fromEntries(ids.map((id) => [id, all(id === 'raw' ? addon : addon[id])]));
+    console.error(JSON.stringify({ outcomes, touched }));`;
+    // A wrong value would most likely be taken for descriptor 0 or 1. Both are files here, so that such a write is
+    // found.
+    const files = ['0', '1'].map((name) => path.join(tempFolder(t), name));
+    const fds = files.map((file) => openSync(file, 'w+'));
+    const child = spawnSync(process.execPath, ['-e', script], { stdio: [...fds, 'pipe'], encoding: 'utf8' });
+    fds.forEach(closeSync);
+    assert.deepEqual([child.status, child.signal], [0, null], child.stderr);
+    const expected = REFUSED.flatMap((rows) => rows.calls.map((code) => [code, rows.message]));
+    assert.deepEqual(JSON.parse(child.stderr), {
+      outcomes: Object.fromEntries(IDS.map((id) => [id, expected])),
+      touched: [],
+    });
+    assert.deepEqual(
+      files.map((file) => statSync(file).size),
+      [0, 0],
+    );
+  },
+);
 
-/** Views that are unusual, and right. */
-function unusual(): Record<string, Uint8Array> {
+/** Makes unusual views that the addon has to accept. */
+function unusualViews(): Record<string, Uint8Array> {
   const letters = Buffer.from('abcdefghij');
   const resizable = (from: number, to: number, ...place: number[]): Uint8Array => {
     const buffer = new ArrayBuffer(from, { maxByteLength: 1 << 20 });
@@ -206,15 +211,15 @@ function unusual(): Record<string, Uint8Array> {
   };
 }
 
-/** A view's own bytes, whatever it says of itself. */
+/** Returns a view's bytes by the getters of %TypedArray%.prototype, which the view cannot override. */
 const own = Object.getOwnPropertyDescriptors(Object.getPrototypeOf(Uint8Array.prototype));
 const bytesOf = (view: Uint8Array): Buffer =>
   Buffer.from(own.buffer?.get?.call(view), own.byteOffset?.get?.call(view), own.byteLength?.get?.call(view));
 
-test('a view writes its own bytes, wherever its memory comes from and whatever it says of itself', onAny, (t) => {
+test('the addon writes the bytes of every kind of Uint8Array, even with properties that lie', onAny, (t) => {
   for (const id of here()) {
     const { write } = callsOf(addon(), id);
-    for (const [name, view] of Object.entries(unusual())) {
+    for (const [name, view] of Object.entries(unusualViews())) {
       const { fd, text } = output(t);
       const bytes = bytesOf(view);
       assert.equal(write(fd, view), bytes.length, `${id}: ${name}`);
@@ -223,19 +228,19 @@ test('a view writes its own bytes, wherever its memory comes from and whatever i
   }
 });
 
-test('an empty view is a call like any other: its result is the kernel’s', onAny, (t) => {
+test('an empty view is passed to the kernel, and its result is the kernel’s', onAny, (t) => {
   const { fd, text } = output(t);
   const reading = openSync(ROOT, 'r');
   t.after(() => closeSync(reading));
   for (const id of here())
-    for (const [name, view] of Object.entries(unusual()).filter(([, each]) => bytesOf(each).length === 0)) {
+    for (const [name, view] of Object.entries(unusualViews()).filter(([, each]) => bytesOf(each).length === 0)) {
       const results = [fd, reading, -1, 2 ** 31 - 1, -(2 ** 31)].map((each) => callsOf(addon(), id).write(each, view));
       assert.deepEqual(results, [0, EBADF, EBADF, EBADF, EBADF], `${id}: ${name}`);
     }
   assert.equal(text(), '');
 });
 
-test('−0 is 0, and `this` does not matter', onAny, (t) => {
+test('write accepts descriptor −0, and any value of `this`', onAny, (t) => {
   const { fd, text } = output(t);
   const script = `
     const addon = require(${JSON.stringify(builtAddon())});
@@ -247,16 +252,16 @@ test('−0 is 0, and `this` does not matter', onAny, (t) => {
   assert.equal(text(), 'x'.repeat(6 * here().length));
 });
 
-test('4 GiB: the kernel cuts it, and so does int80, whose registers end there', onLinux, () => {
+test('a write of 4 GiB is cut to the kernel’s maximum at every level', onLinux, () => {
   const fd = openSync('/dev/null', 'w');
-  // Its copy takes the upper two of the four GiB that its registers reach, where a page of V8's may lie.
-  const most = { raw: [MAX_RW_COUNT], uring: [MAX_RW_COUNT], int80: [MAX_RW_COUNT, ENOMEM] };
+  // int80 copies the bytes to the space from 2 to 4 GiB. A page of V8's may lie there, and then the copy has no room.
+  const expected = { raw: [MAX_RW_COUNT], uring: [MAX_RW_COUNT], int80: [MAX_RW_COUNT, ENOMEM] };
   try {
     for (const size of [2 ** 32, 2 ** 32 - 1]) {
       const bytes = new Uint8Array(size);
       for (const id of here()) {
         const result = callsOf(addon(), id).write(fd, bytes);
-        assert.ok(most[id].includes(result), `${id}: ${size}: ${result}`);
+        assert.ok(expected[id].includes(result), `${id}: ${size}: ${result}`);
       }
     }
   } finally {
@@ -264,15 +269,15 @@ test('4 GiB: the kernel cuts it, and so does int80, whose registers end there', 
   }
 });
 
-test('an address and a count of all 64 bits: what libc says, and no byte from elsewhere', onLinux, (t) => {
+test('writeFrom passes on 64-bit addresses and counts, and returns what libc’s write returns', onLinux, (t) => {
   const { fd, text } = output(t);
   const calls: [address: bigint, count: bigint][] = [
     [0n, 0n],
     [0n, 1n],
     [0xffff_ffffn, 0n],
   ];
-  // int80 copies what its registers do not reach, and would die of these.
-  const beyond: typeof calls = [
+  // int80 would crash: before the call, it copies the bytes from addresses that a register of 32 bits cannot hold.
+  const above4GiB: typeof calls = [
     [0n, 2n ** 64n - 1n],
     [1n << 47n, 1n],
     [1n << 63n, 0n],
@@ -280,7 +285,7 @@ test('an address and a count of all 64 bits: what libc says, and no byte from el
     [2n ** 64n - 1n, 0n],
   ];
   for (const id of here())
-    for (const [address, count] of id === 'int80' ? calls : [...calls, ...beyond]) {
+    for (const [address, count] of id === 'int80' ? calls : [...calls, ...above4GiB]) {
       const result = callsOf(addon(), id).writeFrom(fd, address, count);
       assert.equal(result, WRITE_FROM.os?.(fd, address, count), `${id}: ${address}, ${count}`);
     }

@@ -1,5 +1,5 @@
-// Where the addon is called from: the end of the stack, other threads, threads that end. Never a crash, never another's
-// bytes, and nothing is left behind.
+// Calls the addon at the end of the stack, from several threads, and from threads that end during a call. It never
+// crashes, never writes another thread's bytes, and frees everything.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { addon, callsOf, here, onAny, onLinux, output } from '../support/native-
 
 const EBADF = -9;
 
-test('with the stack nearly used up: a RangeError, or the whole of it', onAny, (t) => {
+test('a call near the end of the stack throws a RangeError or writes all of its bytes', onAny, (t) => {
   const empty = new Uint8Array(0);
   const mark = Buffer.from('deep ');
   for (const id of here()) {
@@ -18,7 +18,7 @@ test('with the stack nearly used up: a RangeError, or the whole of it', onAny, (
     const { write, writeFrom } = callsOf(addon(), id);
     let written = 0;
     let tries = 0;
-    // From the deepest call upwards, each frame tries what those below it had no room for.
+    // On the way back from the deepest frame, each frame tries the calls for which there was no room further down.
     const dive = (...padding: number[]): void => {
       try {
         dive(...padding);
@@ -30,7 +30,7 @@ test('with the stack nearly used up: a RangeError, or the whole of it', onAny, (
       assert.equal(writeFrom(-1, 0n, 0n), EBADF);
       written += write(fd, mark);
     };
-    // Frames of all sizes, so that the end comes everywhere.
+    // Frames of many sizes, so that the stack ends at many different places in the addon.
     for (let size = 0; size < 100; size++) {
       tries = 0;
       dive(...new Array(size).fill(0));
@@ -40,7 +40,7 @@ test('with the stack nearly used up: a RangeError, or the whole of it', onAny, (
   }
 });
 
-test('loaded twice in a thread: each works, with a state of its own', onAny, (t) => {
+test('the addon can be loaded twice in a thread, and both copies write', onAny, (t) => {
   const file = builtAddon();
   const [one, two] = [0, 1].map(() => {
     const module = { exports: {} };
@@ -55,25 +55,25 @@ test('loaded twice in a thread: each works, with a state of its own', onAny, (t)
   }
 });
 
-// The addon's calls by name, for scripts in threads and processes of their own.
+// The addon's levels by name, for the scripts that run in threads and child processes.
 const CALLS = `
   const addon = require(${JSON.stringify(builtAddon())});
   const calls = { raw: addon, int80: addon.int80, uring: addon.uring };`;
 
-/** A thread with these; it ends by itself, or when it is told to. */
-function thread(script: string, data: object = {}): Worker {
+/** Starts a thread that runs a script with CALLS. */
+function startThread(script: string, data: object = {}): Worker {
   const source = `const { parentPort, workerData } = require('node:worker_threads'); ${CALLS} ${script}`;
   return new Worker(source, { eval: true, workerData: { here: here(), ...data } });
 }
 
-/** Until it has ended. */
+/** Waits until a thread has ended. */
 const ended = (worker: Worker): Promise<unknown> =>
   new Promise((resolve, reject) => worker.on('error', reject).on('exit', resolve));
 
-test('two threads at once: each level’s bytes are whole, and where they belong', onAny, async (t) => {
+test('three threads write at the same time, and each file has its thread’s bytes in order', onAny, async (t) => {
   const outs = [output(t), output(t), output(t)];
   const threads = outs.slice(1).map(({ fd }, at) =>
-    thread(
+    startThread(
       `for (let i = 0; i < 300; i++)
          for (const id of workerData.here)
            if (calls[id].write(workerData.fd, Buffer.from(workerData.mark + id + ' ')) < 1) throw new Error(id);`,
@@ -95,10 +95,10 @@ test('two threads at once: each level’s bytes are whole, and where they belong
     );
 });
 
-test('in the last moment of a thread, and of the process', onAny, async (t) => {
+test('the addon writes during the exit event of a thread and of the process', onAny, async (t) => {
   const { fd, text } = output(t);
   const last = `process.on('exit', () => workerData.here.forEach((id) => calls[id].write(workerData.fd, Buffer.from(id + ' '))));`;
-  await ended(thread(last, { fd }));
+  await ended(startThread(last, { fd }));
   const script = `const workerData = ${JSON.stringify({ fd: 3, here: here() })}; ${CALLS} ${last}`;
   const stdio = ['ignore', 'ignore', 'pipe', fd] as const;
   const main = spawnSync(process.execPath, ['-e', script], { stdio: [...stdio], encoding: 'utf8' });
@@ -106,7 +106,7 @@ test('in the last moment of a thread, and of the process', onAny, async (t) => {
   assert.equal(text(), `${here().join(' ')} `.repeat(2));
 });
 
-test('a thread that is ended in the middle of a call, or of loading the addon, ends alone', onAny, async () => {
+test('terminating a thread during a call, or while it loads the addon, does not end the process', onAny, async () => {
   const script = `
     const detached = new Uint8Array(new ArrayBuffer(8));
     structuredClone(detached.buffer, { transfer: [detached.buffer] });
@@ -118,20 +118,20 @@ test('a thread that is ended in the middle of a call, or of loading the addon, e
     parentPort.postMessage(0);
     for (;;) for (const row of rows) try { row(); } catch {}`;
   for (let i = 0; i < 30; i++) {
-    const worker = thread(script);
+    const worker = startThread(script);
     worker.once('message', () => worker.terminate());
     assert.equal(await ended(worker), 1);
   }
 });
 
-/** Descriptors of this process, its rings, and the nameless memory where MAP_32BIT looks for it, mmap(2). */
-function held(): { fds: number; rings: number; low: number } {
+/** Counts this process's descriptors, its rings, and the bytes of anonymous memory where MAP_32BIT maps it: mmap(2). */
+function countResources(): { fds: number; rings: number; low: number } {
   const maps = readFileSync('/proc/self/maps', 'latin1');
-  const nameless = Array.from(maps.matchAll(/^(\w+)-(\w+) \S+ \S+ \S+ 0 *$/gm), ([, from, to]) => [
+  const anonymous = Array.from(maps.matchAll(/^(\w+)-(\w+) \S+ \S+ \S+ 0 *$/gm), ([, from, to]) => [
     Number(`0x${from}`),
     Number(`0x${to}`),
   ]) as [number, number][];
-  const low = nameless.filter(([from, to]) => from >= 2 ** 30 && to <= 2 ** 31);
+  const low = anonymous.filter(([from, to]) => from >= 2 ** 30 && to <= 2 ** 31);
   return {
     fds: readdirSync('/proc/self/fd').length,
     rings: maps.match(/\[io_uring\]$/gm)?.length ?? 0,
@@ -142,11 +142,11 @@ function held(): { fds: number; rings: number; low: number } {
 test('a hundred threads leave no ring, no descriptor and no memory below 4 GiB behind', onLinux, async (t) => {
   const fd = openSync('/dev/null', 'w');
   t.after(() => closeSync(fd));
-  // So many bytes that malloc(3) maps them, above 4 GiB: int80 must copy them.
+  // malloc(3) maps so many bytes, above 4 GiB, so that int80 has to copy them.
   const write = `for (const id of workerData.here) calls[id].write(workerData.fd, bytes);`;
-  // Half of them are ended from outside, while they write.
+  // Half of the threads are terminated while they write.
   const start = async (at: number): Promise<unknown> => {
-    const worker = thread(
+    const worker = startThread(
       `const bytes = new Uint8Array(1 << 18); ${write} ${at % 2 ? '' : `parentPort.postMessage(0); for (;;) { ${write} }`}`,
       { fd },
     );
@@ -154,12 +154,12 @@ test('a hundred threads leave no ring, no descriptor and no memory below 4 GiB b
     worker.once('message', () => worker.terminate());
     return end;
   };
-  // The first ones leave what is made once: libuv's and the allocator's.
+  // The first threads make libuv and the allocator take resources once, which they keep.
   await Promise.all([0, 1, 2, 3].map(start));
-  const before = held();
+  const before = countResources();
   for (let at = 0; at < 100; at += 4) await Promise.all([at, at + 1, at + 2, at + 3].map(start));
-  const { low, ...rest } = held();
+  const { low, ...rest } = countResources();
   assert.deepEqual({ ...rest, low: before.low }, before);
-  // A page of V8's may lie there as anywhere; a copy's memory that every thread left would be a hundred MiB.
+  // Some of V8's pages may lie there too. If every thread left its buffer behind, it would be a hundred MiB.
   assert.ok(low < before.low + (8 << 20), `${low - before.low} bytes more below 2 GiB`);
 });

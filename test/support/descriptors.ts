@@ -1,4 +1,4 @@
-// Descriptors that a test shares with the service, and what is open in it.
+// Helpers for descriptors: make a pair of sockets, read flags, count the open descriptors of a process.
 import { closeSync, constants, readdirSync, readFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
 import { bind } from '../../src/syscalls/bindings/libc.js';
@@ -9,7 +9,7 @@ const socketpair = bind<(domain: number, type: number, protocol: number, pair: I
 const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 
-/** Two sockets that lead to each other: https://man7.org/linux/man-pages/man2/socketpair.2.html */
+/** Makes two connected sockets: https://man7.org/linux/man-pages/man2/socketpair.2.html */
 export function socketPair(t: TestContext): [number, number] {
   const pair = new Int32Array(2);
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) !== 0) throw new Error('socketpair');
@@ -17,13 +17,13 @@ export function socketPair(t: TestContext): [number, number] {
   return [pair[0] as number, pair[1] as number];
 }
 
-/** Whether O_NONBLOCK is set: https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
+/** Returns true if O_NONBLOCK is set: https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
 export function isNonBlocking(fd: number, pid: number | 'self' | undefined = 'self'): boolean {
   const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))?.[1] ?? '';
   return (Number.parseInt(flags, 8) & constants.O_NONBLOCK) !== 0;
 }
 
-/** How many descriptors are open in a process, and how many threads it has. */
+/** Counts the open descriptors and the threads of a process. */
 export const openIn = (pid: number): { descriptors: number; threads: number } => ({
   descriptors: readdirSync(`/proc/${pid}/fd`).length,
   threads: readdirSync(`/proc/${pid}/task`).length,

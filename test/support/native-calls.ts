@@ -1,4 +1,4 @@
-// The addon's calls, level by level, and a file to make them on: for the tests of what it is given and where it runs.
+// Helpers for the tests that call the addon directly: its functions per level, and a file to write to.
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
@@ -11,15 +11,15 @@ import { tempFolder } from './service.js';
 export const IDS = ['raw', 'int80', 'uring'] as const;
 type Id = (typeof IDS)[number];
 
-/** Those that this machine has. */
+/** Returns the levels of the addon that are available on this machine. */
 export const here = (): Id[] => IDS.filter((id) => levels[id].available);
 
 export const addon = (): Addon => require(builtAddon()) as Addon;
 
-/** A level's calls; `uring` has a writeFrom as well, which nothing but a test uses. */
+/** Returns a level's functions. Only tests use the `writeFrom` of uring. */
 export const callsOf = (of: Addon, id: Id) => (id === 'raw' ? of : of[id]) as { write: Write; writeFrom: WriteFrom };
 
-/** A file to write to, and what arrived there. */
+/** Opens a file to write to. `text` returns its content. */
 export function output(t: TestContext): { fd: number; text: () => string } {
   const file = path.join(tempFolder(t), 'out');
   const fd = openSync(file, 'w');

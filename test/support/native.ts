@@ -1,5 +1,5 @@
-// What the tests of native/ share: a place to build in, tools to look at what was built, and what
-// src/syscalls/levels/raw.ts tells about every target.
+// Helpers for the tests of native/: build the addon in a folder of the test's own, inspect the result with binutils,
+// and read the tables in src/syscalls/levels/raw.ts for every platform.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { cpSync, readFileSync, symlinkSync } from 'node:fs';
@@ -16,18 +16,18 @@ export const PROGRAMS = fileURLToPath(new URL('programs/', import.meta.url));
 export const ARCH = path.join(ROOT, 'native/arch');
 export const require = createRequire(import.meta.url);
 
-/** Whether this machine's addon is what native/build.mjs makes with ELF flags. */
+/** True if native/build.mjs builds this machine's addon with ELF flags. */
 export const ELF = process.platform === 'linux';
 
 export type { Addon };
 
-/** The addon that the service loads on this machine. */
+/** Returns the path of the addon that the service loads on this machine. */
 export const builtAddon = (): string => (require('node-gyp-build') as { path: (folder: string) => string }).path(ROOT);
 
 export const BINUTILS: Tool[] = ['nm', 'objdump', 'readelf'].map((command) => ({ command, package: 'binutils' }));
 export const CLANG: Tool = { command: 'clang++', package: 'clang' };
 
-/** Runs a command to its end and gives back what it printed; what it says on stderr is in the error. */
+/** Runs a command to its end. @returns its stdout @throws an error with its stderr when it fails */
 export function run(
   command: string,
   args: string[],
@@ -42,7 +42,7 @@ export function run(
   });
 }
 
-/** A project of the test's own with this one's native/, where native/build.mjs leaves what it builds. */
+/** Copies native/ to a folder of the test's own, in which native/build.mjs builds. @returns the folder */
 export function copyNative(t: TestContext): string {
   const folder = tempFolder(t);
   cpSync(path.join(ROOT, 'native'), path.join(folder, 'native'), { recursive: true });
@@ -52,68 +52,73 @@ export function copyNative(t: TestContext): string {
 
 export type Convention = { instruction: string; number: number; registers: Registers };
 
-/** What level `raw` tells its users on another OS and CPU: its module, loaded anew under their names. */
+/** Returns the convention of level `raw` on another platform: loads its module again with that process.platform. */
 export async function conventionOf(platform: string, arch: string): Promise<Convention> {
-  // What it imports is loaded under this machine's names, and is not loaded again.
+  // Load the modules that it imports first, with this machine's platform: they are not loaded again.
   await import('../../src/syscalls/levels/raw.js');
   const names = { platform: process.platform, arch: process.arch };
   Object.defineProperties(process, { platform: { value: platform }, arch: { value: arch } });
   try {
     const { raw } = (await import(`../../src/syscalls/levels/raw.js?${platform}-${arch}`)) as { raw: Level };
     const { via, number, registers } = raw;
-    assert.ok(via.instruction !== null && number !== null && registers !== null, `${platform}-${arch} is told of`);
+    assert.ok(
+      via.instruction !== null && number !== null && registers !== null,
+      `raw.ts has a row for ${platform}-${arch}`,
+    );
     return { instruction: via.instruction, number, registers };
   } finally {
     Object.defineProperties(process, { platform: { value: names.platform }, arch: { value: names.arch } });
   }
 }
 
-/** An instruction as all disassemblers would write it: single blanks, decimal numbers. */
+/** Writes an instruction in the same form for all disassemblers: single blanks, decimal numbers. */
 export const plain = (instruction: string): string =>
   instruction.replace(/\s+/g, ' ').replace(/\b0x[0-9a-f]+/g, (hex) => `${Number(hex)}`);
 
-/** The instructions in what objdump or llvm-objdump printed, without their remarks. */
+/** Returns the instructions in the output of objdump or llvm-objdump, without their comments. */
 export function instructions(text: string): string[] {
   const lines = text.matchAll(/^\s*[0-9a-f]+:\s+(.*?)\s*(?:(?:##|\/\/|;|<).*)?$/gm);
   return Array.from(lines, ([, instruction = '']) => plain(instruction));
 }
 
-/** Every place that nm tells for a symbol, local ones too. */
+/** Returns every address that nm prints for a symbol, also for local symbols. */
 export function addresses(nm: string, file: string, symbol: string): number[] {
   const lines = run(nm, [file]).matchAll(/^([0-9a-f]+) \w (\S+)$/gm);
   return Array.from(lines).flatMap(([, address, name]) => (name === symbol ? [Number(`0x${address}`)] : []));
 }
 
-/** The bytes between a level's labels in an ELF file, there being only one of each. */
+/** Returns the bytes between a level's labels in an ELF file, and checks that each label exists once. */
 export function codeInElf(nm: string, file: string, level: 'raw' | 'int80' | 'uring' = 'raw'): Buffer {
   const [begin = 0, ...others] = addresses(nm, file, `${level}_code_begin`);
   const [end = 0, ...more] = addresses(nm, file, `${level}_code_end`);
-  assert.ok(begin > 0 && end > begin, 'the labels are there');
-  assert.deepEqual([...others, ...more], [], 'and no second time');
+  assert.ok(begin > 0 && end > begin, 'the labels exist');
+  assert.deepEqual([...others, ...more], [], 'each label exists once');
   // https://man7.org/linux/man-pages/man5/elf.5.html, program headers: offset, address, …, size in the file
   for (const [, ...fields] of run('readelf', ['-lW', file]).matchAll(/LOAD +(\w+) +(\w+) +\w+ +(\w+)/g)) {
     const [offset = 0, address = 0, size = 0] = fields.map(Number);
     if (begin >= address && end <= address + size)
       return readFileSync(file).subarray(begin - address + offset, end - address + offset);
   }
-  assert.fail('the labels lie outside of what is loaded');
+  assert.fail('no LOAD segment contains the labels');
 }
 
-/** The addon reaches the kernel by its instruction alone, and no memory of it is both writable and code. */
+/**
+ * Checks that the addon imports no function that writes, and that none of its memory is both writable and executable.
+ */
 export function checkElf(nm: string, file: string): void {
   const wanted: string[] = run(nm, ['-D', '--undefined-only', file]).match(/\S+$/gm) ?? [];
   assert.ok(wanted.includes('napi_create_function'), 'nm lists what the addon needs');
-  const ways = /write|put|print|send|splice|syscall|dlsym|open/i;
+  const writers = /write|put|print|send|splice|syscall|dlsym|open/i;
   assert.deepEqual(
-    wanted.filter((name) => ways.test(name) && !name.startsWith('napi_')),
+    wanted.filter((name) => writers.test(name) && !name.startsWith('napi_')),
     [],
-    'it needs no function that could write',
+    'it imports no function that could write',
   );
   const given = run(nm, ['-D', '--defined-only', file]);
   assert.doesNotMatch(given, /raw_|int80_|uring_|system_call/, 'the labels and functions are hidden');
 
   const segments = run('readelf', ['-lW', file]);
-  assert.match(segments, /GNU_STACK .* RW +0x/, 'the stack is no code');
+  assert.match(segments, /GNU_STACK .* RW +0x/, 'the stack is not executable');
   assert.match(segments, /GNU_RELRO .* R +0x/);
   assert.doesNotMatch(segments, / RWE /);
   const dynamic = run('readelf', ['-dW', file]);
@@ -121,10 +126,10 @@ export function checkElf(nm: string, file: string): void {
   assert.doesNotMatch(dynamic, /TEXTREL/);
 }
 
-/** What registers.cc told: which registers the code changed, and what all of them held. */
+/** The output of registers.cc: the registers that the code changed, all registers before and after, the code's end. */
 export type Registered = { changed: string[]; before: Map<string, bigint>; after: Map<string, bigint>; end: bigint };
 
-/** Reads what registers.cc printed. */
+/** Parses the output of registers.cc. */
 export function registered(text: string): Registered {
   const before = new Map<string, bigint>();
   const after = new Map<string, bigint>();
@@ -137,13 +142,13 @@ export function registered(text: string): Registered {
   return { changed, before, after, end: BigInt(`0x${/^end ([0-9a-f]+)$/m.exec(text)?.[1]}`) };
 }
 
-/** Holds a convention against a machine: its registers, filled by name, make the call, and no other changes. */
+/** Checks a convention on a CPU: its registers make the call, and only its registers change. */
 export function checkRegisters(convention: Convention, probe: (args: string[]) => string): Registered[] {
   const { number, arguments: names, result, clobbered } = convention.registers;
   const call = (fd: number, flags: string[]): Registered => {
     const values = [`${fd}`, 'text', '9'];
     const text = probe([...names.map((name, at) => `${name}=${values[at]}`), ...flags]);
-    // The bytes went to the same stdout, ahead of what was printed.
+    // The written bytes are on stdout too, before the output of registers.cc.
     assert.equal(text.startsWith('registers'), fd === 1);
     return registered(text.replace(/^registers/, ''));
   };
@@ -162,6 +167,6 @@ export function checkRegisters(convention: Convention, probe: (args: string[]) =
   return calls;
 }
 
-/** The 8-byte numbers that neighbours.cc writes. */
+/** Returns the output of neighbours.cc: the numbers from 0, 8 bytes each. */
 export const numbers = (count: number): string =>
   Buffer.from(BigUint64Array.from({ length: count }, (_, at) => BigInt(at)).buffer).toString('latin1');

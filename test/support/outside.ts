@@ -1,5 +1,5 @@
-// What the tests of `int80` and `uring` share: a process of its own that has the levels, under a tracer or a
-// seccomp filter, and a look at the comments and registers of native/.
+// Helpers for the tests of `int80` and `uring`: run a script in a child process, under a tracer or a seccomp filter,
+// and compare the comments in native/ with the tables of registers.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import path from 'node:path';
@@ -14,16 +14,16 @@ export const CC: Tool = { command: 'cc', package: 'gcc' };
 
 type Ran = { status: number | null; stdout: string; stderr: string };
 
-/** Runs a script that has `levels` and `fs`, in a Node of its own, with `prefix` around it. */
+/** Runs a script in a child process. The script can use `levels` and `fs`; `prefix` is a command that starts Node. */
 export function runScript(script: string, prefix: string[] = []): Ran {
   const source = `import { levels } from 'syswire/syscalls'; import * as fs from 'node:fs'; ${script}`;
   const [command = '', ...args] = [...prefix, process.execPath, '--input-type=module', '-e', source];
   return spawnSync(command, args, { cwd: ROOT, encoding: 'latin1', timeout: 60_000 });
 }
 
-/** A level as it is on another OS and CPU: its module, loaded anew under their names. */
-export async function elsewhere(id: 'int80' | 'uring', platform: string, arch: string): Promise<Level> {
-  // What it imports is loaded under this machine's names, and is not loaded again.
+/** Returns a level on another platform: loads its module again with that process.platform. */
+export async function levelOn(id: 'int80' | 'uring', platform: string, arch: string): Promise<Level> {
+  // Load the modules that it imports first, with this machine's platform: they are not loaded again.
   await import(`../../src/syscalls/levels/${id}.js`);
   const names = { platform: process.platform, arch: process.arch };
   Object.defineProperties(process, { platform: { value: platform }, arch: { value: arch } });
@@ -37,19 +37,19 @@ export async function elsewhere(id: 'int80' | 'uring', platform: string, arch: s
   }
 }
 
-/** What such a script says of a level: whether it is there, why not, and what an empty write to stdout gives. */
-export function ask(id: 'int80' | 'uring', prefix: string[]): unknown {
+/** Tries a level in a child process. @returns [available, reason, the result of an empty write to stdout] */
+export function tryLevel(id: 'int80' | 'uring', prefix: string[]): unknown {
   const { status, stdout, stderr } = runScript(
     `const { ${id}: level } = levels;
-     const told = [level.available, level.reason, level.write(1, Buffer.alloc(0))];
-     fs.writeSync(1, JSON.stringify(told));`,
+     const report = [level.available, level.reason, level.write(1, Buffer.alloc(0))];
+     fs.writeSync(1, JSON.stringify(report));`,
     prefix,
   );
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout);
 }
 
-/** The launcher of confine.c, which runs a command under a seccomp filter. */
+/** Compiles confine.c, which runs a command under a seccomp filter. @returns the program's path */
 export function confine(t: TestContext): string {
   const program = path.join(tempFolder(t), 'confine');
   execFileSync('cc', [
@@ -63,14 +63,14 @@ export function confine(t: TestContext): string {
   return program;
 }
 
-/** Holds the comment at the head of a file, and its first asm statement, against what users are told. */
+/** Compares the comment at the head of a file, and its first asm statement, with the level's table of registers. */
 export function checkComment(
   source: string,
-  told: { number: number; instruction: string; registers: Registers },
+  convention: { number: number; instruction: string; registers: Registers },
 ): void {
-  const { number, instruction, registers } = told;
+  const { number, instruction, registers } = convention;
   const lines = source.matchAll(/^\/\/ {3}(\w+) +(.+)$/gm);
-  const comment = new Map(Array.from(lines, ([, name = '', what = '']) => [name, what]));
+  const comment = new Map(Array.from(lines, ([, name = '', value = '']) => [name, value]));
   assert.deepEqual([...comment.keys()], ['number', 'arguments', 'enter', 'result', 'clobbered']);
   assert.ok(comment.get('number')?.startsWith(`${registers.number} = ${number} `));
   const names = comment.get('arguments')?.matchAll(/(\w+) =/g) ?? [];
@@ -88,7 +88,7 @@ export function checkComment(
   const [, statement = ''] = /__asm__ volatile\((.*?)\);\n/s.exec(source) ?? [];
   const clobbers = statement.slice(statement.lastIndexOf(':')).matchAll(/"(\w+)"/g);
   assert.deepEqual(
-    // The number's register is loaded by the statement: an output, or one clobber more.
+    // The statement loads the number's register, so it is an output or one more clobber.
     Array.from(clobbers, ([, name]) => name).filter((name) => name !== registers.number),
     registers.clobbered,
   );

@@ -1,4 +1,4 @@
-// 'syswire/syscalls' as other people's code meets it: by import and by require, without the server.
+// Tests the published entry points, 'syswire/syscalls' and 'syswire', from the code of another project.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
@@ -16,14 +16,14 @@ const FORMS: [name: string, args: string[]][] = [
 ];
 
 for (const [name, args] of FORMS) {
-  test(`by ${name}`, () => {
+  test(`${name} of syswire/syscalls: every available level writes, and osError translates`, () => {
     const out = execFileSync(process.execPath, ['--no-warnings', ...args], { cwd: ROOT, encoding: 'utf8' });
     const here = LEVEL_IDS.filter((id) => levels[id].available).join(' ');
     assert.equal(out, `${here} [-9,{"code":"ENOSPC","errno":28,"message":"No space left on device"}]\n`);
   });
 }
 
-test('the service can be built by somebody else: import { buildApp } from "syswire"', () => {
+test('import { buildApp } from "syswire" builds the service in another program', () => {
   const script = `import { buildApp } from 'syswire';
     const app = buildApp({ targets: { nowhere: '/dev/null' } });
     const { statusCode, body } = await app.inject({ method: 'POST', url: '/write', payload: { level: 'os', msg: 'hi', target: 'nowhere' } });

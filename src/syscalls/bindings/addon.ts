@@ -1,26 +1,37 @@
-// The native addon, for the levels that stand on it.
+// Loads the native addon, which levels raw, int80 and uring use.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
-import type { Convention, Level, Write } from '../contract.js';
+import type { Write } from '../contract.js';
 
-/** (fd, address, count) → bytes written or −errno: from an address as it is, whatever lies there. */
+/**
+ * Makes one write(2) from an address, which is not checked: it may be an invalid one.
+ *
+ * @returns the bytes written (0 or more), or −errno
+ */
 export type WriteFrom = (fd: number, address: bigint, count: bigint) => number;
 
-/** One way to make the call. */
-type Call = { write: Write; writeFrom: WriteFrom; code: () => Uint8Array; address: () => bigint };
+/** The functions that native/addon.cc exports for one level. */
+export type NativeLevel = {
+  write: Write;
+  writeFrom: WriteFrom;
+  /** A copy of the instruction's machine code. */
+  code: () => Uint8Array;
+  /** The address of that machine code. */
+  address: () => bigint;
+};
 
-export type Addon = Call & {
-  int80: Call & {
-    /** What a child process got from the interrupt: `call`'s result, or the signal that killed it. */
+export type Addon = NativeLevel & {
+  int80: NativeLevel & {
+    /** Tries the interrupt in a child process. Returns the result of `call`, or the signal that killed the child. */
     probe: () => { call: string; result: number; signal: number };
   };
-  uring: Call & {
-    /** 0, or what `call` answered instead. */
+  uring: NativeLevel & {
+    /** Tries one write. Returns result 0, or the −errno of the `call` that failed. */
     probe: () => { call: string; result: number };
   };
 };
 
-// node-gyp-build has no types; it looks for prebuilds/ in the folder that it is given.
+// node-gyp-build has no types. It searches prebuilds/ in the given folder.
 type NodeGypBuild = ((folder: string) => Addon) & { path: (folder: string) => string };
 const nodeGypBuild = (): NodeGypBuild => createRequire(import.meta.url)('node-gyp-build') as NodeGypBuild;
 const root = fileURLToPath(new URL('../../..', import.meta.url));
@@ -35,26 +46,8 @@ function load(): Addon | string {
   }
 }
 
-/** The addon that native/build.mjs made for this machine, or why there is none. */
+/** The addon for this machine, or the reason why it could not be loaded. */
 export const addon: Addon | string = load();
 
-/** What is told of a level whose instruction is ours; what there is none of for this machine is null. */
-export function anatomyOf(
-  convention: Convention | undefined,
-  part: (of: Addon) => Call,
-): Pick<Level, 'via' | 'registers' | 'number' | 'code' | 'disassembly'> {
-  const call = convention && typeof addon !== 'string' ? part(addon) : undefined;
-  return {
-    via: {
-      instruction: convention?.instruction ?? null,
-      symbol: null,
-      library: null,
-      file: call ? nodeGypBuild().path(root) : null,
-      address: call ? `0x${call.address().toString(16)}` : null,
-    },
-    registers: convention?.registers ?? null,
-    number: convention?.number ?? null,
-    code: call?.code() ?? null,
-    disassembly: convention?.disassembly ?? null,
-  };
-}
+/** Returns the path of the addon's file. @throws when there is no addon for this machine */
+export const addonPath = (): string => nodeGypBuild().path(root);

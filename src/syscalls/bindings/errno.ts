@@ -1,18 +1,24 @@
-// −errno → { code, errno, message }: the only place where a number becomes words.
+// Translates −errno to { code, errno, message }. No other file does this.
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
 import koffi from 'koffi';
 import { bind, lastErrno } from './libc.js';
 
-/** The operating system's refusal. `errno` is positive, the platform's own number. */
+/**
+ * An error of the operating system.
+ *
+ * `code` is its name (`EBADF`, on Windows also `ERROR_INVALID_HANDLE`), or `E` or `ERROR_` and the number where it has
+ * no name. `errno` is the platform's number, positive. `message` is the platform's text: strerror(3), FormatMessageW.
+ */
 export type OsError = { code: string; errno: number; message: string };
 
 function posix(): (errno: number) => OsError {
   const names = new Map<number, string>();
-  // Where a number has two names, the one that the kernel's headers and strace use is kept.
+  // EAGAIN and EWOULDBLOCK are the same number. Keep EAGAIN, the name that strace prints.
   for (const [name, errno] of Object.entries(constants.errno)) if (name !== 'EWOULDBLOCK') names.set(errno, name);
   const strerror = bind<(errno: number) => string>('const char *strerror(int errnum)');
-  // Node names 79 of Linux's 131; glibc since 2.32 names all, musl and macOS have no such function.
+  // Node has names for 79 of the 131 numbers on Linux. glibc has names for all since 2.32; musl and macOS do not have
+  // this function: https://man7.org/linux/man-pages/man3/strerror.3.html
   let strerrorname: ((errno: number) => string | null) | null = null;
   try {
     strerrorname = bind<(errno: number) => string | null>('const char *strerrorname_np(int errnum)');
@@ -25,7 +31,7 @@ function posix(): (errno: number) => OsError {
 }
 
 /**
- * What WriteFile and WriteConsoleW answer most; Windows has messages for its numbers, but no names.
+ * The names of the errors that WriteFile and WriteConsoleW return most. Windows has no function that returns them.
  * https://learn.microsoft.com/windows/win32/debug/system-error-codes
  */
 const WIN32_NAMES: Record<number, string> = {
@@ -58,11 +64,11 @@ function win32(): (errno: number) => OsError {
       'uint32_t __stdcall FormatMessageW(uint32_t flags, void *source, uint32_t id, uint32_t language, _Out_ uint8_t *text, uint32_t units, void *inserts)',
     );
   const text = Buffer.alloc(1024);
-  const libuv = getSystemErrorMap();
+  const libuvErrors = getSystemErrorMap();
   return (errno) => {
-    // Two number spaces: level `std` gives libuv's numbers, from 3000 up, level `os` Win32's.
-    const known = libuv.get(-errno);
-    if (known) return { code: known[0], errno, message: known[1] };
+    // Level `std` returns libuv's numbers, which begin at 3000. Level `os` returns Win32's.
+    const libuvError = libuvErrors.get(-errno);
+    if (libuvError) return { code: libuvError[0], errno, message: libuvError[1] };
     const units: number = formatMessage(FROM_SYSTEM_WITHOUT_INSERTS, null, errno, 0, text, text.length / 2, null);
     return {
       code: WIN32_NAMES[errno] ?? `ERROR_${errno}`,
@@ -73,36 +79,42 @@ function win32(): (errno: number) => OsError {
 }
 
 const translate = process.platform === 'win32' ? win32() : posix();
-const known = new Map<number, OsError>();
+const cache = new Map<number, OsError>();
 
 /**
- * What a level's result says, in words.
+ * Translates a level's result.
  *
- * @param result what a level's `write` returned
+ * @param result the return value of a level's `write`: a count, or −errno
  * @returns null for a count; for −errno the error, the same frozen object each time
  */
 export function osError(result: number): OsError | null {
   if (result >= 0) return null;
-  let error = known.get(result);
+  let error = cache.get(result);
   if (!error) {
     error = Object.freeze(translate(-result));
-    known.set(result, error);
+    cache.set(result, error);
   }
   return error;
 }
 
-const numbers = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name, number]));
+const minusErrnoByName = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name, number]));
 
 /**
- * −errno of a name, as levels `raw` and `std` give it: on POSIX the platform's own number, on Windows
- * libuv's. Not os.constants.errno: on Windows that has the C runtime's numbers, which nobody returns.
+ * Returns −errno for a name, in the numbers that levels `raw` and `std` return: the platform's own on POSIX, libuv's on
+ * Windows. Do not use os.constants.errno: on Windows it has the C runtime's numbers, which no level returns.
  */
 export function minusErrno(name: 'EAGAIN' | 'EBADF' | 'EINTR' | 'EINVAL' | 'ENOSYS'): number {
-  return numbers.get(name) as number;
+  return minusErrnoByName.get(name) as number;
 }
 
-/** What libc returned, or an error like Node's own fs throws when it is −1. To be called directly around the call. */
-export function checked(result: number, call: string): number {
+/**
+ * Returns the result of a libc function, or throws if it is −1. Write the call as the argument, so that no other call
+ * changes errno in between: `orThrow(dup(fd), 'dup')`.
+ *
+ * @param call the function's name, for the message
+ * @throws an Error with `code`, `errno` (negative) and `syscall`, as node:fs throws them
+ */
+export function orThrow(result: number, call: string): number {
   if (result !== -1) return result;
   const { code, errno, message } = osError(-lastErrno()) as OsError;
   throw Object.assign(new Error(`${code}: ${message}, ${call}`), { code, errno: -errno, syscall: call });

@@ -1,19 +1,24 @@
-// The functions of libc that Node does not offer, called through koffi.
+// Calls functions of libc that Node does not provide, through koffi (https://koffi.dev).
 import koffi, { type KoffiFunc } from 'koffi';
 
-// koffi.load(null) looks names up in the whole process, as the dynamic linker does for everybody
-// else, so that an LD_PRELOAD library is found first. koffi.load('libc.so.6') would go past it.
+// koffi.load(null) searches the whole process in the dynamic linker's order, so an LD_PRELOAD library comes first, as
+// it does for other programs. koffi.load('libc.so.6') would bypass that library.
 const libc = process.platform === 'win32' ? null : koffi.load(null);
 
-/** Binds a C function, given its prototype. @throws on Windows, which has no libc to ask. */
+/**
+ * Binds a C function of libc.
+ *
+ * @param prototype in koffi's syntax: https://koffi.dev/functions
+ * @throws when libc does not have the function, and always on Windows
+ */
 export function bind<F extends (...args: never[]) => unknown>(prototype: string): KoffiFunc<F> {
   if (!libc) throw new Error(`no libc on ${process.platform}: ${prototype}`);
   return libc.func(prototype) as unknown as KoffiFunc<F>;
 }
 
 /**
- * The same, looked up when it is first called: importing works where the function does not exist, and
- * what is never called costs nothing at start.
+ * Binds a C function of libc at its first call. So a file can be imported on a platform without the function, and a
+ * function that is never called costs nothing at start.
  */
 export function lazy<F extends (...args: never[]) => unknown>(prototype: string): F {
   let bound: KoffiFunc<F> | undefined;
@@ -24,5 +29,5 @@ export function lazy<F extends (...args: never[]) => unknown>(prototype: string)
   return call as unknown as F;
 }
 
-/** What the last function called through koffi left in errno: read it directly after the call. */
+/** Returns errno after a call through koffi. Call it directly afterwards: the next call may change errno. */
 export const lastErrno = (): number => koffi.errno();

@@ -1,27 +1,29 @@
-// Where a function of libc was found in this process, and the machine code that lies there.
+// Finds a function of libc in this process: its file, its address and its machine code.
 // https://man7.org/linux/man-pages/man3/dladdr.3.html
 import path from 'node:path';
 import koffi from 'koffi';
 import { lazy } from './libc.js';
 
-export type Located = {
-  /** The file that it was loaded from. */
+export type SymbolLocation = {
+  /** The path of the file that the function was loaded from. */
   file: string;
   /**
-   * Whether it is the executable's own way to the function (its PLT), as in a Node at a fixed address: there the
-   * dynamic linker gives everybody that one address, and the symbol has no size.
+   * True if the address is a stub in the executable's PLT, not the function itself. This happens in a Node that is
+   * linked to a fixed address: the dynamic linker then returns the stub's address to every caller, and the symbol has
+   * no size.
    */
   isStub: boolean;
   address: bigint;
-  /** Its machine code, read back from memory; null where the platform does not say how long it is. */
+  /** The machine code, read back from memory; null where its length is unknown. */
   code: Uint8Array | null;
 };
 
-/** RTLD_DEFAULT: the first definition in the order of the dynamic linker, as every caller gets it. */
+/** Finds the first definition in the dynamic linker's order, the one that every caller gets: dlsym(3). */
 const RTLD_DEFAULT = process.platform === 'darwin' ? -2 : 0;
-/** Asks dladdr1 for the ELF symbol, whose fields say the size: st_size, 16 bytes into an Elf64_Sym. */
+/** Makes dladdr1(3) return the ELF symbol. */
 const RTLD_DL_SYMENT = 1;
-const ST_SIZE = 16;
+/** The offset of st_size in an Elf64_Sym, in bytes: elf(5). */
+const ST_SIZE_OFFSET = 16;
 
 type DlInfo = { dli_fname: string };
 koffi.struct('Dl_info', {
@@ -49,24 +51,24 @@ function bytesAt(address: bigint, count: number): Buffer {
   return bytes;
 }
 
-/** The function's size in bytes; null on musl and macOS, which have no dladdr1. */
+/** Returns a function's size in bytes; null on musl and macOS, which have no dladdr1. */
 function sizeOf(address: bigint): number | null {
   try {
     const entry: (number | bigint)[] = [0];
     if (!dladdr1(address, {}, entry, RTLD_DL_SYMENT) || !entry[0]) return null;
-    return Number(bytesAt(BigInt(entry[0]), ST_SIZE + 8).readBigUInt64LE(ST_SIZE));
+    return Number(bytesAt(BigInt(entry[0]), ST_SIZE_OFFSET + 8).readBigUInt64LE(ST_SIZE_OFFSET));
   } catch {
     return null;
   }
 }
 
-/** @returns null where there is no function of that name, or nobody can say where it is from */
-export function locate(name: string): Located | null {
+/** Finds a function by name. @returns null if there is none, or if dladdr(3) does not know its file */
+export function locate(name: string): SymbolLocation | null {
   const address = BigInt(dlsym(RTLD_DEFAULT, name));
   const info: Partial<DlInfo> = {};
   if (address === 0n || !dladdr(address, info) || !info.dli_fname) return null;
   const size = sizeOf(address);
-  // The executable is called what it was called by: `node`, say.
+  // For the executable, dladdr returns the name by which it was started, such as `node`.
   const file = path.isAbsolute(info.dli_fname) ? info.dli_fname : process.execPath;
   return { file, isStub: size === 0, address, code: size ? bytesAt(address, size) : null };
 }

@@ -1,8 +1,9 @@
-// What FFI and Node would turn into a call that nobody meant: a descriptor cut to 32 bits, a text instead of bytes. The
-// addon has this check of its own, with the same words; here it is for the levels that do not stand on it.
+// Checks the arguments at levels os and std. Without this check, koffi and Node would convert a wrong value and make a
+// call that the caller did not ask for: a descriptor cut to 32 bits, or text taken as bytes. For levels raw, int80 and
+// uring, native/addon.cc makes the same check with the same messages.
 import { types } from 'node:util';
 
-/** @throws TypeError */
+/** @throws TypeError when `fd` is not a 32-bit integer or `bytes` is not a Uint8Array */
 export function checkArguments(fd: unknown, bytes: unknown): void {
   if (typeof fd !== 'number' || (fd | 0) !== fd) throw new TypeError('fd must be a 32-bit integer');
   if (!types.isUint8Array(bytes)) throw new TypeError('bytes must be a Uint8Array');

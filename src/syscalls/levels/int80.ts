@@ -1,31 +1,34 @@
-// Level `int80`: the software interrupt by which 32-bit programs enter Linux, in native/int80.cc. A 64-bit program
-// can make it too, and is then answered as a 32-bit one.
+// Level `int80`: the software interrupt by which 32-bit programs enter Linux (native/int80.cc). A 64-bit program can
+// make it too; the kernel then treats the call as one of a 32-bit program.
 // https://man7.org/linux/man-pages/man2/syscall.2.html
 //
-// Where it differs from `raw`: the bytes are copied below 4 GiB first, so a message longer than that has room for is
-// −ENOMEM, mmap(2)'s own.
+// Difference to `raw`: the bytes are first copied to memory below 4 GiB. If a message does not fit there, the result is
+// −ENOMEM, which comes from mmap(2).
 import { constants } from 'node:os';
-import { addon, anatomyOf } from '../bindings/addon.js';
+import { addon } from '../bindings/addon.js';
 import { minusErrno, osError } from '../bindings/errno.js';
 import type { Convention, Level } from '../contract.js';
+import { anatomyOf } from './anatomy.js';
 import { onFirstUse } from './on-first-use.js';
 
 const { SIGSEGV, SIGSYS } = constants.signals;
 
-/** What a signal that killed the probe's child says. */
-function killed(signal: number): string {
-  // No gate for the interrupt: CONFIG_IA32_EMULATION is off, or ia32_emulation=0 stands on the kernel's command line.
+/** Explains why a signal killed the probe's child process. */
+function explainSignal(signal: number): string {
+  // The kernel does not accept the interrupt: CONFIG_IA32_EMULATION is off, or its command line has ia32_emulation=0.
+  // https://docs.kernel.org/admin-guide/kernel-parameters.html
   if (signal === SIGSEGV) return 'the kernel has no 32-bit emulation: int $0x80 ends in SIGSEGV';
   if (signal === SIGSYS) return 'a seccomp filter kills 32-bit system calls: int $0x80 ends in SIGSYS';
   const [name = signal] = Object.entries(constants.signals).find(([, number]) => number === signal) ?? [];
   return `int $0x80 ends in ${name}`;
 }
 
+/** Tries the interrupt. Returns the reason why the level is not available, or null. */
 function probe(): string | null {
   if (!convention) return `int $0x80 is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`;
   if (typeof addon === 'string') return addon;
   const { call, result, signal } = addon.int80.probe();
-  if (signal) return killed(signal);
+  if (signal) return explainSignal(signal);
   if (call === 'int80' && result === minusErrno('EBADF')) return null;
   const answer = osError(result)?.code ?? result;
   if (call === 'int80')
@@ -54,10 +57,10 @@ const convention = INT80[`${process.platform}-${process.arch}`];
 export const int80: Level = onFirstUse(
   {
     id: 'int80',
-    ...anatomyOf(convention, (of) => of.int80),
+    ...anatomyOf(convention, (addon) => addon.int80),
     seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
     manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
   },
-  (of) => of.int80.write,
+  (addon) => addon.int80.write,
   probe,
 );

@@ -1,37 +1,38 @@
-// A level that a machine may refuse, which only trying can tell.
+// A level whose availability is known only after a try: the kernel, or a seccomp filter, may refuse it.
 import { type Addon, addon } from '../bindings/addon.js';
 import { minusErrno } from '../bindings/errno.js';
 import type { Level, Write } from '../contract.js';
 
-const none: Write = () => minusErrno('ENOSYS');
+const unavailable: Write = () => minusErrno('ENOSYS');
 
 /**
- * A level that is tried when somebody first asks for it, so that importing it costs nothing.
+ * Makes a level that is tried at its first use, not at its import. So a program that does not use the level makes no
+ * system call for it.
  *
- * @param about what is known of it without trying
- * @param writeOf what makes the call, once `probe` has found that it can
- * @param probe why it is not available here; null when it is
+ * @param description the parts of the level that are known without a try
+ * @param writeOf returns the level's write; called only if the level is available
+ * @param probe tries the level; returns the reason why it is not available, or null
  */
 export function onFirstUse(
-  about: Omit<Level, 'write' | 'available' | 'reason'>,
-  writeOf: (of: Addon) => Write,
+  description: Omit<Level, 'write' | 'available' | 'reason'>,
+  writeOf: (addon: Addon) => Write,
   probe: () => string | null,
 ): Level {
-  let why: string | null | undefined;
-  const reason = (): string | null => {
-    if (why === undefined) why = probe();
-    return why;
+  let probed: string | null | undefined;
+  const findReason = (): string | null => {
+    if (probed === undefined) probed = probe();
+    return probed;
   };
   return {
-    ...about,
+    ...description,
     get write() {
-      return reason() === null && typeof addon !== 'string' ? writeOf(addon) : none;
+      return findReason() === null && typeof addon !== 'string' ? writeOf(addon) : unavailable;
     },
     get available() {
-      return reason() === null;
+      return findReason() === null;
     },
     get reason() {
-      return reason();
+      return findReason();
     },
   };
 }

@@ -1,13 +1,12 @@
 // Level `os` on Linux and macOS: libc's write(2).
 // https://pubs.opengroup.org/onlinepubs/9799919799/functions/write.html
-
 import { bind, lastErrno } from '../bindings/libc.js';
 import { locate } from '../bindings/symbol.js';
 import type { Level } from '../contract.js';
 import { checkArguments } from './arguments.js';
 
 export function posix(): Level {
-  // koffi knows no ssize_t; intptr_t has its width wherever POSIX runs.
+  // koffi does not have ssize_t. intptr_t has the same width on Linux and macOS.
   const libcWrite = bind<(fd: number, bytes: Uint8Array, count: number) => number>(
     'intptr_t write(int fd, const void *bytes, size_t count)',
   );
@@ -20,11 +19,11 @@ export function posix(): Level {
     },
     available: true,
     reason: null,
-    // Looked up when somebody asks, not at each start.
+    // A getter, so that the symbol is looked up for a caller that reads it, not at every start.
     get via() {
-      const at = locate('write');
-      const address = at && `0x${at.address.toString(16)}`;
-      return { instruction: null, symbol: 'write', library: 'libc', file: at?.file ?? null, address };
+      const location = locate('write');
+      const address = location && `0x${location.address.toString(16)}`;
+      return { instruction: null, symbol: 'write', library: 'libc', file: location?.file ?? null, address };
     },
     registers: null,
     number: null,
@@ -32,7 +31,8 @@ export function posix(): Level {
       return locate('write')?.code ?? null;
     },
     disassembly: null,
-    // ltrace watches an executable's own ways to its libraries.
+    // ltrace sets breakpoints in the executable's PLT (its stubs for library functions), so it sees only calls through
+    // it.
     get seenBy() {
       return { strace: true, seccomp: true, ldPreload: true, ltrace: locate('write')?.isStub ?? false };
     },

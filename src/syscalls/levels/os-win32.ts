@@ -5,24 +5,25 @@ import koffi from 'koffi';
 import type { Level } from '../contract.js';
 import { checkArguments } from './arguments.js';
 
-/** UTF-16 units that one WriteConsoleW is given at most; older consoles refuse more than 64 KiB at once. */
+/** The most UTF-16 units for one WriteConsoleW. Older consoles refuse more than 64 KiB in one call. */
 const CONSOLE_UNITS = 8192;
-/** WriteFile counts in 32 bits, and a Buffer may have more bytes: 4 GiB would be taken for none. */
+/** The most bytes for one WriteFile. Its count has 32 bits, and a Buffer may be longer: 4 GiB would become 0. */
 const FILE_BYTES = 0xffffffff;
 
-// A byte order mark is text like any other here: it was counted, so it is written.
+// ignoreBOM: write a byte order mark like any other text, because the result counts its bytes.
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
- * What one WriteConsoleW is given of `bytes`, ending between two characters: no surrogate pair is split.
+ * Cuts the first chunk of `bytes` for one WriteConsoleW. The chunk ends between two characters, so that no character
+ * and no surrogate pair is split.
  *
- * @param most UTF-16 units, 4 or more
- * @returns the bytes taken, and their text; what is not UTF-8 becomes U+FFFD
+ * @param maxUnits the most UTF-16 units of text, 4 or more
+ * @returns the bytes taken, and their text; bytes that are not UTF-8 become U+FFFD
  */
-export function consoleChunk(bytes: Uint8Array, most: number = CONSOLE_UNITS): { taken: Uint8Array; text: string } {
-  // No byte makes more than one unit, so as many bytes as units are never too many.
-  let end = Math.min(bytes.length, most);
-  // From within a character, back to its first byte, three away at most:
+export function consoleChunk(bytes: Uint8Array, maxUnits: number = CONSOLE_UNITS): { taken: Uint8Array; text: string } {
+  // A byte becomes at most one UTF-16 unit, so `maxUnits` bytes always fit.
+  let end = Math.min(bytes.length, maxUnits);
+  // If the cut is inside a character, move it back to the character's first byte, by at most 3 bytes:
   // https://datatracker.ietf.org/doc/html/rfc3629#section-3
   const isInside = (at: number): boolean => at < bytes.length && ((bytes[at] as number) & 0xc0) === 0x80;
   for (let back = 0; back < 3 && isInside(end); back++) end--;
@@ -30,10 +31,10 @@ export function consoleChunk(bytes: Uint8Array, most: number = CONSOLE_UNITS): {
   return { taken, text: utf8.decode(taken) };
 }
 
-/** How many of `taken` the console has shown, once it says that it has written `units` of their text. */
+/** Returns how many bytes of `taken` the console has shown, given the UTF-16 units of text that it has written. */
 export function bytesShown(taken: Uint8Array, units: number): number {
   let count = taken.length;
-  // Not by the text's length in UTF-8: there, a byte that was not UTF-8 has grown to three.
+  // Do not encode the text and count: a byte that was not UTF-8 is U+FFFD in the text, which has three bytes in UTF-8.
   while (utf8.decode(taken.subarray(0, count)).length > units) count--;
   return count;
 }
@@ -48,10 +49,11 @@ export function win32(): Level {
   const writeConsole = kernel32.func(
     'int __stdcall WriteConsoleW(intptr_t handle, const char16_t *text, uint32_t units, _Out_ uint32_t *written, void *reserved)',
   );
-  // koffi keeps what one call left here until the next: https://koffi.dev/changelog, 2.6.10
+  // koffi saves the last error after each call, so this returns the error of the call before (since koffi 2.6.10):
+  // https://koffi.dev/changelog
   const getLastError = kernel32.func('uint32_t __stdcall GetLastError()');
-  // Descriptors above 2 live in the C runtime inside node.exe, which exports libuv's way to them. For one
-  // that is not open the answer is −1, since libuv keeps the C runtime from ending the process over it:
+  // The C runtime inside node.exe owns the descriptors above 2; node.exe exports libuv's function for them. It returns
+  // −1 for a descriptor that is not open: libuv prevents the C runtime from ending the process because of it.
   // https://github.com/libuv/libuv/blob/v1.46.0/src/win/core.c#L184-L188
   const getOsHandle = koffi.load(null).func('intptr_t uv_get_osfhandle(int fd)');
 
@@ -59,15 +61,15 @@ export function win32(): Level {
   const mode = [0];
   const written = [0];
 
-  function toConsole(handle: number, bytes: Uint8Array): number {
+  function writeToConsole(handle: number, bytes: Uint8Array): number {
     const { taken, text } = consoleChunk(bytes);
     if (!writeConsole(handle, text, text.length, written, null)) return -getLastError();
-    // The console counts UTF-16 units, the contract bytes.
+    // The console reports UTF-16 units; a level returns bytes.
     return bytesShown(taken, written[0] as number);
   }
 
-  function toFile(handle: number, bytes: Uint8Array): number {
-    // GetLastError is stale after a success, so it is read only when the call says it failed.
+  function writeToFile(handle: number, bytes: Uint8Array): number {
+    // Read GetLastError only after a failure: after a success it is that of an earlier call.
     if (!writeFile(handle, bytes, Math.min(bytes.byteLength, FILE_BYTES), written, null)) return -getLastError();
     return written[0] as number;
   }
@@ -77,7 +79,7 @@ export function win32(): Level {
     write(fd, bytes) {
       checkArguments(fd, bytes);
       const handle = handleOf(fd);
-      return getConsoleMode(handle, mode) ? toConsole(handle, bytes) : toFile(handle, bytes);
+      return getConsoleMode(handle, mode) ? writeToConsole(handle, bytes) : writeToFile(handle, bytes);
     },
     available: true,
     reason: null,

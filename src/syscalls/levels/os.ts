@@ -1,4 +1,4 @@
-// Level `os`: the function that the operating system offers to programs, called through FFI.
+// Level `os`: the function that the operating system provides to programs, called through FFI (koffi).
 import type { Level } from '../contract.js';
 import { posix } from './os-posix.js';
 import { win32 } from './os-win32.js';

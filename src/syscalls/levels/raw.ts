@@ -1,9 +1,10 @@
-// Level `raw`: our own instruction, in native/arch/, with no libc in between.
-import { addon, anatomyOf } from '../bindings/addon.js';
+// Level `raw`: the system call by our own instruction (native/arch/), without libc.
+import { addon } from '../bindings/addon.js';
 import { minusErrno } from '../bindings/errno.js';
 import type { Convention, Level } from '../contract.js';
+import { anatomyOf } from './anatomy.js';
 
-/** What native/arch/ does, per OS and CPU; test/native/ holds this against the machine code. */
+/** The instruction in native/arch/ per platform. The tests in test/native/ compare this table with the machine code. */
 export const RAW: Record<string, Convention> = {
   'linux-x64': {
     instruction: 'syscall',
@@ -61,21 +62,21 @@ export const RAW: Record<string, Convention> = {
 
 const convention = RAW[`${process.platform}-${process.arch}`];
 
-function reason(): string | null {
+function findReason(): string | null {
   if (typeof addon === 'string') return addon;
   return convention
     ? null
     : `no assembly for ${process.platform} on ${process.arch} yet: native/arch/ has no file for it`;
 }
 
-const why = reason();
+const reason = findReason();
 
 export const raw: Level = {
   id: 'raw',
   write: typeof addon === 'string' ? () => minusErrno('ENOSYS') : addon.write,
-  available: why === null,
-  reason: why,
-  ...anatomyOf(convention, (of) => of),
+  available: reason === null,
+  reason,
+  ...anatomyOf(convention, (addon) => addon),
   seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
   manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
 };

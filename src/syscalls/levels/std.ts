@@ -1,14 +1,15 @@
-// Level `std`: Node's standard library.
+// Level `std`: fs.writeSync of Node's standard library.
 import { writeSync } from 'node:fs';
 import { minusErrno } from '../bindings/errno.js';
 import type { Level } from '../contract.js';
 import { checkArguments } from './arguments.js';
 
 /**
- * What Node refuses itself, before any call, has a code but no errno: a descriptor below 0, a length above 2³¹−1
- * (https://nodejs.org/api/errors.html#err_out_of_range).
+ * Returns −errno for a write that Node itself refuses, without a system call: to a descriptor below 0 (EBADF), or of
+ * more than 2³¹−1 bytes (EINVAL). Node's error then has no errno:
+ * https://nodejs.org/api/errors.html#err_out_of_range
  */
-function refusedByNode(fd: number): number {
+function minusErrnoOfRefusal(fd: number): number {
   return minusErrno(fd < 0 ? 'EBADF' : 'EINVAL');
 }
 
@@ -19,9 +20,9 @@ export const std: Level = {
     try {
       return writeSync(fd, bytes);
     } catch (error) {
-      // libuv's numbers are −errno on POSIX. The code is not to be trusted: an errno that libuv
-      // does not know, EDQUOT say, arrives as UNKNOWN with the right number.
-      return (error as NodeJS.ErrnoException).errno ?? refusedByNode(fd);
+      // On POSIX, libuv's numbers are −errno. Do not use `code`: for an errno that libuv does not know, such as EDQUOT,
+      // it is UNKNOWN, but `errno` is right.
+      return (error as NodeJS.ErrnoException).errno ?? minusErrnoOfRefusal(fd);
     }
   },
   available: true,

@@ -1,21 +1,26 @@
-// Level `uring`: a write as an entry in a ring that the kernel reads, in native/uring.cc. Who watches system calls
-// sees io_uring_enter, and no write. https://man7.org/linux/man-pages/man7/io_uring.7.html
+// Level `uring`: a write as an entry in a ring that the kernel reads (native/uring.cc). A tracer of system calls sees
+// io_uring_enter, but no write. https://man7.org/linux/man-pages/man7/io_uring.7.html
 //
-// Where it differs from `raw`:
-// - A full pipe or socket says −EAGAIN even without O_NONBLOCK, where `raw` waits. An epoll descriptor without
-//   O_NONBLOCK says so as well, where `raw` has −EINVAL. (A terminal without O_NONBLOCK makes both wait.)
-// - Zero bytes to a device without a write_iter of its own, /dev/full for one, are 0: the kernel does not ask it.
-// - A regular file is written by a worker thread of the kernel, which takes some 100 µs.
+// Differences to `raw`:
+// - A write to a full pipe or socket without O_NONBLOCK returns −EAGAIN; `raw` waits. A write to an epoll descriptor
+//   without O_NONBLOCK returns −EAGAIN; `raw` returns −EINVAL. (A terminal without O_NONBLOCK makes both wait.)
+// - A write of zero bytes to a device whose driver has no write_iter, such as /dev/full, returns 0: the kernel does not
+//   ask the driver.
+// - A worker thread of the kernel writes to regular files, which takes about 100 µs.
 import { readFileSync } from 'node:fs';
-import { addon, anatomyOf } from '../bindings/addon.js';
+import { addon } from '../bindings/addon.js';
 import { osError } from '../bindings/errno.js';
 import type { Convention, Level } from '../contract.js';
+import { anatomyOf } from './anatomy.js';
 import { onFirstUse } from './on-first-use.js';
 
-/** io_uring_enter(2), the same on every architecture; the write is the entry's opcode, IORING_OP_WRITE. */
+/** The number of io_uring_enter(2), the same on every architecture: include/uapi/asm-generic/unistd.h. */
 const IO_URING_ENTER = 426;
 
-/** What native/arch/*-calls.cc does, per CPU; test/syscalls/levels/uring.test.ts holds this against the machine code. */
+/**
+ * The instruction in native/arch/*-calls.cc per platform. The tests in uring.test.ts and test/native/ compare this
+ * table with the machine code.
+ */
 export const URING: Record<string, Convention> = {
   'linux-x64': {
     instruction: 'syscall',
@@ -48,14 +53,15 @@ export const URING: Record<string, Convention> = {
 const convention = URING[`${process.platform}-${process.arch}`];
 
 /** https://docs.kernel.org/admin-guide/sysctl/kernel.html#io-uring-disabled */
-function sysctl(): string | null {
+function readDisabledSysctl(): string | null {
   try {
     return readFileSync('/proc/sys/kernel/io_uring_disabled', 'latin1').trim();
   } catch {
-    return null; // before Linux 6.6
+    return null; // Linux before 6.6 does not have it
   }
 }
 
+/** Tries one write. Returns the reason why the level is not available, or null. */
 function probe(): string | null {
   if (process.platform !== 'linux') return `io_uring is of Linux, and this is ${process.platform}`;
   if (!convention) return `no assembly for linux on ${process.arch} yet: native/arch/ has no file for it`;
@@ -66,7 +72,7 @@ function probe(): string | null {
   const answer = `${call} said ${code}`;
   if (code === 'ENOSYS') return `the kernel has no io_uring, or a seccomp filter hides it: ${answer}`;
   if (code === 'EPERM') {
-    const disabled = sysctl();
+    const disabled = readDisabledSysctl();
     return disabled === null || disabled === '0'
       ? `a seccomp filter or a security module forbids io_uring: ${answer}`
       : `the sysctl kernel.io_uring_disabled is ${disabled}: ${answer}`;
@@ -77,10 +83,10 @@ function probe(): string | null {
 export const uring: Level = onFirstUse(
   {
     id: 'uring',
-    ...anatomyOf(convention, (of) => of.uring),
+    ...anatomyOf(convention, (addon) => addon.uring),
     seenBy: { strace: false, seccomp: false, ldPreload: false, ltrace: false },
     manPage: 'https://man7.org/linux/man-pages/man2/io_uring_enter.2.html',
   },
-  (of) => of.uring.write,
+  (addon) => addon.uring.write,
   probe,
 );

@@ -1,14 +1,14 @@
-// The fault targets: descriptors in a known state, so that the kernel itself refuses each write of a
-// byte or more to them, at every level alike and any number of times. Nothing is faked.
+// The fault targets: descriptors in a known state, so that the kernel itself refuses every write of one byte or more,
+// at every level, with a known errno.
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writevSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { checked } from '../bindings/errno.js';
+import { orThrow } from '../bindings/errno.js';
 import { lazy } from '../bindings/libc.js';
 import { fcntl, kindOf, type Target } from './target.js';
 
 const { O_CREAT, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
-/** What node:fs has no names for: asm-generic/fcntl.h, linux/fcntl.h, linux/memfd.h, sys/socket.h. */
+/** Constants that node:fs does not have: asm-generic/fcntl.h, linux/fcntl.h, linux/memfd.h, sys/socket.h. */
 const O_PATH = 0o10000000;
 const F_SETFD = 2;
 const F_SETFL = 4;
@@ -41,31 +41,32 @@ const unlockPty = lazy<(fd: number) => number>('int unlockpt(int fd)');
 const grantPty = lazy<(fd: number) => number>('int grantpt(int fd)');
 const ptyName = lazy<(fd: number) => string>('char *ptsname(int fd)');
 
-/** A descriptor to write to, and what must stay open behind it. */
-type Made = { fd: number; held?: number };
+/** The descriptor to write to. `reader`, the other end of its pipe, has to stay open. */
+type Opened = { fd: number; reader?: number };
 
 function openPipe(): { reader: number; writer: number } {
   const ends = new Int32Array(2);
-  checked(pipe(ends), 'pipe');
+  orThrow(pipe(ends), 'pipe');
   const [reader, writer] = ends as unknown as [number, number];
-  for (const fd of [reader, writer]) checked(fcntl(fd, F_SETFD, 'int', FD_CLOEXEC), 'fcntl');
-  checked(fcntl(writer, F_SETFL, 'int', O_NONBLOCK), 'fcntl');
+  for (const fd of [reader, writer]) orThrow(fcntl(fd, F_SETFD, 'int', FD_CLOEXEC), 'fcntl');
+  orThrow(fcntl(writer, F_SETFL, 'int', O_NONBLOCK), 'fcntl');
   return { reader, writer };
 }
 
 function openSocket(domain: number, type: number): number {
-  const fd = checked(socket(domain, type, 0), 'socket');
-  checked(fcntl(fd, F_SETFD, 'int', FD_CLOEXEC), 'fcntl');
-  checked(fcntl(fd, F_SETFL, 'int', O_NONBLOCK), 'fcntl');
+  const fd = orThrow(socket(domain, type, 0), 'socket');
+  orThrow(fcntl(fd, F_SETFD, 'int', FD_CLOEXEC), 'fcntl');
+  orThrow(fcntl(fd, F_SETFL, 'int', O_NONBLOCK), 'fcntl');
   return fd;
 }
 
-/** writev, not write, so that a trace of `write` begins with the first record: two buffers make libuv choose it. */
+/** Writes with writev(2), so that a trace of write(2) does not show it. libuv calls writev for two or more buffers. */
 const writeTwo = (fd: number, size: number): number => writevSync(fd, [Buffer.alloc(size / 2), Buffer.alloc(size / 2)]);
 
 /**
- * Of IPv6, which looks for the address first. IPv4 says EMSGSIZE to more than 65,535 bytes before it does (udp_sendmsg
- * in https://github.com/torvalds/linux/blob/v6.1/net/ipv4/udp.c); it is for kernels without IPv6.
+ * Opens a UDP socket without an address: of IPv6, or of IPv4 on a kernel without IPv6. IPv6 checks for the address
+ * first. IPv4 checks the length first, and refuses more than 65,535 bytes with EMSGSIZE: udp_sendmsg in
+ * https://github.com/torvalds/linux/blob/v6.1/net/ipv4/udp.c
  */
 function openUdp(): number {
   try {
@@ -75,6 +76,7 @@ function openUdp(): number {
   }
 }
 
+/** Fills a pipe to the last byte. */
 function fill(fd: number): void {
   for (const size of [1 << 16, 2]) {
     try {
@@ -85,7 +87,9 @@ function fill(fd: number): void {
   }
 }
 
-/** The largest offset that lseek takes: the file system's limit, at which each write is EFBIG (write(2)). */
+/**
+ * Seeks to the largest offset that lseek(2) accepts: the file system's limit, where every write is EFBIG (write(2)).
+ */
 function seekToLimit(fd: number): void {
   let low = 0n;
   let high = 1n << 63n;
@@ -97,18 +101,20 @@ function seekToLimit(fd: number): void {
   lseek(fd, low, SEEK_SET);
 }
 
-/** A number above any that the kernel hands out; one merely kept closed would one day be somebody's socket. */
+/**
+ * A number that the kernel never assigns to a descriptor. A smaller, closed one could be assigned to a socket later.
+ */
 const NEVER_OPEN = 2_147_483_646;
 
-/** name → the errno that each write gives, and how its descriptor is made. */
-const FAULTS: Record<string, { expects: string; make: () => Made }> = {
-  full: { expects: 'ENOSPC', make: () => ({ fd: openSync('/dev/full', O_WRONLY) }) },
-  closed: { expects: 'EBADF', make: () => ({ fd: NEVER_OPEN }) },
-  readonly: { expects: 'EBADF', make: () => ({ fd: openSync('/dev/null', O_RDONLY) }) },
-  'path-only': { expects: 'EBADF', make: () => ({ fd: openSync('/dev/null', O_PATH) }) },
+/** By name: the errno of every write, and a function that opens the descriptor. */
+const FAULTS: Record<string, { expects: string; open: () => Opened }> = {
+  full: { expects: 'ENOSPC', open: () => ({ fd: openSync('/dev/full', O_WRONLY) }) },
+  closed: { expects: 'EBADF', open: () => ({ fd: NEVER_OPEN }) },
+  readonly: { expects: 'EBADF', open: () => ({ fd: openSync('/dev/null', O_RDONLY) }) },
+  'path-only': { expects: 'EBADF', open: () => ({ fd: openSync('/dev/null', O_PATH) }) },
   'broken-pipe': {
     expects: 'EPIPE',
-    make() {
+    open() {
       const { reader, writer } = openPipe();
       closeSync(reader);
       return { fd: writer };
@@ -116,23 +122,23 @@ const FAULTS: Record<string, { expects: string; make: () => Made }> = {
   },
   'stuck-pipe': {
     expects: 'EAGAIN',
-    make() {
+    open() {
       const { reader, writer } = openPipe();
       fill(writer);
-      return { fd: writer, held: reader };
+      return { fd: writer, reader };
     },
   },
   sealed: {
     expects: 'EPERM',
-    make() {
-      const fd = checked(memfdCreate('syswire-sealed', MFD_CLOEXEC | MFD_ALLOW_SEALING), 'memfd_create');
-      checked(fcntl(fd, F_ADD_SEALS, 'int', F_SEAL_WRITE), 'fcntl');
+    open() {
+      const fd = orThrow(memfdCreate('syswire-sealed', MFD_CLOEXEC | MFD_ALLOW_SEALING), 'memfd_create');
+      orThrow(fcntl(fd, F_ADD_SEALS, 'int', F_SEAL_WRITE), 'fcntl');
       return { fd };
     },
   },
   'too-big': {
     expects: 'EFBIG',
-    make() {
+    open() {
       const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
       try {
         const fd = openSync(path.join(folder, 'too-big'), O_WRONLY | O_CREAT, 0o600);
@@ -145,22 +151,22 @@ const FAULTS: Record<string, { expects: string; make: () => Made }> = {
   },
   unsuitable: {
     expects: 'EINVAL',
-    make() {
-      const fd = checked(epollCreate(EPOLL_CLOEXEC), 'epoll_create1');
-      // Else io_uring would wait for room that an epoll descriptor never has, and not ask it.
-      checked(fcntl(fd, F_SETFL, 'int', O_NONBLOCK), 'fcntl');
+    open() {
+      const fd = orThrow(epollCreate(EPOLL_CLOEXEC), 'epoll_create1');
+      // Without O_NONBLOCK, io_uring would wait until the epoll descriptor is writable, which it never is.
+      orThrow(fcntl(fd, F_SETFL, 'int', O_NONBLOCK), 'fcntl');
       return { fd };
     },
   },
-  unaddressed: { expects: 'EDESTADDRREQ', make: () => ({ fd: openUdp() }) },
-  unconnected: { expects: 'ENOTCONN', make: () => ({ fd: openSocket(AF_UNIX, SOCK_STREAM) }) },
+  unaddressed: { expects: 'EDESTADDRREQ', open: () => ({ fd: openUdp() }) },
+  unconnected: { expects: 'ENOTCONN', open: () => ({ fd: openSocket(AF_UNIX, SOCK_STREAM) }) },
   'hung-up': {
     expects: 'EIO',
-    make() {
-      const master = checked(openPty(O_RDWR | O_NOCTTY), 'posix_openpt');
+    open() {
+      const master = orThrow(openPty(O_RDWR | O_NOCTTY), 'posix_openpt');
       try {
-        checked(grantPty(master), 'grantpt');
-        checked(unlockPty(master), 'unlockpt');
+        orThrow(grantPty(master), 'grantpt');
+        orThrow(unlockPty(master), 'unlockpt');
         return { fd: openSync(ptyName(master), O_WRONLY | O_NOCTTY | O_NONBLOCK) };
       } finally {
         closeSync(master);
@@ -169,11 +175,11 @@ const FAULTS: Record<string, { expects: string; make: () => Made }> = {
   },
 };
 
-/** The names of the fault targets, which no other target may take. */
+/** The names of the fault targets. No other target may have one of them. */
 export const FAULT_NAMES: readonly string[] = Object.keys(FAULTS);
 
-/** Why a descriptor does not do what is expected of it; null when it does. */
-function trial(fd: number, expects: string): string | null {
+/** Writes to a fault target once. @returns why it is not usable on this machine; null if it gives the expected errno */
+function findMismatch(fd: number, expects: string): string | null {
   try {
     writeTwo(fd, 2);
     return `a write to it succeeds here, where ${expects} was expected`;
@@ -183,22 +189,25 @@ function trial(fd: number, expects: string): string | null {
   }
 }
 
-function open(name: string, expects: string, make: () => Made): Target {
+function openFault(name: string, expects: string, open: () => Opened): Target {
   const target: Target = { name, fd: -1, kind: 'none', shared: false, expects, reason: null, close: () => {} };
-  let made: Made;
+  let opened: Opened;
   try {
-    made = make();
+    opened = open();
   } catch (error) {
     return { ...target, reason: `it cannot be made here: ${(error as Error).message}` };
   }
-  const { fd, held } = made;
+  const { fd, reader } = opened;
   const close = (): void => {
-    for (const each of [fd, held]) if (each !== undefined && each !== NEVER_OPEN) closeSync(each);
+    for (const each of [fd, reader]) if (each !== undefined && each !== NEVER_OPEN) closeSync(each);
   };
-  return { ...target, fd, kind: kindOf(fd), reason: trial(fd, expects), close };
+  return { ...target, fd, kind: kindOf(fd), reason: findMismatch(fd, expects), close };
 }
 
-/** Makes them all, and tries each once. Those that do not give their errno here say why in `reason`. */
+/**
+ * Opens every fault target, and writes to each once. A target that cannot be opened, or does not give its errno on this
+ * machine, has a `reason`.
+ */
 export function openFaults(): Target[] {
-  return Object.entries(FAULTS).map(([name, { expects, make }]) => open(name, expects, make));
+  return Object.entries(FAULTS).map(([name, { expects, open }]) => openFault(name, expects, open));
 }

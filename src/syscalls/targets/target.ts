@@ -1,21 +1,21 @@
-// A target: a name, a descriptor, and how it is kept from ever blocking the caller.
+// A target: a descriptor with a name, which never blocks its writer.
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Kind } from '../../protocol/names.js';
-import { checked } from '../bindings/errno.js';
+import { orThrow } from '../bindings/errno.js';
 import { lazy } from '../bindings/libc.js';
 
 export type Target = {
   name: string;
   fd: number;
   kind: Kind;
-  /** O_NONBLOCK was set on a file description that other processes may share; `close` takes it back. */
+  /** True if O_NONBLOCK was set on a file description that other processes may share; `close` resets it. */
   shared: boolean;
-  /** For a fault target, the errno that each write of a byte or more to it gives; else null. */
+  /** For a fault target, the errno of every write of one byte or more: `ENOSPC`; else null. */
   expects: string | null;
-  /** Why it cannot be written to here; null when it can. */
+  /** Why the target is not available on this machine; null when it is. */
   reason: string | null;
-  /** Puts back what was changed, and closes what was opened. */
+  /** Restores an adopted descriptor; closes descriptors that were opened for the target. */
   close: () => void;
 };
 
@@ -25,15 +25,15 @@ const F_SETFL = 4;
 
 const dup = lazy<(fd: number) => number>('int dup(int fd)');
 const dup2 = lazy<(from: number, to: number) => number>('int dup2(int from, int to)');
-/** fcntl(2) with a number for its third argument. */
+/** fcntl(2), for commands whose third argument is a number. */
 export const fcntl = lazy<(fd: number, command: number, type: 'int', argument: number) => number>(
   'int fcntl(int fd, int command, ...)',
 );
 
-const getFlags = (fd: number): number => checked(fcntl(fd, F_GETFL, 'int', 0), 'fcntl');
-const setFlags = (fd: number, flags: number): number => checked(fcntl(fd, F_SETFL, 'int', flags), 'fcntl');
+const getFlags = (fd: number): number => orThrow(fcntl(fd, F_GETFL, 'int', 0), 'fcntl');
+const setFlags = (fd: number, flags: number): number => orThrow(fcntl(fd, F_SETFL, 'int', flags), 'fcntl');
 
-/** What `fd` leads to. */
+/** Returns what `fd` refers to: `none` when it is not open. */
 export function kindOf(fd: number): Kind {
   let stats: Stats;
   try {
@@ -49,30 +49,34 @@ export function kindOf(fd: number): Kind {
 }
 
 /**
- * A new file description of what `fd` names, non-blocking and put on the same number, so that
- * nobody who shares the old one is disturbed, and a trace names the descriptor that the record does.
+ * Replaces the file description behind `fd` with a new, non-blocking one of the same file. Other processes that share
+ * the old description do not become non-blocking. `fd` keeps its number, so that traces and records have the same one.
  * https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html
  *
- * @returns what undoes it, or null where there is no such way: another user's pipe (EACCES), a
- *   socket (ENXIO), a system without /proc
+ * @returns a function that restores the old description; null where the file cannot be reopened: another user's pipe
+ *   (EACCES), a socket (ENXIO), a system without /proc
  */
 function reopen(fd: number): (() => void) | null {
-  let fresh: number;
+  let reopened: number;
   try {
-    fresh = openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+    reopened = openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
     return null;
   }
-  const original = checked(dup(fd), 'dup');
-  checked(dup2(fresh, fd), 'dup2');
-  closeSync(fresh);
+  const original = orThrow(dup(fd), 'dup');
+  orThrow(dup2(reopened, fd), 'dup2');
+  closeSync(reopened);
   return () => {
     dup2(original, fd);
     closeSync(original);
   };
 }
 
-/** O_NONBLOCK on the description itself, for everybody who shares it. @returns what undoes it. */
+/**
+ * Sets O_NONBLOCK on the file description of `fd`, also for other processes that share it.
+ *
+ * @returns a function that resets it
+ */
 function setNonBlocking(fd: number): () => void {
   const flags = getFlags(fd);
   if (flags & O_NONBLOCK) return () => {};
@@ -81,31 +85,31 @@ function setNonBlocking(fd: number): () => void {
 }
 
 /**
- * Makes a target of a descriptor that is open already, such as standard output.
+ * Makes a target of a descriptor that is already open, such as standard output.
  *
- * @throws an error with `code` when the descriptor is not open
+ * @throws an error with `code` EBADF when the descriptor is not open
  */
 export function adoptTarget(name: string, fd: number): Target {
   fstatSync(fd);
   const kind = kindOf(fd);
   const target: Target = { name, fd, kind, shared: false, expects: null, reason: null, close: () => {} };
-  // A regular file never makes its writer wait, and a second description would lose its offset.
+  // Not for a regular file: it never blocks its writer, and a new description would not share its offset.
   const mayBlock = kind === 'pipe' || kind === 'tty' || kind === 'socket';
   if (process.platform === 'win32' || !mayBlock) return target;
-  const undo = reopen(fd);
-  return undo ? { ...target, close: undo } : { ...target, shared: true, close: setNonBlocking(fd) };
+  const restore = reopen(fd);
+  return restore ? { ...target, close: restore } : { ...target, shared: true, close: setNonBlocking(fd) };
 }
 
 /**
- * Opens a path for writing. A regular file is created if need be and appended to; a FIFO or a device
- * is opened as it is, without blocking.
+ * Opens a path for writing. A regular file is created if it does not exist, and appended to. A FIFO or a device is
+ * opened without blocking.
  *
- * @throws an error with `code`: ENXIO for a FIFO without a reader, EISDIR, EACCES …
+ * @throws an error with `code`: ENXIO for a FIFO without a reader, EISDIR for a folder, and others of open(2)
  */
 export function openTarget(name: string, path: string): Target {
   const stats = statSync(path, { throwIfNoEntry: false });
-  // O_CREAT only where a file is to be made: on a FIFO that belongs to somebody else, in a sticky
-  // folder such as /tmp, it is refused (fs.protected_fifos, proc_sys_fs(5)).
+  // O_CREAT only for a regular file. With it, the kernel refuses another user's FIFO in a sticky folder such as /tmp:
+  // fs.protected_fifos in proc_sys_fs(5).
   const isFile = stats?.isFile() ?? true;
   let fd: number;
   try {

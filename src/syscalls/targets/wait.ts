@@ -1,24 +1,25 @@
-// Waiting until a descriptor can take more, off the event loop: libc's poll(2) on a worker thread.
+// Waits until a descriptor has room for a write, without blocking the event loop: a worker thread calls libc's poll(2).
 // https://man7.org/linux/man-pages/man2/poll.2.html
 //
-// Not koffi.node.poll: it aborts the process, uncatchably, on regular files, on /dev/null, on a
-// closed descriptor and on a second poll of the same one.
+// Do not use koffi.node.poll: it aborts the process for a regular file, for /dev/null, for a closed descriptor, and for
+// a second poll of the same descriptor. The abort cannot be caught.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bind } from '../bindings/libc.js';
 
 /**
- * How long one poll may keep a worker thread, in ms; also how soon an abort is noticed. Shared by all
- * that wait: libuv has four such threads, and a fifth wait must not be held up by four that last.
+ * The longest time that one poll may occupy a worker thread, in ms. An abort is noticed after this time at the latest.
+ * All waits share the time: libuv has four worker threads (https://docs.libuv.org/en/v1.x/threadpool.html), and four
+ * long waits must not delay a fifth.
  */
 const SLICE_MS = 250;
-let waiting = 0;
+let waits = 0;
 const POLLOUT = 4;
 
 const bindPoll = () =>
   bind<(pollfd: Buffer, count: number, ms: number) => number>('int poll(void *fds, unsigned long count, int ms)');
 let poll: ReturnType<typeof bindPoll> | undefined;
 
-/** struct pollfd { int fd; short events; short revents; }, in this machine's byte order. */
+/** Makes a struct pollfd { int fd; short events; short revents; } in this machine's byte order: poll(2). */
 function pollfd(fd: number): Buffer {
   const struct = new DataView(new ArrayBuffer(8));
   const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
@@ -28,30 +29,30 @@ function pollfd(fd: number): Buffer {
 }
 
 /**
- * Waits until a write to `fd` would do something: there is room, or an error to be told of.
+ * Waits until a write to `fd` would not block: there is room, or the write would fail.
  *
  * @param fd a descriptor
- * @param deadline when to give up, on performance.now()'s clock
- * @param signal gives up early, within a slice
- * @returns true when there is something to do, false when time is up or `signal` came
+ * @param deadline the time to give up, in ms on performance.now()'s clock
+ * @param signal gives up when aborted, after at most 250 ms
+ * @returns true when a write would not block; false after the deadline or an abort, and always on Windows
  */
 export async function waitForRoom(fd: number, deadline: number, signal: AbortSignal): Promise<boolean> {
-  if (process.platform === 'win32') return false; // WriteFile waits by itself: there is no EAGAIN
+  if (process.platform === 'win32') return false; // WriteFile itself waits for room: it never returns EAGAIN
   poll ??= bindPoll();
   const { async: pollAsync } = poll;
   const struct = pollfd(fd);
   for (;;) {
-    const left = deadline - performance.now();
-    if (left <= 0 || signal.aborted) return false;
-    waiting += 1;
-    const slice = Math.ceil(Math.min(left, SLICE_MS / waiting));
+    const remaining = deadline - performance.now();
+    if (remaining <= 0 || signal.aborted) return false;
+    waits += 1;
+    const slice = Math.ceil(Math.min(remaining, SLICE_MS / waits));
     const ready = await new Promise<number>((resolve, reject) =>
       pollAsync(struct, 1, slice, (error, result) => (error ? reject(error) : resolve(result))),
     ).finally(() => {
-      waiting -= 1;
+      waits -= 1;
     });
     if (ready > 0) return !signal.aborted;
-    // −1 is EINTR or a lack of memory: poll(2) asks for another try, and none should spin.
+    // −1 is EINTR or ENOMEM, after which poll(2) may be retried. Wait a millisecond so that the loop does not spin.
     if (ready < 0) await sleep(1);
   }
 }

@@ -1,7 +1,7 @@
 // Runs a command under a seccomp filter: https://man7.org/linux/man-pages/man2/seccomp.2.html
-//   confine uring=ERRNO command …    io_uring_setup and io_uring_enter answer that error
-//   confine enter=ERRNO command …    only io_uring_enter does
-//   confine int80=ERRNO command …    the 32-bit write answers that error
+//   confine uring=ERRNO command …    io_uring_setup and io_uring_enter fail with that error
+//   confine enter=ERRNO command …    only io_uring_enter fails with it
+//   confine int80=ERRNO command …    the 32-bit write fails with that error
 //   confine int80=kill command …     any 32-bit system call kills the process
 #include <errno.h>
 #include <linux/audit.h>
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-// Goes on if equal, else skips so many statements.
+// Goes to the next statement if the value is equal, else skips `skip` statements.
 #define EXPECT(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip)
 #define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
 
@@ -35,8 +35,8 @@ static void confine(struct sock_filter *filter, unsigned short length) {
 
 int main(int argc, char **argv) {
   if (argc < 3) return 125;
-  const char *how = strchr(argv[1], '=') + 1;
-  const unsigned refuse = SECCOMP_RET_ERRNO | (unsigned)atoi(how);
+  const char *error = strchr(argv[1], '=') + 1;
+  const unsigned refuse = SECCOMP_RET_ERRNO | (unsigned)atoi(error);
   struct sock_filter uring[] = {
       LOAD(arch), EXPECT(NATIVE, 5),       LOAD(nr), EXPECT(425, 1), RETURN(refuse), EXPECT(426, 1),
       RETURN(refuse), RETURN(SECCOMP_RET_ALLOW),

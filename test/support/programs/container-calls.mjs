@@ -1,5 +1,5 @@
-// Run inside the container, by its own Node: every level against every target, many at once, and the records.
-// Prints what it found wrong, and ends with 1 if it found anything.
+// Runs inside the container, in its Node: makes calls at every level to every target, also in bursts, and checks the
+// records. Ends with status 1 and an error at the first mistake.
 import assert from 'node:assert/strict';
 
 const url = `http://127.0.0.1:${process.env.SYSWIRE_PORT || 8080}`;

@@ -1,4 +1,4 @@
-// Run inside the container: a subscriber of the stream who never reads. Says `watching`, and stays.
+// Runs inside the container: subscribes to the stream, prints `watching` and then never reads again.
 import { connect } from 'node:net';
 
 const socket = connect(process.env.SYSWIRE_PORT || 8080, '127.0.0.1');

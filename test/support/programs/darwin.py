@@ -1,9 +1,9 @@
-"""Calls functions of a Mach-O bundle on an emulated CPU, with the little of XNU that write(2) needs.
+"""Calls functions of a Mach-O bundle on an emulated CPU, and imitates the part of XNU that write(2) needs.
 
 stdin, as JSON:
   bundle     the file
   cpu        x64 or arm64
-  registers  number, arguments, result and clobbered, as src/syscalls/levels/raw.ts tells them
+  registers  number, arguments, result and clobbered, from the table in src/syscalls/levels/raw.ts
   calls      a list of
                symbol     the function
                arguments  each a number, or a text: the address of its bytes
@@ -12,7 +12,7 @@ stdin, as JSON:
 stdout, as JSON: per call
   result     what the function returned
   writes     per system call: number, arguments, bytes, code (the instruction that entered the kernel)
-  lost       the registers that a function has to keep and that it did not
+  lost       the registers that the function had to preserve but changed
 """
 
 import json
@@ -22,10 +22,10 @@ import sys
 from unicorn import UC_ARCH_ARM64, UC_ARCH_X86, UC_HOOK_INSN, UC_HOOK_INTR, UC_MODE_64, UC_MODE_ARM, Uc
 from unicorn import arm64_const, x86_const
 
-BASE = 0x100000000  # of the bundle
-DATA = 0x200000000  # of the texts
+BASE = 0x100000000  # address of the bundle
+DATA = 0x200000000  # address of the texts
 STACK = 0x300000000
-STOP = 0x400000000  # where functions return to
+STOP = 0x400000000  # return address of the functions
 SIZE = 0x100000
 LIMIT_US = 10_000_000
 GARBAGE = 0xDEADDEADDEADDEAD
@@ -41,7 +41,7 @@ CARRY = {"x64": 1 << 0, "arm64": 1 << 29}
 
 
 def load(path):
-    """Segments (address, bytes, size) and symbols: <mach-o/loader.h>, <mach-o/nlist.h>."""
+    """Returns the segments (address, bytes, size) and symbols of a file: <mach-o/loader.h>, <mach-o/nlist.h>."""
     with open(path, "rb") as file:
         image = file.read()
     segments, symbols = [], {}
@@ -96,14 +96,14 @@ class Machine:
         self.uc.reg_write(self.id(name), value & 0xFFFFFFFFFFFFFFFF)
 
     def enter(self):
-        """The kernel: bsd/dev/i386/systemcalls.c and bsd/dev/arm/systemcalls.c in XNU."""
+        """Does what the kernel does: bsd/dev/i386/systemcalls.c and bsd/dev/arm/systemcalls.c in XNU."""
         arguments = [self.get(name) for name in self.registers["arguments"]]
         _, bytes_at, count = arguments
         if self.cpu == "x64":
-            code = bytes(self.uc.mem_read(self.get("rip"), 2))  # the hook runs before rip moves on
+            code = bytes(self.uc.mem_read(self.get("rip"), 2))  # the hook runs before the emulator advances rip
         else:
             code = bytes(self.uc.mem_read(self.get("pc") - 4, 4))
-            # Zero at every return to user space: osfmk/arm64/locore.s.
+            # The kernel zeroes x18 at every return to user space: osfmk/arm64/locore.s.
             self.set("x18", 0)
         self.writes.append(
             {
@@ -138,7 +138,7 @@ class Machine:
         for n, name in enumerate(KEPT[self.cpu]):
             self.set(name, 0x1111111111111111 * (n % 15 + 1))
         if self.cpu == "x64":
-            # The call pushed where to return to.
+            # A call instruction has pushed the return address.
             self.uc.mem_write(top - 8, struct.pack("<Q", STOP))
             self.set("rsp", top - 8)
         else:

@@ -1,4 +1,4 @@
-// A slow reader: takes 64 bytes at a time from a FIFO to its end; prints how many there were, and their SHA-256.
+// A slow reader: reads a FIFO to its end, 64 bytes at a time, then prints the count of bytes and their SHA-256.
 import { createHash } from 'node:crypto';
 import { openSync, readSync } from 'node:fs';
 

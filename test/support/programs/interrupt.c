@@ -1,4 +1,4 @@
-// A timer whose signal interrupts system calls, and says each time that it came.
+// Starts a timer whose signal interrupts system calls. The handler writes "!\n" to a descriptor each time.
 #include <signal.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@ static void handler(int signal) {
   if (write(notify_fd, "!\n", 2) != 2) _exit(3);
 }
 
-// No SA_RESTART: a blocked write returns EINTR, see signal(7). Node's own handlers all have it.
+// Without SA_RESTART, a blocked write returns EINTR: signal(7). All of Node's own handlers have SA_RESTART.
 void arm(int notify, long milliseconds) {
   struct sigaction action = {.sa_handler = handler};
   struct itimerval every = {{0, milliseconds * 1000}, {0, milliseconds * 1000}};

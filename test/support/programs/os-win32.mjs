@@ -1,4 +1,5 @@
-// Run by Windows' node.exe, next to dist/: makes the calls of one scenario, and reports what came back.
+// Runs in Windows' node.exe, in a folder with dist/: makes the calls of one scenario and writes their results to
+// report.json.
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import koffi from 'koffi';
 import { levels, osError } from './dist/syscalls/index.js';
@@ -6,7 +7,7 @@ import { levels, osError } from './dist/syscalls/index.js';
 const { raw, os, std } = levels;
 const X = Buffer.from('x');
 
-/** Until all is written, or an error; what each call gave back. */
+/** Writes until all bytes are written or a call fails. @returns the result of each call */
 function write(fd, bytes) {
   const results = [];
   let at = 0;
@@ -19,7 +20,7 @@ function write(fd, bytes) {
 
 const payloads = () => JSON.parse(readFileSync('payloads.json', 'utf8')).map((text) => Buffer.from(text, 'base64'));
 
-/** Descriptors for the two ends of a Windows pipe: node.exe exports libuv's way to make them. */
+/** Makes a Windows pipe. @returns descriptors of its two ends, made by libuv's function that node.exe exports */
 function pipe() {
   const createPipe = koffi
     .load('kernel32.dll')

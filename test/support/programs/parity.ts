@@ -1,5 +1,5 @@
-// Runs the parity table: every case at every level, one call each, through the library. Prints what
-// each call returned, as JSON on descriptor 3. Made to be run under a witness: strace, LD_PRELOAD.
+// Runs the parity table: every case at every level, one call each, through the library. Prints the result of each call
+// as JSON on descriptor 3. Tests run it under a witness: strace, LD_PRELOAD.
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -15,7 +15,7 @@ const folder = process.argv[2] as string;
 let files = 0;
 const newPath = (): string => path.join(folder, `${++files}`);
 
-/** A FIFO's writing end, non-blocking, with its reader. */
+/** Makes a FIFO and opens its two ends, non-blocking. */
 function fifo(): { reader: number; writer: number } {
   const at = newPath();
   execFileSync('mkfifo', [at]);
@@ -23,7 +23,7 @@ function fifo(): { reader: number; writer: number } {
   return { reader, writer: openSync(at, O_WRONLY | O_NONBLOCK) };
 }
 
-/** Bytes that are not the start of their buffer. */
+/** Returns a subarray that does not begin at the start of its buffer. */
 function tail(text: string): Uint8Array {
   const whole = Buffer.from(`not this;${text}`);
   return whole.subarray(9);

@@ -1,9 +1,9 @@
-// Runs the machine code in code.bin, found on the assembler's path, with a value of its own in every
-// register, and tells what each register held before and after.
+// Runs the machine code in code.bin, which the assembler finds on its include path, with a different value in every
+// register, and prints each register before and after.
 //
 //   registers [name=value …]     a value is a number, or `text`: the address of the bytes "registers"
 //
-// Prints a line per register: name, before, after, in hexadecimal; and at last the code's end.
+// Prints one line per register: name, before, after, in hexadecimal. The last line has the address of the code's end.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ static const int VECTORS = 16;
 // Carry, parity, adjust, zero, sign and overflow.
 static const uint64_t FLAGS = 0x8d5;
 
-// rsp keeps its value: run() returns by it. A move leaves the flags alone.
+// rsp keeps its value, because run() needs it to return. Moves do not change the flags.
 __asm__(R"(
   .text
 run:
@@ -69,7 +69,7 @@ static const int VECTORS = 32;
 // Negative, zero, carry and overflow.
 static const uint64_t FLAGS = 0xf0000000;
 
-// sp keeps its value: run() returns by it. Loads and stores leave the flags alone.
+// sp keeps its value, because run() needs it to return. Loads and stores do not change the flags.
 __asm__(R"(
   .text
 run:
@@ -130,7 +130,7 @@ code_end:
 )");
 
 #else
-#error "no registers known for this CPU"
+#error "registers.cc has no list of registers for this CPU"
 #endif
 
 static const int GENERALS = sizeof(GENERAL) / sizeof(GENERAL[0]);
@@ -158,7 +158,7 @@ int main(int argc, char** argv) {
 
   for (int i = 0; i < GENERALS; i++)
     printf("%s %" PRIx64 " %" PRIx64 "\n", GENERAL[i], general_before[i], general_after[i]);
-  // Both halves of a vector register have a line.
+  // Each half of a vector register has its own line.
   for (int i = 0; i < 2 * VECTORS; i++)
     printf("v%d.%d %" PRIx64 " %" PRIx64 "\n", i / 2, i % 2, vector_before[i], vector_after[i]);
   printf("end %" PRIxPTR "\n", reinterpret_cast<uintptr_t>(code_end));

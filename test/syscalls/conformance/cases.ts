@@ -1,7 +1,7 @@
-// The conformance table: what write(2) promises of a descriptor, one case a line, to be held against
-// every level. `from` names the cases of the Linux Test Project (testcases/kernel/syscalls/) and of
-// gVisor (test/syscalls/linux/write.cc, "g:") that check the same, so that a reader can see that ours
-// are a superset. Where a level differs, `differs` says how and why.
+// The conformance table: the behaviour of write(2), one case per row, for every level. `from` names the cases of the
+// Linux Test Project (testcases/kernel/syscalls/) and of gVisor (test/syscalls/linux/write.cc, "g:") that check the
+// same, which shows that this table is a superset of both. If a level behaves differently, `differs` has its result and
+// the reason.
 import { execFileSync } from 'node:child_process';
 import {
   closeSync,
@@ -25,22 +25,22 @@ const SEEK_SET = 0;
 const SEEK_CUR = 1;
 const SEEK_END = 2;
 
-/** What a case works with: a folder of its own, and descriptors that are closed behind it. */
+/** The tools of a case: the level's write, and a folder of its own. Its descriptors are closed after the case. */
 export type Bench = {
   write: Write;
   open: (name: string, flags: number) => number;
   path: (name: string) => string;
-  /** A FIFO: its non-blocking ends. */
+  /** Makes a FIFO and opens its two ends, non-blocking. */
   fifo: () => { reader: number; writer: number };
 };
 
 export type Case = {
   name: string;
   from: string;
-  /** Makes the calls, and gives back what was seen. */
+  /** Makes the calls. Returns the observed results, to compare with `expect`. */
   run: (bench: Bench) => unknown;
   expect: unknown;
-  /** `or` is what may be seen instead. */
+  /** The results of levels that differ. `or` is a second possible result. */
   differs?: Partial<Record<LevelId, { expect: unknown; or?: unknown; why: string }>>;
 };
 
@@ -85,7 +85,7 @@ const fcntl = lazy<(fd: number, command: number, type: 'int', argument: number) 
 const bytes = (count: number, value = 'a'): Buffer => Buffer.alloc(count, value);
 const text = (words: string): Buffer => Buffer.from(words);
 
-/** All that a non-blocking reader has. */
+/** Reads everything that is in a FIFO now. */
 function drain(reader: number): string {
   const chunks: Buffer[] = [];
   for (;;) {
@@ -110,15 +110,15 @@ const EPERM = -1;
 const EPIPE = -32;
 const MAX_RW_COUNT = 0x7ffff000;
 
-/** Zero-filled pages that are not there until somebody reads them, which /dev/null does not. */
+/** Makes zero-filled bytes that take no memory until they are read. /dev/null does not read them. */
 const sparse = (count: number): Uint8Array => new Uint8Array(count);
 
-/** V8 takes its pages at random addresses, now and then one there; AddressSanitizer takes all of it. */
+/** A page of V8's may lie between 2 and 4 GiB by chance. AddressSanitizer occupies that space entirely. */
 const NO_ROOM: Case['differs'] = {
   int80: {
     expect: MAX_RW_COUNT,
     or: ENOMEM,
-    why: 'its copy takes the upper two of the four GiB that its registers reach, if they are free',
+    why: 'its copy needs the space from 2 to 4 GiB, which may be occupied',
   },
 };
 
@@ -134,7 +134,7 @@ export const CASES: Case[] = [
     expect: 16_383,
   },
   {
-    name: 'no bytes to a file: 0, and the file as it was',
+    name: 'a write of no bytes to a file returns 0 and does not change the file',
     from: 'write02, g:WriteIncrementOffset',
     run: ({ write, open }) => {
       const fd = open('file', O_RDWR | O_CREAT);
@@ -144,17 +144,22 @@ export const CASES: Case[] = [
     expect: [0, 6, 6],
   },
   {
-    name: 'no bytes to a full device',
+    name: 'a write of no bytes to a full device is ENOSPC',
     from: '(ours)',
     run: ({ write, open }) => write(open('/dev/full', O_WRONLY), bytes(0)),
     expect: ENOSPC,
     differs: {
-      uring: { expect: 0, why: 'io_uring asks a device that has only a plain write for no bytes not at all' },
+      uring: { expect: 0, why: 'io_uring does not ask a device without write_iter to write zero bytes' },
     },
   },
-  { name: 'no bytes to a FIFO', from: '(ours)', run: ({ write, fifo }) => write(fifo().writer, bytes(0)), expect: 0 },
   {
-    name: 'no bytes to a full FIFO, or one without a reader: 0, neither is looked at',
+    name: 'a write of no bytes to a FIFO returns 0',
+    from: '(ours)',
+    run: ({ write, fifo }) => write(fifo().writer, bytes(0)),
+    expect: 0,
+  },
+  {
+    name: 'a write of no bytes to a full FIFO, or to a FIFO without a reader, returns 0',
     from: '(ours)',
     run({ write, fifo }) {
       const [full, broken] = [fifo(), fifo()];
@@ -165,13 +170,13 @@ export const CASES: Case[] = [
     expect: [0, 0],
   },
   {
-    name: 'no bytes to a bad descriptor',
+    name: 'a write of no bytes to an invalid descriptor is EBADF',
     from: '(ours)',
     run: ({ write }) => write(2_147_483_646, bytes(0)),
     expect: EBADF,
   },
   {
-    name: 'a failed write leaves the file as it was',
+    name: 'a failed write does not change the file',
     from: 'write03',
     run({ write, open, path: at }) {
       writeFileSync(at('file'), 'before');
@@ -180,7 +185,7 @@ export const CASES: Case[] = [
     expect: [EBADF, 'before'],
   },
   {
-    name: 'a full FIFO, non-blocking: EAGAIN, and nothing is added',
+    name: 'a write to a full, non-blocking FIFO is EAGAIN and adds nothing',
     from: 'write04',
     run({ write, fifo }) {
       const { reader, writer } = fifo();
@@ -190,19 +195,19 @@ export const CASES: Case[] = [
     expect: [EAGAIN, 65_536],
   },
   {
-    name: 'a number that no descriptor has',
+    name: 'a write to a number that is not a descriptor is EBADF',
     from: 'write05 (EBADF), g:WriteClosedFd',
     run: ({ write }) => write(2_147_483_646, text('x')),
     expect: EBADF,
   },
   {
-    name: 'a negative number',
+    name: 'a write to a negative number is EBADF',
     from: 'g:WriteNegativeFd',
     run: ({ write }) => [write(-1, text('x')), write(-2_147_483_648, text('x'))],
     expect: [EBADF, EBADF],
   },
   {
-    name: 'a descriptor that was closed',
+    name: 'a write to a closed descriptor is EBADF',
     from: 'g:WriteClosedFd',
     run({ write, open }) {
       const fd = open('file', O_WRONLY | O_CREAT);
@@ -212,7 +217,7 @@ export const CASES: Case[] = [
     expect: EBADF,
   },
   {
-    name: 'a FIFO whose reader is gone',
+    name: 'a write to a FIFO whose reader has closed it is EPIPE',
     from: 'write05 (EPIPE)',
     run({ write, fifo }) {
       const { reader, writer } = fifo();
@@ -222,7 +227,7 @@ export const CASES: Case[] = [
     expect: EPIPE,
   },
   {
-    name: 'O_APPEND writes at the end, wherever the offset stands',
+    name: 'with O_APPEND, a write goes to the end, not to the offset',
     from: 'write06, pwrite04, g:WriteIncrementOffsetAppend',
     run({ write, open, path: at }) {
       writeFileSync(at('file'), 'hello world\n');
@@ -234,7 +239,7 @@ export const CASES: Case[] = [
     expect: [1024, 1036, true],
   },
   {
-    name: 'the offset grows by the count',
+    name: 'a write advances the offset by its count',
     from: 'pwrite01, g:WriteIncrementOffset',
     run({ write, open }) {
       const fd = open('file', O_WRONLY | O_CREAT);
@@ -245,7 +250,7 @@ export const CASES: Case[] = [
     expect: [0, 0, 1024, 1024, 512, 1536],
   },
   {
-    name: 'a write in the middle overwrites, and grows the file as it must',
+    name: 'a write in the middle of a file overwrites bytes and extends the file',
     from: 'g:WriteIncrementOffsetSeek',
     run({ write, open, path: at }) {
       writeFileSync(at('file'), 'hello world\n');
@@ -256,7 +261,7 @@ export const CASES: Case[] = [
     expect: [7, 13, 'hello kernel!'],
   },
   {
-    name: 'a write at the end extends the file',
+    name: 'a write at the end of a file extends it',
     from: 'g:WriteIncrementOffsetEOF, g:WriteExtendsPastEOF',
     run({ write, open, path: at }) {
       writeFileSync(at('file'), 'initial');
@@ -267,7 +272,7 @@ export const CASES: Case[] = [
     expect: [10, 17],
   },
   {
-    name: 'a write beyond the end leaves a hole of zeros',
+    name: 'a write beyond the end of a file leaves a hole of zeros',
     from: 'g:PwriteBeyondEOFCreatesHole',
     run({ write, open, path: at }) {
       const fd = open('file', O_RDWR | O_CREAT);
@@ -281,25 +286,25 @@ export const CASES: Case[] = [
     expect: [14, true, 114],
   },
   {
-    name: 'opened with O_PATH',
+    name: 'a write to a descriptor opened with O_PATH is EBADF',
     from: 'g:WriteWithOpath',
     run: ({ write, open }) => write(open('/dev/null', O_PATH), bytes(1024)),
     expect: EBADF,
   },
   {
-    name: 'opened for reading',
+    name: 'a write to a descriptor opened for reading is EBADF',
     from: 'pwrite02 (EBADF), g:WriteReadOnlyFd',
     run: ({ write, open }) => write(open('/dev/null', O_RDONLY), text('x')),
     expect: EBADF,
   },
   {
-    name: 'the reading end of a FIFO',
+    name: 'a write to the reading end of a FIFO is EBADF',
     from: 'g:WriteToReadEndOfPipe',
     run: ({ write, fifo }) => write(fifo().reader, text('x')),
     expect: EBADF,
   },
   {
-    name: 'a FIFO passes on what it was given',
+    name: 'the reader of a FIFO gets the bytes that were written',
     from: 'g:WriteToPipe',
     run({ write, fifo }) {
       const { reader, writer } = fifo();
@@ -308,7 +313,7 @@ export const CASES: Case[] = [
     expect: [10, 'hello pipe'],
   },
   {
-    name: 'through a symbolic link',
+    name: 'a write through a symbolic link goes to its file',
     from: 'g:WriteToSymlink',
     run({ write, open, path: at }) {
       writeFileSync(at('file'), '');
@@ -318,25 +323,25 @@ export const CASES: Case[] = [
     expect: [10, 'hello link'],
   },
   {
-    name: '/dev/null',
+    name: 'a write to /dev/null returns its count',
     from: 'g:WriteToDevNull',
     run: ({ write, open }) => write(open('/dev/null', O_WRONLY), text('gone')),
     expect: 4,
   },
   {
-    name: '/dev/null, a megabyte',
+    name: 'a write of a megabyte to /dev/null returns its count',
     from: 'g:WriteLargeToDevNull',
     run: ({ write, open }) => write(open('/dev/null', O_WRONLY), bytes(1 << 20)),
     expect: 1 << 20,
   },
   {
-    name: '/dev/zero',
+    name: 'a write to /dev/zero returns its count',
     from: 'g:WriteToDevZero',
     run: ({ write, open }) => write(open('/dev/zero', O_WRONLY), text('gone')),
     expect: 4,
   },
   {
-    name: 'a nearly full FIFO takes what fits',
+    name: 'a write to a nearly full FIFO writes the bytes that fit',
     from: '(ours; pipe(7), O_NONBLOCK)',
     run({ write, fifo }) {
       const { reader, writer } = fifo();
@@ -346,7 +351,7 @@ export const CASES: Case[] = [
     expect: [8192, 65_536],
   },
   {
-    name: 'up to PIPE_BUF bytes are written whole or not at all',
+    name: 'a write of up to PIPE_BUF bytes to a FIFO writes all of them or none',
     from: '(ours; pipe(7), PIPE_BUF)',
     run({ write, fifo }) {
       const { reader, writer } = fifo();
@@ -357,7 +362,7 @@ export const CASES: Case[] = [
     expect: [EAGAIN, 65_536 - 4095],
   },
   {
-    name: 'a memfd sealed against writing',
+    name: 'a write to a memfd that is sealed against writing is EPERM',
     from: '(ours; memfd_create(2))',
     run({ write }) {
       const fd = memfdCreate('sealed', 3);
@@ -370,17 +375,17 @@ export const CASES: Case[] = [
     expect: [EPERM, 6],
   },
   {
-    name: 'more than 0x7ffff000 bytes are cut to that',
+    name: 'a write of more than 0x7ffff000 bytes writes 0x7ffff000 bytes',
     from: '(ours; write(2), notes)',
     run: ({ write, open }) => write(open('/dev/null', O_WRONLY), sparse(MAX_RW_COUNT + 1)),
     expect: MAX_RW_COUNT,
-    differs: { ...NO_ROOM, std: { expect: MAX_RW_COUNT + 1, why: 'libuv goes on after a partial write' } },
+    differs: { ...NO_ROOM, std: { expect: MAX_RW_COUNT + 1, why: 'libuv continues after a partial write' } },
   },
   {
-    name: 'more than 2³¹−1 bytes',
+    name: 'a write of more than 2³¹−1 bytes writes 0x7ffff000 bytes',
     from: '(ours)',
     run: ({ write, open }) => write(open('/dev/null', O_WRONLY), sparse(2 ** 31)),
     expect: MAX_RW_COUNT,
-    differs: { ...NO_ROOM, std: { expect: EINVAL, why: 'Node refuses the length, without a call' } },
+    differs: { ...NO_ROOM, std: { expect: EINVAL, why: 'Node refuses the length without a system call' } },
   },
 ];

@@ -1,4 +1,4 @@
-// Every case of the conformance table at every level that this machine has.
+// Runs every case of the conformance table at every level that is available on this machine.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

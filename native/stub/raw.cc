@@ -1,4 +1,4 @@
-// Any OS and CPU that has no file of its own yet: no instruction, so no call.
+// Level `raw` on a platform without an assembly file in arch/: every write fails with ENOSYS.
 #include "../raw.h"
 
 #include <cerrno>

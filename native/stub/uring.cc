@@ -1,7 +1,7 @@
-// Level `uring` where there is none.
-#include <cerrno>
+// Level `uring` on a platform without io_uring: every write fails with ENOSYS.
+#include "../uring.h"
 
-#include "uring.h"
+#include <cerrno>
 
 intptr_t uring_probe(Uring*, const char** call) {
   *call = "io_uring_setup";

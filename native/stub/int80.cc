@@ -1,7 +1,7 @@
-// Level `int80` where there is none.
-#include <cerrno>
+// Level `int80` on any platform but Linux on x86-64: every write fails with ENOSYS.
+#include "../int80.h"
 
-#include "int80.h"
+#include <cerrno>
 
 intptr_t int80_write(Int80*, int, const void*, size_t) { return -ENOSYS; }
 

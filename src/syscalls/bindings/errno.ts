@@ -1,7 +1,7 @@
 // Translates −errno to { code, errno, message }. No other file does this.
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
-import koffi from 'koffi';
+import { koffi } from './koffi.js';
 import { bind, lastErrno } from './libc.js';
 
 /**
@@ -16,11 +16,14 @@ function posix(): (errno: number) => OsError {
   const names = new Map<number, string>();
   // EAGAIN and EWOULDBLOCK are the same number. Keep EAGAIN, the name that strace prints.
   for (const [name, errno] of Object.entries(constants.errno)) if (name !== 'EWOULDBLOCK') names.set(errno, name);
-  const strerror = bind<(errno: number) => string>('const char *strerror(int errnum)');
+  // Without libc: libuv's texts, which name fewer errors.
+  const libuvErrors = getSystemErrorMap();
+  let strerror = (errno: number): string => libuvErrors.get(-errno)?.[1] ?? `error ${errno}`;
   // Node has names for 79 of the 131 numbers on Linux. glibc has names for all since 2.32; musl and macOS do not have
   // this function: https://man7.org/linux/man-pages/man3/strerror.3.html
   let strerrorname: ((errno: number) => string | null) | null = null;
   try {
+    strerror = bind<(errno: number) => string>('const char *strerror(int errnum)');
     strerrorname = bind<(errno: number) => string | null>('const char *strerrorname_np(int errnum)');
   } catch {}
   return (errno) => ({
@@ -58,7 +61,7 @@ const WIN32_NAMES: Record<number, string> = {
 
 function win32(): (errno: number) => OsError {
   const FROM_SYSTEM_WITHOUT_INSERTS = 0x1000 | 0x200;
-  const formatMessage = koffi
+  const formatMessage = koffi()
     .load('kernel32.dll')
     .func(
       'uint32_t __stdcall FormatMessageW(uint32_t flags, void *source, uint32_t id, uint32_t language, _Out_ uint8_t *text, uint32_t units, void *inserts)',
@@ -78,7 +81,7 @@ function win32(): (errno: number) => OsError {
   };
 }
 
-const translate = process.platform === 'win32' ? win32() : posix();
+let translate: ((errno: number) => OsError) | undefined;
 const cache = new Map<number, OsError>();
 
 /**
@@ -91,6 +94,7 @@ export function osError(result: number): OsError | null {
   if (result >= 0) return null;
   let error = cache.get(result);
   if (!error) {
+    translate ??= process.platform === 'win32' ? win32() : posix();
     error = Object.freeze(translate(-result));
     cache.set(result, error);
   }

@@ -1,18 +1,20 @@
 // Calls functions of libc that Node does not provide, through koffi (https://koffi.dev).
-import koffi, { type KoffiFunc } from 'koffi';
+import type { KoffiFunc, LibraryHandle } from 'koffi';
+import { koffi } from './koffi.js';
 
 // koffi.load(null) searches the whole process in the dynamic linker's order, so an LD_PRELOAD library comes first, as
 // it does for other programs. koffi.load('libc.so.6') would bypass that library.
-const libc = process.platform === 'win32' ? null : koffi.load(null);
+let libc: LibraryHandle | undefined;
 
 /**
  * Binds a C function of libc.
  *
  * @param prototype in koffi's syntax: https://koffi.dev/functions
- * @throws when libc does not have the function, and always on Windows
+ * @throws when libc does not have the function, when koffi cannot be loaded, and always on Windows
  */
 export function bind<F extends (...args: never[]) => unknown>(prototype: string): KoffiFunc<F> {
-  if (!libc) throw new Error(`no libc on ${process.platform}: ${prototype}`);
+  if (process.platform === 'win32') throw new Error(`no libc on Windows: ${prototype}`);
+  libc ??= koffi().load(null);
   return libc.func(prototype) as unknown as KoffiFunc<F>;
 }
 
@@ -30,4 +32,4 @@ export function lazy<F extends (...args: never[]) => unknown>(prototype: string)
 }
 
 /** Returns errno after a call through koffi. Call it directly afterwards: the next call may change errno. */
-export const lastErrno = (): number => koffi.errno();
+export const lastErrno = (): number => koffi().errno();

@@ -1,7 +1,7 @@
 // Finds a function of libc in this process: its file, its address and its machine code.
 // https://man7.org/linux/man-pages/man3/dladdr.3.html
 import path from 'node:path';
-import koffi from 'koffi';
+import { koffi } from './koffi.js';
 import { lazy } from './libc.js';
 
 export type SymbolLocation = {
@@ -26,12 +26,20 @@ const RTLD_DL_SYMENT = 1;
 const ST_SIZE_OFFSET = 16;
 
 type DlInfo = { dli_fname: string };
-koffi.struct('Dl_info', {
-  dli_fname: 'const char *',
-  dli_fbase: 'uintptr_t',
-  dli_sname: 'const char *',
-  dli_saddr: 'uintptr_t',
-});
+let isDefined = false;
+
+/** Defines Dl_info for the prototypes below: dladdr(3). */
+function defineDlInfo(): void {
+  if (isDefined) return;
+  isDefined = true;
+  koffi().struct('Dl_info', {
+    dli_fname: 'const char *',
+    dli_fbase: 'uintptr_t',
+    dli_sname: 'const char *',
+    dli_saddr: 'uintptr_t',
+  });
+}
+
 const dlsym = lazy<(handle: number, name: string) => number | bigint>(
   'uintptr_t dlsym(intptr_t handle, const char *name)',
 );
@@ -62,8 +70,17 @@ function sizeOf(address: bigint): number | null {
   }
 }
 
-/** Finds a function by name. @returns null if there is none, or if dladdr(3) does not know its file */
+/**
+ * Finds a function by name.
+ *
+ * @returns null if there is none, if dladdr(3) does not know its file, or if koffi cannot be loaded
+ */
 export function locate(name: string): SymbolLocation | null {
+  try {
+    defineDlInfo();
+  } catch {
+    return null;
+  }
   const address = BigInt(dlsym(RTLD_DEFAULT, name));
   const info: Partial<DlInfo> = {};
   if (address === 0n || !dladdr(address, info) || !info.dli_fname) return null;

@@ -7,7 +7,7 @@
 import { constants } from 'node:os';
 import { addon } from '../bindings/addon.js';
 import { minusErrno, osError } from '../bindings/errno.js';
-import type { Convention, Level } from '../contract.js';
+import type { Convention, Level, Write } from '../contract.js';
 import { anatomyOf } from './anatomy.js';
 import { onFirstUse } from './on-first-use.js';
 
@@ -23,13 +23,13 @@ function explainSignal(signal: number): string {
   return `int $0x80 ends in ${name}`;
 }
 
-/** Tries the interrupt. Returns the reason why the level is not available, or null. */
-function probe(): string | null {
+/** Tries the interrupt. Returns the level's write, or the reason why it is not available. */
+function open(): Write | string {
   if (!convention) return `int $0x80 is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`;
   if (typeof addon === 'string') return addon;
   const { call, result, signal } = addon.int80.probe();
   if (signal) return explainSignal(signal);
-  if (call === 'int80' && result === minusErrno('EBADF')) return null;
+  if (call === 'int80' && result === minusErrno('EBADF')) return addon.int80.write;
   const answer = osError(result)?.code ?? result;
   if (call === 'int80')
     return `int $0x80 is answered ${answer} where write(2) says EBADF: a seccomp filter, or no Linux`;
@@ -61,6 +61,5 @@ export const int80: Level = onFirstUse(
     seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
     manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
   },
-  (addon) => addon.int80.write,
-  probe,
+  open,
 );

@@ -2,40 +2,41 @@
 // https://pubs.opengroup.org/onlinepubs/9799919799/functions/write.html
 import { bind, lastErrno } from '../bindings/libc.js';
 import { locate } from '../bindings/symbol.js';
-import type { Level } from '../contract.js';
+import type { Write } from '../contract.js';
 import { checkArguments } from './arguments.js';
+import type { LevelDescription } from './on-first-use.js';
 
-export function posix(): Level {
+/** Binds libc's write. @throws when koffi cannot be loaded */
+export function openPosix(): Write {
   // koffi does not have ssize_t. intptr_t has the same width on Linux and macOS.
   const libcWrite = bind<(fd: number, bytes: Uint8Array, count: number) => number>(
     'intptr_t write(int fd, const void *bytes, size_t count)',
   );
-  return {
-    id: 'os',
-    write(fd, bytes) {
-      checkArguments(fd, bytes);
-      const result = libcWrite(fd, bytes, bytes.byteLength);
-      return result < 0 ? -lastErrno() : result;
-    },
-    available: true,
-    reason: null,
-    // A getter, so that the symbol is looked up for a caller that reads it, not at every start.
-    get via() {
-      const location = locate('write');
-      const address = location && `0x${location.address.toString(16)}`;
-      return { instruction: null, symbol: 'write', library: 'libc', file: location?.file ?? null, address };
-    },
-    registers: null,
-    number: null,
-    get code() {
-      return locate('write')?.code ?? null;
-    },
-    disassembly: null,
-    // ltrace sets breakpoints in the executable's PLT (its stubs for library functions), so it sees only calls through
-    // it.
-    get seenBy() {
-      return { strace: true, seccomp: true, ldPreload: true, ltrace: locate('write')?.isStub ?? false };
-    },
-    manPage: 'https://man7.org/linux/man-pages/man2/write.2.html',
+  return (fd, bytes) => {
+    checkArguments(fd, bytes);
+    const result = libcWrite(fd, bytes, bytes.byteLength);
+    return result < 0 ? -lastErrno() : result;
   };
 }
+
+export const posix: LevelDescription = {
+  id: 'os',
+  // A getter, so that the symbol is looked up for a caller that reads it, not at every start.
+  get via() {
+    const location = locate('write');
+    const address = location && `0x${location.address.toString(16)}`;
+    return { instruction: null, symbol: 'write', library: 'libc', file: location?.file ?? null, address };
+  },
+  registers: null,
+  number: null,
+  get code() {
+    return locate('write')?.code ?? null;
+  },
+  disassembly: null,
+  // ltrace sets breakpoints in the executable's PLT (its stubs for library functions), so it sees only calls through
+  // it.
+  get seenBy() {
+    return { strace: true, seccomp: true, ldPreload: true, ltrace: locate('write')?.isStub ?? false };
+  },
+  manPage: 'https://man7.org/linux/man-pages/man2/write.2.html',
+};

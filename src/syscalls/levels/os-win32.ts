@@ -1,9 +1,10 @@
 // Level `os` on Windows: kernel32's WriteConsoleW for a console, WriteFile for everything else.
 // https://learn.microsoft.com/windows/console/writeconsole
 // https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile
-import koffi from 'koffi';
-import type { Level } from '../contract.js';
+import { koffi } from '../bindings/koffi.js';
+import type { Write } from '../contract.js';
 import { checkArguments } from './arguments.js';
+import type { LevelDescription } from './on-first-use.js';
 
 /** The most UTF-16 units for one WriteConsoleW. Older consoles refuse more than 64 KiB in one call. */
 const CONSOLE_UNITS = 8192;
@@ -39,8 +40,9 @@ export function bytesShown(taken: Uint8Array, units: number): number {
   return count;
 }
 
-export function win32(): Level {
-  const kernel32 = koffi.load('kernel32.dll');
+/** Binds kernel32's functions. @throws when koffi cannot be loaded */
+export function openWin32(): Write {
+  const kernel32 = koffi().load('kernel32.dll');
   const getStdHandle = kernel32.func('intptr_t __stdcall GetStdHandle(uint32_t which)');
   const getConsoleMode = kernel32.func('int __stdcall GetConsoleMode(intptr_t handle, _Out_ uint32_t *mode)');
   const writeFile = kernel32.func(
@@ -55,7 +57,7 @@ export function win32(): Level {
   // The C runtime inside node.exe owns the descriptors above 2; node.exe exports libuv's function for them. It returns
   // −1 for a descriptor that is not open: libuv prevents the C runtime from ending the process because of it.
   // https://github.com/libuv/libuv/blob/v1.46.0/src/win/core.c#L184-L188
-  const getOsHandle = koffi.load(null).func('intptr_t uv_get_osfhandle(int fd)');
+  const getOsHandle = koffi().load(null).func('intptr_t uv_get_osfhandle(int fd)');
 
   const handleOf = (fd: number): number => (fd >= 0 && fd <= 2 ? getStdHandle(0xfffffff6 - fd) : getOsHandle(fd));
   const mode = [0];
@@ -74,27 +76,26 @@ export function win32(): Level {
     return written[0] as number;
   }
 
-  return {
-    id: 'os',
-    write(fd, bytes) {
-      checkArguments(fd, bytes);
-      const handle = handleOf(fd);
-      return getConsoleMode(handle, mode) ? writeToConsole(handle, bytes) : writeToFile(handle, bytes);
-    },
-    available: true,
-    reason: null,
-    via: {
-      instruction: null,
-      symbol: 'WriteConsoleW for a console, else WriteFile',
-      library: 'kernel32.dll',
-      file: null,
-      address: null,
-    },
-    registers: null,
-    number: null,
-    code: null,
-    disassembly: null,
-    seenBy: null,
-    manPage: 'https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile',
+  return (fd, bytes) => {
+    checkArguments(fd, bytes);
+    const handle = handleOf(fd);
+    return getConsoleMode(handle, mode) ? writeToConsole(handle, bytes) : writeToFile(handle, bytes);
   };
 }
+
+export const win32: LevelDescription = {
+  id: 'os',
+  via: {
+    instruction: null,
+    symbol: 'WriteConsoleW for a console, else WriteFile',
+    library: 'kernel32.dll',
+    file: null,
+    address: null,
+  },
+  registers: null,
+  number: null,
+  code: null,
+  disassembly: null,
+  seenBy: null,
+  manPage: 'https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile',
+};

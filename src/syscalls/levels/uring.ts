@@ -10,7 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { addon } from '../bindings/addon.js';
 import { osError } from '../bindings/errno.js';
-import type { Convention, Level } from '../contract.js';
+import type { Convention, Level, Write } from '../contract.js';
 import { anatomyOf } from './anatomy.js';
 import { onFirstUse } from './on-first-use.js';
 
@@ -61,13 +61,13 @@ function readDisabledSysctl(): string | null {
   }
 }
 
-/** Tries one write. Returns the reason why the level is not available, or null. */
-function probe(): string | null {
+/** Tries one write. Returns the level's write, or the reason why it is not available. */
+function open(): Write | string {
   if (process.platform !== 'linux') return `io_uring is of Linux, and this is ${process.platform}`;
   if (!convention) return `no assembly for linux on ${process.arch} yet: native/arch/ has no file for it`;
   if (typeof addon === 'string') return addon;
   const { call, result } = addon.uring.probe();
-  if (result === 0) return null;
+  if (result === 0) return addon.uring.write;
   const code = osError(result)?.code;
   const answer = `${call} said ${code}`;
   if (code === 'ENOSYS') return `the kernel has no io_uring, or a seccomp filter hides it: ${answer}`;
@@ -87,6 +87,5 @@ export const uring: Level = onFirstUse(
     seenBy: { strace: false, seccomp: false, ldPreload: false, ltrace: false },
     manPage: 'https://man7.org/linux/man-pages/man2/io_uring_enter.2.html',
   },
-  (addon) => addon.uring.write,
-  probe,
+  open,
 );

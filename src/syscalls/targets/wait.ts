@@ -14,6 +14,7 @@ import { bind } from '../bindings/libc.js';
 const SLICE_MS = 250;
 let waits = 0;
 const POLLOUT = 4;
+const BLIND_RETRY_MS = 10;
 
 const bindPoll = () =>
   bind<(pollfd: Buffer, count: number, ms: number) => number>('int poll(void *fds, unsigned long count, int ms)');
@@ -34,11 +35,18 @@ function pollfd(fd: number): Buffer {
  * @param fd a descriptor
  * @param deadline the time to give up, in ms on performance.now()'s clock
  * @param signal gives up when aborted, after at most 250 ms
+ * Without koffi there is no poll(2), and a write is worth a try every 10 ms.
+ *
  * @returns true when a write would not block; false after the deadline or an abort, and always on Windows
  */
 export async function waitForRoom(fd: number, deadline: number, signal: AbortSignal): Promise<boolean> {
   if (process.platform === 'win32') return false; // WriteFile itself waits for room: it never returns EAGAIN
-  poll ??= bindPoll();
+  try {
+    poll ??= bindPoll();
+  } catch {
+    await sleep(Math.min(BLIND_RETRY_MS, deadline - performance.now()), undefined, { signal }).catch(() => {});
+    return performance.now() < deadline && !signal.aborted;
+  }
   const { async: pollAsync } = poll;
   const struct = pollfd(fd);
   for (;;) {

@@ -4,6 +4,7 @@ import { isatty } from 'node:tty';
 import type { Kind } from '../../protocol/names.js';
 import { orThrow } from '../bindings/errno.js';
 import { lazy } from '../bindings/libc.js';
+import { ignoreSigttou } from './job-control.js';
 
 export type Target = {
   name: string;
@@ -19,7 +20,8 @@ export type Target = {
   close: () => void;
 };
 
-const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_WRONLY } = constants;
+const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
+const O_ACCMODE = O_WRONLY | O_RDWR;
 const F_GETFL = 3;
 const F_SETFL = 4;
 
@@ -53,14 +55,20 @@ export function kindOf(fd: number): Kind {
  * the old description do not become non-blocking. `fd` keeps its number, so that traces and records have the same one.
  * https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html
  *
+ * The new description has the access mode and the status flags of the old one. Without them a pipe's read end would
+ * become writable, and a pipe in packet mode (O_DIRECT, pipe(2)) would join its messages.
+ *
  * @returns a function that restores the old description; null where the file cannot be reopened: another user's pipe
  *   (EACCES), a socket (ENXIO), a system without /proc
  */
-function reopen(fd: number): (() => void) | null {
-  let reopened: number;
+function reopen(fd: number, flags: number): (() => void) | null {
+  let reopened: number | undefined;
   try {
-    reopened = openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+    reopened = openSync(`/proc/self/fd/${fd}`, (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY);
+    // open(2) refuses O_DIRECT for a pipe; fcntl(2) does not.
+    setFlags(reopened, flags | O_NONBLOCK);
   } catch {
+    if (reopened !== undefined) closeSync(reopened);
     return null;
   }
   const original = orThrow(dup(fd), 'dup');
@@ -77,8 +85,7 @@ function reopen(fd: number): (() => void) | null {
  *
  * @returns a function that resets it
  */
-function setNonBlocking(fd: number): () => void {
-  const flags = getFlags(fd);
+function setNonBlocking(fd: number, flags: number): () => void {
   if (flags & O_NONBLOCK) return () => {};
   setFlags(fd, flags | O_NONBLOCK);
   return () => setFlags(fd, flags);
@@ -96,13 +103,30 @@ export function adoptTarget(name: string, fd: number): Target {
   // Not for a regular file: it never blocks its writer, and a new description would not share its offset.
   const mayBlock = kind === 'pipe' || kind === 'tty' || kind === 'socket';
   if (process.platform === 'win32' || !mayBlock) return target;
-  const restore = reopen(fd);
-  return restore ? { ...target, close: restore } : { ...target, shared: true, close: setNonBlocking(fd) };
+  let flags: number;
+  try {
+    flags = getFlags(fd);
+  } catch (error) {
+    return { ...target, reason: `it cannot be kept from blocking the service: ${(error as Error).message}` };
+  }
+  // The kernel refuses every write to a descriptor that was opened for reading.
+  if ((flags & O_ACCMODE) === O_RDONLY) return target;
+  const unignore = kind === 'tty' ? ignoreSigttou() : (): void => {};
+  const reopened = reopen(fd, flags);
+  const restore = reopened ?? setNonBlocking(fd, flags);
+  return {
+    ...target,
+    shared: reopened === null,
+    close() {
+      restore();
+      unignore();
+    },
+  };
 }
 
 /**
- * Opens a path for writing. A regular file is created if it does not exist, and appended to. A FIFO or a device is
- * opened without blocking.
+ * Opens a path for writing. A regular file is created if it does not exist, for its owner only, and appended to. A FIFO
+ * or a device is opened without blocking.
  *
  * @throws an error with `code`: ENXIO for a FIFO without a reader, EISDIR for a folder, and others of open(2)
  */
@@ -113,12 +137,25 @@ export function openTarget(name: string, path: string): Target {
   const isFile = stats?.isFile() ?? true;
   let fd: number;
   try {
-    fd = openSync(path, O_WRONLY | (isFile ? O_APPEND | O_CREAT : O_NONBLOCK | O_NOCTTY), 0o644);
+    fd = openSync(path, O_WRONLY | (isFile ? O_APPEND | O_CREAT : O_NONBLOCK | O_NOCTTY), 0o600);
   } catch (cause) {
     const error = cause as NodeJS.ErrnoException;
     if (error.code === 'ENXIO' && stats?.isFIFO())
       error.message += `: a FIFO needs a reader first; start one (cat ${path}) and try again`;
     throw error;
   }
-  return { name, fd, kind: kindOf(fd), shared: false, expects: null, reason: null, close: () => closeSync(fd) };
+  const kind = kindOf(fd);
+  const unignore = kind === 'tty' ? ignoreSigttou() : (): void => {};
+  return {
+    name,
+    fd,
+    kind,
+    shared: false,
+    expects: null,
+    reason: null,
+    close() {
+      closeSync(fd);
+      unignore();
+    },
+  };
 }

@@ -1,15 +1,19 @@
 // Tests targets: they open as documented, never block, and restore their descriptors.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readFileSync, readSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { bind } from '../../../src/syscalls/bindings/libc.js';
 import { adoptTarget, openTarget } from '../../../src/syscalls/targets/target.js';
 import { waitForRoom } from '../../../src/syscalls/targets/wait.js';
 import { openFifo, read, tempFolder } from '../../support/service.js';
 
+const O_CLOEXEC = 0o2000000;
+
+/** The access mode and the status flags of a descriptor. */
 const flagsOf = (fd: number): number =>
-  Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
+  ~O_CLOEXEC & Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
 const isNonBlocking = (fd: number): boolean => (flagsOf(fd) & constants.O_NONBLOCK) !== 0;
 
 test('openTarget creates a file, appends to it, and closes it', (t) => {
@@ -23,7 +27,8 @@ test('openTarget creates a file, appends to it, and closes it', (t) => {
   assert.equal(readFileSync(file, 'utf8'), 'before others us');
   assert.throws(() => writeSync(target.fd, 'x'), { code: 'EBADF' });
   const fresh = openTarget('fresh', path.join(file, '..', 'fresh'));
-  assert.equal(statSync(path.join(file, '..', 'fresh')).size, 0);
+  const { size, mode } = statSync(path.join(file, '..', 'fresh'));
+  assert.deepEqual([size, mode & 0o777], [0, 0o600], 'only its owner may read it');
   fresh.close();
 });
 
@@ -58,6 +63,45 @@ test('adoptTarget makes a pipe non-blocking for itself only, keeps its number, a
   assert.equal(isNonBlocking(writer), false);
   closeSync(writer);
   closeSync(other);
+});
+
+test('adoptTarget leaves the read end of a pipe read-only, so that the kernel refuses writes with EBADF', (t) => {
+  const { path: fifo } = openFifo(t);
+  const fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+  const target = adoptTarget('stdout', fd);
+  assert.throws(() => writeSync(fd, 'x'), { code: 'EBADF' });
+  target.close();
+  closeSync(fd);
+});
+
+test('adoptTarget keeps a descriptor for reading and writing, and the other flags', (t) => {
+  const { path: fifo } = openFifo(t);
+  const fd = openSync(fifo, constants.O_RDWR | constants.O_APPEND);
+  const before = flagsOf(fd);
+  const target = adoptTarget('stdout', fd);
+  assert.equal(flagsOf(fd), before | constants.O_NONBLOCK);
+  target.close();
+  assert.equal(flagsOf(fd), before);
+  closeSync(fd);
+});
+
+test('adoptTarget keeps a pipe in packet mode: each write stays a message of its own', async (t) => {
+  const pipe2 = bind<(ends: Int32Array, flags: number) => number>('int pipe2(_Out_ int *ends, int flags)');
+  const ends = new Int32Array(2);
+  assert.equal(pipe2(ends, constants.O_DIRECT), 0);
+  const [reader, writer] = ends as unknown as [number, number];
+  t.after(() => {
+    closeSync(reader);
+    closeSync(writer);
+  });
+  const target = adoptTarget('stdout', writer);
+  assert.equal(isNonBlocking(writer), true);
+  writeSync(writer, 'aa');
+  writeSync(writer, 'bbb');
+  const buffer = Buffer.alloc(100);
+  assert.equal(readSync(reader, buffer), 2);
+  assert.equal(readSync(reader, buffer), 3);
+  target.close();
 });
 
 test('adoptTarget keeps the offset and the flags of a file', (t) => {

@@ -8,6 +8,7 @@
 #include "int80.h"
 #include "raw.h"
 #include "uring.h"
+#include "watchdog.h"
 
 namespace {
 
@@ -149,6 +150,17 @@ Napi::Value ProbeUring(const Napi::CallbackInfo& info) {
   return report;
 }
 
+// watchdog.start(seconds: number), watchdog.feed(): see watchdog.h
+Napi::Value StartWatchdog(const Napi::CallbackInfo& info) {
+  watchdog_start(info[0].As<Napi::Number>().Uint32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value FeedWatchdog(const Napi::CallbackInfo& info) {
+  watchdog_feed();
+  return info.Env().Undefined();
+}
+
 template <Call call, MachineCode (*read)()>
 void Export(Napi::Env env, Napi::Object level, State* state) {
   level.Set("write", Napi::Function::New<Write<call>>(env, "write", state));
@@ -171,6 +183,10 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Export<ByUring, uring_code>(env, uring, state);
   uring.Set("probe", Napi::Function::New<ProbeUring>(env, "probe", state));
   exports.Set("uring", uring);
+  const Napi::Object watchdog = Napi::Object::New(env);
+  watchdog.Set("start", Napi::Function::New<StartWatchdog>(env, "start"));
+  watchdog.Set("feed", Napi::Function::New<FeedWatchdog>(env, "feed"));
+  exports.Set("watchdog", watchdog);
   return exports;
 }
 

@@ -88,7 +88,7 @@ function build(name) {
     ...(target === native ? (process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean) : []),
     '-o',
     path.join(folder, target.file),
-    ...['addon.cc', ...target.sources].map((source) => path.join(root, source)),
+    ...['addon.cc', 'watchdog.cc', ...target.sources].map((source) => path.join(root, source)),
   ];
   try {
     execFileSync(target.compiler, args, { stdio: ['ignore', 2, 2] });

@@ -1,23 +1,28 @@
 #!/usr/bin/env node
 // Picks the command, `serve` by default. The only file that acts on `process`.
+import './require-node.js';
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { type Cli, type Command, NoAnswer, UsageError } from './command.js';
+import { closeGoneTerminals } from './terminals.js';
 
 // Loaded when asked for: `syswire call` starts without the server.
 const COMMANDS: Record<string, () => Promise<Command>> = {
   async serve() {
     // Loading the service takes a while, and a signal may come meanwhile.
-    untilSignal();
+    const signal = untilSignal();
     // The first look at process.stderr makes Node set O_NONBLOCK on a pipe or socket there, for everybody who shares
     // it (https://nodejs.org/api/process.html#a-note-on-process-io), and from Node 24 on importing node:util is
     // such a look: there is nothing to be seen until the descriptors are the service's own.
     const { stderr } = Object.getOwnPropertyDescriptors(process);
     Object.defineProperty(process, 'stderr', { configurable: true, value: undefined });
     const { adoptTarget } = await import('../syscalls/targets/target.js');
-    for (const [name, fd] of Object.entries({ stdout: 1, stderr: 2 })) process.on('exit', adoptTarget(name, fd).close);
+    for (const [name, fd] of Object.entries({ stdout: 1, stderr: 2 }))
+      process.prependListener('exit', adoptTarget(name, fd).close);
     Object.defineProperty(process, 'stderr', stderr);
+    const { startWatchdog } = await import('../syscalls/bindings/watchdog.js');
+    signal.addEventListener('abort', startWatchdog());
     return (await import('./commands/serve.js')).serve;
   },
   write: async () => (await import('./commands/write.js')).write,
@@ -51,6 +56,9 @@ function say(fd: number, line: string, end = '\n'): void {
     writeSync(fd, `${line}${end}`);
   } catch {}
 }
+
+// After all others: `serve` puts the terminals back on their descriptors first.
+process.on('exit', closeGoneTerminals);
 
 const [first = 'serve', ...rest] = process.argv.slice(2);
 const [name, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [first, rest];

@@ -1,4 +1,5 @@
 // buildApp(): puts the service together. It opens targets and adds routes, but does not listen.
+import '../syscalls/require-node.js';
 import { randomUUID } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';

@@ -1,4 +1,6 @@
 // The library's entry point: import { levels } from 'syswire/syscalls'.
+import './require-node.js';
+
 import type { LevelId } from '../protocol/names.js';
 import type { Convention, Level } from './contract.js';
 import { INT80, int80 } from './levels/int80.js';

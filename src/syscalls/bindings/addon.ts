@@ -29,6 +29,13 @@ export type Addon = NativeLevel & {
     /** Tries one write. Returns result 0, or the −errno of the `call` that failed. */
     probe: () => { call: string; result: number };
   };
+  /** Ends the process when its event loop is stuck after a stop signal. */
+  watchdog: {
+    /** Watches SIGTERM, SIGINT and SIGHUP, whose handlers must be there already. @param seconds how long it waits */
+    start: (seconds: number) => void;
+    /** Says that the event loop is alive. */
+    feed: () => void;
+  };
 };
 
 // node-gyp-build has no types. It searches prebuilds/ in the given folder.

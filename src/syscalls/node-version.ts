@@ -1,0 +1,13 @@
+// The oldest Node that this package runs on. Importing this file first refuses an older one before anything else runs.
+
+/** As in package.json: engines. */
+const OLDEST = [20, 19] as const;
+
+/** Returns why this Node is refused, in one line; null when it is recent enough. */
+export function nodeProblem(version: string): string | null {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const isRecent = major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+  return isRecent
+    ? null
+    : `syswire needs Node ${OLDEST.join('.')} or later, and this is ${version}: https://nodejs.org`;
+}

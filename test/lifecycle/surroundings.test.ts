@@ -1,0 +1,45 @@
+// An incomplete installation, and a Node that is too old: one line says what is wrong, and what can work does.
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { nodeProblem } from '../../src/syscalls/node-version.js';
+import { ROOT, tempFolder } from '../support/service.js';
+
+test('a Node before 20.19 is refused in one line that names both versions', () => {
+  for (const old of ['18.20.8', '20.18.3', '0.10.48'])
+    assert.match(nodeProblem(old) ?? '', new RegExp(`^syswire needs Node 20\\.19 or later, and this is ${old}: .+$`));
+  for (const recent of ['20.19.0', '20.20.2', '21.0.0', '22.3.0', '26.1.0']) assert.equal(nodeProblem(recent), null);
+});
+
+test('without the binary of koffi, level os is unavailable with its reason, and the others work', (t) => {
+  const folder = tempFolder(t);
+  mkdirSync(path.join(folder, 'node_modules'));
+  for (const name of readdirSync(path.join(ROOT, 'node_modules')))
+    if (!['koffi', '@koromix'].includes(name))
+      symlinkSync(path.join(ROOT, 'node_modules', name), path.join(folder, 'node_modules', name));
+  cpSync(path.join(ROOT, 'node_modules/koffi'), path.join(folder, 'node_modules/koffi'), { recursive: true });
+  for (const name of ['dist', 'prebuilds', 'package.json'])
+    cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true });
+  const syswire = (...args: string[]) => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/cli/main.js', ...args], {
+      cwd: folder,
+      encoding: 'utf8',
+    });
+    return { status, stdout, stderr };
+  };
+  assert.equal(syswire('--help').status, 0);
+  for (const level of ['raw', 'std'])
+    assert.deepEqual(syswire('call', level, 'hello'), { status: 0, stdout: 'hello', stderr: '' }, level);
+  const os = syswire('call', 'os', 'hello');
+  assert.equal(os.status, 2);
+  assert.match(
+    os.stderr,
+    /^syswire: level 'os' is not available here: koffi, which calls libc, cannot be loaded: .+\n$/,
+  );
+  // The error of a refused call has its name without libc, too.
+  const refused = syswire('call', 'raw', 'hello', '--target', '/dev/full');
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /ENOSPC \(28\): no space left on device/i);
+});

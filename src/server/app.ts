@@ -15,9 +15,11 @@ import { openTargets } from './calls/targets.js';
 import { createWriter } from './calls/write.js';
 import { OPENAPI } from './documents/openapi.js';
 import { addHeaders, createAdmission, createRequestIds } from './door/admit.js';
+import { createBudget, defaultBudget } from './door/budget.js';
 import { limitConnections } from './door/connections.js';
 import { createGuard, tokenCheck } from './door/guard.js';
-import { parseJson } from './door/parse-json.js';
+import { isBodyMissing, lingerAtClose } from './door/linger.js';
+import { createJsonParser } from './door/parse-json.js';
 import { createProtocolErrors } from './door/protocol-errors.js';
 import { createSessions } from './door/sessions.js';
 import { createShutdown } from './lifecycle/shutdown.js';
@@ -53,6 +55,8 @@ export type AppOptions = {
   record?: string | undefined;
   /** The largest body, in bytes (4 MiB). */
   bodyLimit?: number;
+  /** How much memory all requests may hold, in bytes (a quarter of what there is, 32 to 512 MiB). */
+  heldBytes?: number;
   /** Gets a function that writes the last records, to be called when the process ends without `close`. */
   atExit?: (last: () => void) => void;
   /** A pino logger; undefined: nothing is logged. */
@@ -64,12 +68,18 @@ export const DEFAULTS = {
   maxSubscribers: 256,
   maxWaiting: 100,
   bodyLimit: 4 << 20,
+  heldBytes: defaultBudget(),
   faults: process.platform === 'linux',
 };
 /** Connections besides those of subscribers: many more than the clients of one machine open. */
 const MAX_CONNECTIONS = 1000;
 /** How long a request may take to arrive, headers and body: 4 MiB at 70 kB a second. */
 const REQUEST_TIMEOUT_MS = 60_000;
+/**
+ * How long a connection may be silent in both directions: longer than any request may wait, so that only a client that
+ * does not take its answer is cut off.
+ */
+const SILENCE_MS = 90_000;
 /** How late a request that takes longer may be noticed. Node's own 30 s would make a minute one and a half. */
 const REQUEST_CHECK_MS = 5000;
 /** Node's own limit. It is many times the longest query and a browser's cookies for all ports of this host. */
@@ -104,6 +114,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const isToken = options.token === undefined ? null : tokenCheck(options.token);
   const sessions = createSessions(isToken ?? (() => true), tasks);
   const protocolErrors = createProtocolErrors(counters);
+  const budget = createBudget(settings.heldBytes);
 
   const app: FastifyInstance = fastify({
     ...(options.logger && { loggerInstance: options.logger }),
@@ -113,6 +124,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     // Our own answers to these two are problems: see door/.
     return503OnClosing: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionTimeout: SILENCE_MS,
     http: {
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
@@ -162,7 +174,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, parseJson);
+  app.decorateRequest('answer');
+  app.addContentTypeParser('application/json', createJsonParser(budget, settings.bodyLimit));
 
   // Before the admission: a refused upgrade is answered through the hooks that this adds, and with them its socket is
   // closed; the other way round it stays open and blocks close().
@@ -179,9 +192,11 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
 
   const guard = createGuard({ allowHost: options.allowHost ?? [], isToken, isLoggedIn: sessions.isLoggedIn });
   app.addHook('onRequest', createAdmission({ connections, guard, isStopping: shutdown.isStopping }));
-  app.addHook('onSend', (_request, reply, payload, done) => {
+  app.addHook('onSend', ({ raw }, reply, payload, done) => {
+    const isEarly = isBodyMissing(raw);
     // Kept alive after its answer, a connection would block close().
-    if (shutdown.isStopping()) reply.header('connection', 'close');
+    if (isEarly || shutdown.isStopping()) reply.header('connection', 'close');
+    if (!raw.complete) lingerAtClose(raw);
     done(null, payload);
   });
   // Once an answer has left. Answers are also made for clients that have left or were refused on the wire.
@@ -201,7 +216,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   });
   // First, since it collects the routes that come after it.
   app.register(swagger, OPENAPI);
-  app.register(callRoutes, { writer, burst });
+  app.register(callRoutes, { writer, burst, budget });
   app.register(eventRoutes, { targets, journal, stream, service, counters });
   app.register(aboutRoutes, { levels, targets, journal, service, needsToken: isToken !== null, metrics });
   app.register(loginRoutes, { sessions });

@@ -11,6 +11,7 @@ export const LIMITS = [
   'waiting',
   'bursts',
   'wrong-tokens',
+  'memory',
 ] as const;
 export type Limit = (typeof LIMITS)[number];
 
@@ -24,6 +25,8 @@ export type RefusalKind =
   | 'unknown-target'
   | 'unknown-path'
   | 'wrong-method'
+  /** The body is over the limit. */
+  | 'too-large'
   /** The body is compressed. */
   | 'coded-body'
   /** This machine cannot do it. */

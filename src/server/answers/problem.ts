@@ -22,6 +22,7 @@ const ANSWERS: Record<RefusalKind, { status: number; headers?: (refusal: Refusal
   'unknown-target': { status: 404 },
   'unknown-path': { status: 404 },
   'wrong-method': { status: 405, headers: ({ allowed = [] }) => ({ allow: allowed.join(', ') }) },
+  'too-large': { status: 413 },
   'coded-body': { status: 415, headers: () => ({ 'accept-encoding': 'identity' }) },
   unavailable: { status: 501 },
   busy: { status: 503, headers: ({ retryAfterS = 1 }) => ({ 'retry-after': `${retryAfterS}` }) },
@@ -65,8 +66,6 @@ function validationProblem(error: FastifyError, requestId: string): Problem {
 
 /** Our words for Fastify's errors whose own do not say what to do. */
 const DETAILS: Record<string, (request: FastifyRequest) => string> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ({ routeOptions }) =>
-    `the body is over the limit of ${routeOptions.bodyLimit} bytes: send less, or start with a larger --body-limit`,
   FST_ERR_CTP_INVALID_MEDIA_TYPE: () => 'send a body of Content-Type: application/json',
 };
 
@@ -86,8 +85,7 @@ export function answerError(
   reply: FastifyReply,
   counters: Counters,
 ): void {
-  const limit = isRefusal(error) ? error.limit : error.code === 'FST_ERR_CTP_BODY_TOO_LARGE' ? 'body' : undefined;
-  if (limit) counters.limit(limit);
+  if (isRefusal(error) && error.limit) counters.limit(error.limit);
   const answer = explain(error, request);
   if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'failed');
   if (isRefusal(error)) reply.headers(ANSWERS[error.kind].headers?.(error) ?? {});

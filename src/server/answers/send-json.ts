@@ -1,8 +1,39 @@
 // Answers whose body is JSON already: put together from parts that were serialized before.
+import { Readable } from 'node:stream';
 import type { FastifyReply } from 'fastify';
 
-/** Sends text that is JSON of a `T`. */
-export function sendJson<T>(reply: FastifyReply, text: string): T {
+/** An answer up to about this size is sent at once. Of a larger one, no more than this is held for a slow client. */
+const PIECE_CHARS = 1 << 16;
+
+/** Joins items to pieces of JSON: `head`, the items with commas in between, and `tail`, which is called last. */
+function* piecesOf(head: string, items: Iterable<string>, tail: () => string): Generator<string> {
+  let piece = head;
+  let separator = '';
+  for (const item of items) {
+    piece += separator + item;
+    separator = ',';
+    if (piece.length < PIECE_CHARS) continue;
+    yield piece;
+    piece = '';
+  }
+  yield piece + tail();
+}
+
+/**
+ * Sends a JSON text of a `T` that has a list in it: `head`, the items, and `tail`.
+ *
+ * @param items are asked for as the client takes them
+ */
+export function sendList<T>(reply: FastifyReply, head: string, items: Iterable<string>, tail: () => string): T {
   reply.type('application/json; charset=utf-8').serializer((json: string) => json);
-  return text as unknown as T;
+  const pieces = piecesOf(head, items, tail);
+  const first = pieces.next().value as string;
+  const second = pieces.next();
+  if (second.done) return first as unknown as T;
+  function* rest(): Generator<string> {
+    yield first;
+    yield second.value as string;
+    yield* pieces;
+  }
+  return Readable.from(rest(), { objectMode: false, highWaterMark: PIECE_CHARS }) as unknown as T;
 }

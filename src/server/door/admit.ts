@@ -1,8 +1,9 @@
 // The checks that every request passes before its body is read, in their order.
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { busy, refusal } from '../refusal.js';
 import type { Connections } from './connections.js';
+import { isLingering } from './linger.js';
 
 export type AdmitOptions = {
   connections: Connections;
@@ -40,13 +41,22 @@ function checkUpgrade({ ws, headers: { upgrade }, raw, routeOptions }: FastifyRe
 export function createAdmission({ connections, guard, isStopping }: AdmitOptions): onRequestHookHandler {
   return (request, reply, done) => {
     addHeaders(request, reply);
+    request.answer = reply.raw;
     if (connections.isExcess(request.raw.socket)) {
       reply.header('connection', 'close');
       throw busy('there are as many connections as there may be: close some, or try again later', 'connections');
     }
+    if (isLingering(request.raw.socket)) throw busy('this connection is closing: send the request on another one');
     guard(request);
     if (isStopping()) throw busy('the service is stopping');
     checkUpgrade(request);
     done();
   };
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Node's response, for what must end with it. */
+    answer: ServerResponse;
+  }
 }

@@ -1,30 +1,83 @@
-// The parser of JSON bodies.
+// Reads and parses JSON bodies.
 import { isUtf8 } from 'node:buffer';
+import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
-import { refusal } from '../refusal.js';
+import { type Refusal, refusal } from '../refusal.js';
+import type { Budget } from './budget.js';
 
-function parse(text: string): [error: Error | null, value?: unknown] {
+type Done = (error: Error | null, value?: unknown) => void;
+
+/** A body is held as bytes, as text, as the parsed message and as the bytes to write. */
+const COPIES = 4;
+/** Bodies up to this size are not counted: as many of them as there may be connections fit into little memory. */
+const SMALL_BYTES = 16 << 10;
+
+function parse(body: Buffer): [error: Error | null, value?: unknown] {
+  if (body.length === 0) return [refusal('malformed', 'the body is empty: send JSON')];
+  if (!isUtf8(body))
+    return [refusal('malformed', 'the body is not valid UTF-8: send other bytes with "encoding": "base64"')];
   try {
-    return [null, JSON.parse(text)];
+    return [null, JSON.parse(body.toString())];
   } catch (error) {
     return [refusal('malformed', `the body is not JSON: ${(error as SyntaxError).message}`)];
   }
 }
 
+function tooLarge(limit: number, isFlag: boolean): Refusal {
+  const remedy = isFlag ? 'send less, or start with a larger --body-limit' : 'send less';
+  return refusal('too-large', `the body is over the limit of ${limit} bytes: ${remedy}`, { limit: 'body' });
+}
+
 /**
- * Parses a body of type application/json, for Fastify. Its own parser would read a body that is not UTF-8 with U+FFFD in
- * it, and the service would write that.
+ * Returns a parser of type application/json for Fastify.
+ *
+ * Fastify's own would read a body that is not UTF-8 with U+FFFD in it, and the service would write that. It also has no
+ * bound on what all bodies hold together.
+ *
+ * @param bodyLimit the largest body in bytes, where a route has no limit of its own
  */
-export function parseJson(
-  { headers }: FastifyRequest,
-  body: Buffer,
-  done: (error: Error | null, value?: unknown) => void,
-): void {
-  const coding = headers['content-encoding'] ?? 'identity';
-  if (coding.toLowerCase() !== 'identity')
-    done(refusal('coded-body', `a body coded as '${coding}' is not taken: send it as it is`));
-  else if (body.length === 0) done(refusal('malformed', 'the body is empty: send JSON'));
-  else if (!isUtf8(body))
-    done(refusal('malformed', 'the body is not valid UTF-8: send other bytes with "encoding": "base64"'));
-  else done(...parse(body.toString()));
+export function createJsonParser(budget: Budget, bodyLimit: number) {
+  return (request: FastifyRequest, payload: IncomingMessage, done: Done): void => {
+    const { headers, routeOptions } = request;
+    const limit = routeOptions.bodyLimit ?? bodyLimit;
+    const coding = headers['content-encoding'] ?? 'identity';
+    if (coding.toLowerCase() !== 'identity') {
+      done(refusal('coded-body', `a body coded as '${coding}' is not taken: send it as it is`));
+      return;
+    }
+    if (Number(headers['content-length'] ?? 0) > limit) {
+      done(tooLarge(limit, limit === bodyLimit));
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let size = 0;
+
+    function finish(error: Error | null, value?: unknown): void {
+      payload.off('data', onData).off('end', onEnd).off('error', onError);
+      done(error, value);
+    }
+    function onData(chunk: Buffer): void {
+      const before = size;
+      size += chunk.length;
+      if (size > limit) {
+        finish(tooLarge(limit, limit === bodyLimit));
+        return;
+      }
+      try {
+        // The first bytes are counted once the body turns out to be large.
+        if (size > SMALL_BYTES) budget.hold(request.answer, COPIES * (size - (before > SMALL_BYTES ? before : 0)));
+      } catch (error) {
+        finish(error as Error);
+        return;
+      }
+      chunks.push(chunk);
+    }
+    function onEnd(): void {
+      finish(...parse(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size)));
+    }
+    function onError(): void {
+      finish(refusal('malformed', 'the body broke off: send all of it'));
+    }
+    payload.on('data', onData).on('end', onEnd).on('error', onError);
+  };
 }

@@ -5,6 +5,7 @@ import type { ConnectionError } from 'fastify';
 import { PROBLEM_TYPE, problem } from '../answers/problem.js';
 import type { Counters } from '../metrics/counters.js';
 import type { Limit } from '../refusal.js';
+import { linger } from './linger.js';
 
 const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
   HPE_HEADER_OVERFLOW: {
@@ -43,7 +44,13 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
   const refused = new WeakSet<Socket>();
   const upgrades = createServer();
 
-  function refuse(socket: Socket, status: number, detail: string, headers: Record<string, string> = {}): void {
+  /** @param isSending whether the client may still be sending */
+  function refuse(
+    socket: Socket,
+    status: number,
+    detail: string,
+    { isSending = false, headers = {} }: { isSending?: boolean; headers?: Record<string, string> } = {},
+  ): void {
     counters.answer(status);
     const body = JSON.stringify(problem(status, detail));
     const fields = {
@@ -53,18 +60,25 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
       ...headers,
     };
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
-    socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`, () => socket.destroy());
+    const answer = `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`;
+    if (!isSending) {
+      socket.end(answer, () => socket.destroy());
+      return;
+    }
+    socket.write(answer);
+    linger(socket);
   }
 
   /** Refuses the last thing that a connection sent, once every complete request before it has its answer. */
-  function refuseAfterEarlierAnswers(socket: Socket, status: number, detail: string): void {
+  function refuseAfterEarlierAnswers(socket: Socket, status: number, detail: string, isSending = false): void {
     const answering = answeringOn(socket);
     if (!socket.writable) return;
-    if (answering?.req.complete) answering.once('finish', () => refuseAfterEarlierAnswers(socket, status, detail));
+    if (answering?.req.complete)
+      answering.once('finish', () => refuseAfterEarlierAnswers(socket, status, detail, isSending));
     // The request was answered before all of it had arrived.
     else if (answering?.headersSent) answering.once('finish', () => socket.end());
     // There is no request, or one whose rest never comes: nothing else answers it.
-    else refuse(socket, status, detail);
+    else refuse(socket, status, detail, { isSending });
   }
 
   return {
@@ -81,6 +95,7 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
         socket,
         known?.status ?? 400,
         known?.detail ?? `this is not HTTP/1.1: ${error.message}`,
+        known?.limit !== 'time',
       );
     },
 
@@ -113,7 +128,7 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
     },
 
     onHandshakeError(error, socket) {
-      refuse(socket, 400, error.message, { 'Sec-WebSocket-Version': '13, 8' });
+      refuse(socket, 400, error.message, { headers: { 'Sec-WebSocket-Version': '13, 8' } });
     },
   };
 }

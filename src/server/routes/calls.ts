@@ -9,16 +9,26 @@ import {
   WritesResult,
 } from '../../protocol/calls.js';
 import { problemOf, problems } from '../answers/problem.js';
-import { sendJson } from '../answers/send-json.js';
+import { sendList } from '../answers/send-json.js';
 import { serializer } from '../answers/serialize.js';
 import type { Burst } from '../calls/burst.js';
 import type { Writer } from '../calls/write.js';
+import type { Budget } from '../door/budget.js';
 import { clientGone } from '../door/connections.js';
-import { isRefusal } from '../refusal.js';
+import { isRefusal, type Refusal } from '../refusal.js';
+
+/** The memory of one of many writes: request, job and result. */
+const BYTES_PER_WRITE = 1 << 10;
 
 const resultToJson = serializer(WriteResult);
 
-export const callRoutes: FastifyPluginAsyncZod<{ writer: Writer; burst: Burst }> = async (app, { writer, burst }) => {
+function* toJson(results: readonly (WriteResult | Refusal)[]): Generator<string> {
+  for (const result of results) yield isRefusal(result) ? JSON.stringify(problemOf(result)) : resultToJson(result);
+}
+
+export type CallRoutes = { writer: Writer; burst: Burst; budget: Budget };
+
+export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { writer, burst, budget }) => {
   app.post(
     '/write',
     {
@@ -52,11 +62,9 @@ export const callRoutes: FastifyPluginAsyncZod<{ writer: Writer; burst: Burst }>
       },
     },
     async ({ body, id, raw }, reply) => {
+      budget.hold(reply.raw, body.writes.length * BYTES_PER_WRITE);
       const results = await writer.writeMany(body.writes, id, clientGone(raw.socket));
-      const parts = results.map((result) =>
-        isRefusal(result) ? JSON.stringify(problemOf(result)) : resultToJson(result),
-      );
-      return sendJson<WritesResult>(reply, `{"results":[${parts.join(',')}]}`);
+      return sendList<WritesResult>(reply, '{"results":[', toJson(results), () => ']}');
     },
   );
 

@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import { Events, EventsQuery } from '../../protocol/records.js';
 import { problems } from '../answers/problem.js';
-import { sendJson } from '../answers/send-json.js';
+import { sendList } from '../answers/send-json.js';
 import type { Targets } from '../calls/targets.js';
 import type { Counters } from '../metrics/counters.js';
 import { createCursor } from '../records/cursor.js';
@@ -13,6 +13,8 @@ import { type ServiceRun, type Stream, type Subscription, unservable } from '../
 import { busy, refusal } from '../refusal.js';
 
 const DEFAULT_EVENTS = 1000;
+/** Records that are read at once: they are made before the client takes them. */
+const PIECE_RECORDS = 200;
 
 export type EventRoutes = {
   targets: Targets;
@@ -74,9 +76,15 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutes> = async (app, deps)
       const oldest = journal.oldest();
       // The answer says in `oldest` what is gone: a cursor that begins there reads no gap.
       const cursor = createCursor(journal, { from: Math.max(since, oldest), filter });
-      const lines: string[] = [];
-      while (lines.length < limit && cursor.isBehind()) lines.push(...cursor.read({ records: limit - lines.length }));
-      reply.send(sendJson(reply, `{"events":[${lines.join(',')}],"next":${cursor.next()},"oldest":${oldest}}`));
+      // A client that takes the answer slowly may be overtaken: the answer ends there, and `next` goes on from there.
+      function* lines(): Generator<string> {
+        for (let found = 0; found < limit && cursor.isBehind() && cursor.next() >= journal.oldest(); ) {
+          const some = cursor.read({ records: Math.min(limit - found, PIECE_RECORDS) });
+          found += some.length;
+          yield* some;
+        }
+      }
+      reply.send(sendList(reply, '{"events":[', lines(), () => `],"next":${cursor.next()},"oldest":${oldest}}`));
     },
     wsHandler: (socket, request) => {
       const { query } = request as FastifyRequest<{ Querystring: EventsQuery }>;

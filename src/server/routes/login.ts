@@ -5,6 +5,9 @@ import { LoginRequest } from '../../protocol/service.js';
 import { problems } from '../answers/problem.js';
 import type { Sessions } from '../door/sessions.js';
 
+/** Anybody who can connect may send these: a token and nothing more. */
+const BODY_LIMIT = 8 << 10;
+
 const Done = z.null().describe('Done.');
 
 export const loginRoutes: FastifyPluginAsyncZod<{ sessions: Sessions }> = async (app, { sessions }) => {
@@ -12,6 +15,7 @@ export const loginRoutes: FastifyPluginAsyncZod<{ sessions: Sessions }> = async 
     '/login',
     {
       config: { isOpen: true },
+      bodyLimit: BODY_LIMIT,
       schema: {
         operationId: 'login',
         summary: 'A token in exchange for a cookie',
@@ -33,6 +37,7 @@ export const loginRoutes: FastifyPluginAsyncZod<{ sessions: Sessions }> = async 
     '/logout',
     {
       config: { isOpen: true },
+      bodyLimit: BODY_LIMIT,
       schema: {
         operationId: 'logout',
         summary: 'Takes the cookie back',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Health } from '../../../protocol/service.js';
 import { createClient } from '../../client.js';
 import { UsageError } from '../../command.js';
 import type { Recorded } from './explain.js';
@@ -119,12 +120,13 @@ async function overviewOf(batches: AsyncIterable<(Recorded | Gap)[]>): Promise<O
 /** Every record that a service still has, as lines; what its ring has lost as a gap. */
 async function* pages(address: string, token: string | undefined): AsyncGenerator<string> {
   const client = createClient({ url: address, ...(token !== undefined && { token }) }, {});
-  for (let since = 1; ; ) {
+  const { next: end } = await client.get<Health>('health');
+  for (let since = 1; since < end; ) {
     const { events, next, oldest } = await client.get<Page>(`events?since=${since}&limit=${PAGE}`);
     if (!Array.isArray(events)) throw new UsageError(`${client.origin} is no syswire service: it has no events`);
     if (oldest > since) yield `${JSON.stringify({ type: 'gap', from: since, to: oldest - 1 })}\n`;
     yield events.map((event) => `${JSON.stringify(event)}\n`).join('');
-    if (events.length < PAGE) return;
+    // A page may be shorter than asked for: a service ends one where its ring overtakes it.
     since = next;
   }
 }

@@ -1,0 +1,49 @@
+// The memory that requests hold together: bodies that arrive or wait, and what is kept for answers that clients do not
+// take. Without a common bound, a few dozen clients could use up the memory of the machine or the container.
+import type { ServerResponse } from 'node:http';
+import { totalmem } from 'node:os';
+import { busy } from '../refusal.js';
+
+const MIB = 1 << 20;
+/** A quarter of the memory that there is, within these bounds. */
+const PART = 1 / 4;
+const LEAST_BYTES = 32 * MIB;
+const MOST_BYTES = 512 * MIB;
+
+/** The budget for this machine, or for the container that the process runs in. */
+export function defaultBudget(): number {
+  // 0 where there is no limit: https://nodejs.org/api/process.html#processconstrainedmemory
+  const limit = process.constrainedMemory() || totalmem();
+  return Math.max(LEAST_BYTES, Math.min(MOST_BYTES, totalmem() * PART, limit * PART));
+}
+
+export type Budget = {
+  /**
+   * Holds memory for a request, until its answer has left or its connection has closed.
+   *
+   * @throws a refusal when other requests hold too much already
+   */
+  hold: (response: ServerResponse, bytes: number) => void;
+  /** How many bytes are held now. */
+  held: () => number;
+};
+
+/** @param most bytes that all requests may hold together */
+export function createBudget(most: number): Budget {
+  const perResponse = new WeakMap<ServerResponse, number>();
+  let held = 0;
+  return {
+    hold(response, bytes) {
+      if (held + bytes > most)
+        throw busy('requests and answers hold as much memory as they may: try again later', 'memory');
+      held += bytes;
+      const before = perResponse.get(response);
+      perResponse.set(response, (before ?? 0) + bytes);
+      if (before === undefined)
+        response.once('close', () => {
+          held -= perResponse.get(response) as number;
+        });
+    },
+    held: () => held,
+  };
+}

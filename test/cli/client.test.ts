@@ -60,7 +60,7 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
   ],
   ['a token that is none', ['watch', '--token', 'ein-Schlüssel-für-uns'], 2, /--token: must be visible ASCII/],
   ['since that is none', ['watch', '--since', 'x'], 2, /\?since: must be a whole number/],
-  ['since in the future', ['watch', '--since', '9'], 2, /since is in the future/],
+  ['since in the future', ['watch', '--since', '9'], 2, /since=9 is in the future/],
   ['a filter that is none', ['watch', '--level', 'RAW'], 2, /\?level: Invalid option/],
   ['a token that is wrong', ['watch', '--token', 'another-token-16'], 2, /the token is wrong/],
   [
@@ -188,7 +188,7 @@ test('burst: a stop of the service cuts it, which is said, and exit 3; a second 
   while ((await service.records()).length < 10);
   const second = await run(['burst', 'raw', 'x', '--count', '1'], service.url);
   assert.deepEqual([second.code, second.out], [3, '']);
-  assert.match(second.err, /another burst runs/);
+  assert.match(second.err, /another burst is running/);
   await service.stop();
   const { code, out } = await cut;
   assert.match(out, /^[\d,]+ calls of 50,000 asked for at raw to full/);

@@ -116,7 +116,7 @@ test('the disk is full under --record: said once, and the records stay', async (
   await service.logged('"file":"/dev/full"');
   assert.equal((await service.records()).length, 50);
   assert.equal(await service.stop(), 0);
-  const said = service.log.filter((line) => line.includes('the record file takes nothing'));
+  const said = service.log.filter((line) => line.includes('the record file cannot be written'));
   assert.deepEqual(
     said.map((line) => JSON.parse(line).err.code),
     ['ENOSPC'],

@@ -56,14 +56,17 @@ test('writes that wait, and those queued behind them', async (t) => {
   assert.deepEqual({ written, calls, code: error?.code }, { written: 0, calls: 1, code: 'EAGAIN' });
   for (const answer of await Promise.all(queued)) {
     assert.equal(answer.status, 503);
-    assert.match(((await answer.json()) as Problem).detail, /the service is stopping: no call was made/);
+    assert.match(((await answer.json()) as Problem).detail, /the service is stopping, so no call was made/);
   }
   const { results } = (await (await mixed).json()) as WritesResult;
   const [made, ...rest] = results;
   assert.equal((made as WriteResult).error?.code, 'ENOSPC');
   assert.equal(rest.length, 501);
   for (const { status, detail } of rest as Problem[])
-    assert.deepEqual({ status, detail }, { status: 503, detail: 'the service is stopping: no call was made' });
+    assert.deepEqual(
+      { status, detail },
+      { status: 503, detail: 'the service is stopping, so no call was made: try again later' },
+    );
 
   assert.deepEqual(
     recordsIn(file).map(({ requestId, target, error }) => [requestId, target, error?.code]),
@@ -183,6 +186,6 @@ test('records that nobody takes', async (t) => {
   const service = await startService(t, { args: ['--record', fifo.path] });
   closeSync(fifo.writer);
   await post(`${service.url}/bursts`, { level: 'raw', target: 'full', msg: 'x', count: 10_000 });
-  await service.logged('the record file takes nothing');
+  await service.logged('the record file cannot be written');
   await stopInTime(service);
 });

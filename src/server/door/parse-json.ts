@@ -1,7 +1,7 @@
-// The parser of JSON bodies.
+// Parses JSON bodies in place of Fastify's own parser.
 import { isUtf8 } from 'node:buffer';
 import type { FastifyRequest } from 'fastify';
-import { refusal } from '../refusal.js';
+import { quoteHeader, refusal } from '../refusal.js';
 
 function parse(text: string): [error: Error | null, value?: unknown] {
   try {
@@ -12,8 +12,8 @@ function parse(text: string): [error: Error | null, value?: unknown] {
 }
 
 /**
- * Parses a body of type application/json, for Fastify. Its own parser would read a body that is not UTF-8 with U+FFFD in
- * it, and the service would write that.
+ * Parses a body of type application/json. Fastify's own parser replaces bytes that are not UTF-8 by U+FFFD, and the
+ * service would then write U+FFFD.
  */
 export function parseJson(
   { headers }: FastifyRequest,
@@ -22,9 +22,9 @@ export function parseJson(
 ): void {
   const coding = headers['content-encoding'] ?? 'identity';
   if (coding.toLowerCase() !== 'identity')
-    done(refusal('coded-body', `a body coded as '${coding}' is not taken: send it as it is`));
+    done(refusal('coded-body', `Content-Encoding ${quoteHeader(coding)} is not supported: send the body without it`));
   else if (body.length === 0) done(refusal('malformed', 'the body is empty: send JSON'));
   else if (!isUtf8(body))
-    done(refusal('malformed', 'the body is not valid UTF-8: send other bytes with "encoding": "base64"'));
+    done(refusal('malformed', 'the body is not valid UTF-8: to write such bytes, send them with "encoding": "base64"'));
   else done(...parse(body.toString()));
 }

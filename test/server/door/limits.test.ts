@@ -89,7 +89,7 @@ const ROWS: Row[] = [
     limit: 'connections',
     options: { maxSubscribers: 0 },
     status: 503,
-    says: /as many connections as there may be: close some/,
+    says: /limit of \d+ connections is reached: close some/,
     meet: async (t, _test, url) => {
       await connectMany(t, url, 1000);
       return answerTo(url, 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
@@ -99,7 +99,7 @@ const ROWS: Row[] = [
     limit: 'subscribers',
     options: { maxSubscribers: 1 },
     status: 503,
-    says: /as many subscribers as there may be: .*--max-subscribers/,
+    says: /limit of \d+ subscribers is reached: .*--max-subscribers/,
     meet: async (t, _test, url) => {
       await once(watch(t, url).socket, 'message');
       const [, response] = await once(watch(t, url).socket, 'unexpected-response');
@@ -111,13 +111,13 @@ const ROWS: Row[] = [
     limit: 'waiting',
     options: { maxWaiting: 1 },
     status: 503,
-    says: /^1 writes wait for this target, as many as may: .*--max-waiting/,
+    says: /^target '[\w-]+' has reached the limit of 1 waiting writes: .*--max-waiting/,
     meet: (_t, test) => post(test, { ...WRITE, target: 'stuck-pipe', timeoutMs: 3000 }),
   },
   {
     limit: 'bursts',
     status: 503,
-    says: /another burst runs/,
+    says: /another burst is running/,
     meet: async (_t, test) => {
       const first = post(test, { ...WRITE, target: 'full', count: 1_000_000 }, '/bursts');
       await turn();

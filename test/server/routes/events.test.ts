@@ -100,7 +100,7 @@ test('since in the future or of another run: a problem as JSON, an error and a 1
   const { app } = testApp(t);
   const url = await listen(app);
   for (const [query, pointer, says] of [
-    ['?since=2', '?since', /future: the next record is 1/],
+    ['?since=2', '?since', /since=2 is in the future: use 1, the next record, or less/],
     ['?since=1&run=other', '?run', /run other is over/],
     ['?run=other', '?run', /run other is over/],
   ] as const) {
@@ -254,7 +254,7 @@ const EARLY: [name: string, request: string, status: number, says: RegExp][] = [
     'an upgrade of another route',
     `GET /levels HTTP/1.1\nHost: localhost\n${UPGRADE}\n`,
     400,
-    /WebSocket is at \/events/,
+    /use WebSocket at \/events/,
   ],
   [
     'an upgrade from another site',
@@ -282,12 +282,12 @@ const EARLY: [name: string, request: string, status: number, says: RegExp][] = [
     431,
     /headers are too large/,
   ],
-  ['no HTTP at all', 'hello\n\n', 400, /not HTTP\/1\.1/],
+  ['no HTTP at all', 'hello\n\n', 400, /not valid HTTP\/1\.1/],
   [
     'two lengths',
     `POST /write HTTP/1.1\nHost: localhost\nContent-Length: 3\nContent-Length: 4\n\nabc`,
     400,
-    /not HTTP\/1\.1/,
+    /not valid HTTP\/1\.1/,
   ],
 ];
 

@@ -13,7 +13,7 @@ export const LevelName = z.enum(LEVEL_IDS).meta({
 
 export const TargetName = z
   .string()
-  .regex(TARGET_NAME, `a target name is ${TARGET_NAME_IN_WORDS}`)
+  .regex(TARGET_NAME, `is not a target name: use ${TARGET_NAME_IN_WORDS}`)
   .describe('The name of a target. `GET /targets` lists the names.');
 
 export const RequestId = z

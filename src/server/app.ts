@@ -173,7 +173,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.register(websocket, {
     options: { server: protocolErrors.upgrades, maxPayload: 1024, handleProtocols: () => false, autoPong: false },
     // ws has closed the connection already, with the code for the error.
-    errorHandler: (error, _socket, request) => request.log.debug({ err: error }, 'a subscriber broke the protocol'),
+    errorHandler: (error, _socket, request) => request.log.debug({ err: error }, "error on a subscriber's connection"),
     preClose(done) {
       shutdown.begin();
       done();

@@ -97,7 +97,7 @@ test('the log, whose reader leaves, and another comes', async (t) => {
   await makeItLog(service);
   const lines = take(next).trimEnd().split('\n');
   assert.equal(lines.length, 4, 'those that nobody read, and the new one');
-  for (const line of lines) assert.equal(JSON.parse(line).msg, 'subscriber');
+  for (const line of lines) assert.equal(JSON.parse(line).msg, "error on a subscriber's connection");
   closeSync(next);
   assert.equal(await service.stop(), 0);
 });

@@ -1,7 +1,7 @@
 // The readers of traces: what each line says, as lines of real tracers have it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Format, READERS, type Said } from '../../../../src/cli/commands/reconcile/traces.js';
+import { type Format, type LineContent, READERS } from '../../../../src/cli/commands/reconcile/traces.js';
 
 const saw = (fd: number, count: number, result: number | undefined, text?: string, more: object = {}) => ({
   pid: undefined,
@@ -9,7 +9,7 @@ const saw = (fd: number, count: number, result: number | undefined, text?: strin
   count,
   result,
   text,
-  whole: text !== undefined,
+  isWhole: text !== undefined,
   ...more,
 });
 const at = (time: number, tid: number | undefined = 12) => ({ time, tid });
@@ -26,7 +26,7 @@ const LINES: [format: Format, lines: string, said: unknown][] = [
   [
     'strace',
     '[pid    12] 00:00:01.5 write(1<a>, "b\\303"..., 9) = 4 <0.000012>',
-    saw(1, 9, 4, 'b', { ...at(1500), whole: false }),
+    saw(1, 9, 4, 'b', { ...at(1500), isWhole: false }),
   ],
   [
     'strace',
@@ -120,7 +120,7 @@ const LINES: [format: Format, lines: string, said: unknown][] = [
 for (const [format, lines, said] of LINES) {
   test(`${format}: ${lines.slice(0, 90).replaceAll('\n', '⏎')}`, () => {
     const read = READERS[format]();
-    let last: Said = null;
+    let last: LineContent = null;
     for (const line of lines.split('\n')) last = read(line);
     // Seconds times a thousand are off by less than a microsecond.
     if (last !== null && typeof last === 'object' && 'time' in last && last.time !== undefined)

@@ -112,7 +112,11 @@ export const PRINT: Record<Format, (write: Write) => string> = {
 
 export type Expected = { matched: number; missing: number; altered: number; extra: number; unobservable: number };
 
-/** Deletes, alters or adds writes for a share of the calls. @returns the edited writes, and the counts and records that must be reported */
+/**
+ * Deletes, alters or adds writes for a share of the calls.
+ *
+ * @returns the edited writes, and the counts and record numbers that must be reported
+ */
 export function editTrace(made: MadeCall[], share: number, next: () => number, kinds: readonly string[]) {
   const expected: Expected = { matched: 0, missing: 0, altered: 0, extra: 0, unobservable: 0 };
   const seqs: number[] = [];

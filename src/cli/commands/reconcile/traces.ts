@@ -146,7 +146,7 @@ function toMs(time: number): number {
   return (time * 1000) / 1000 ** steps;
 }
 
-/** Reads one object a line: `{time, pid, tid, syscall, fd, count, ret, bytes}`, `bytes` as hex; see docs/tracers/README.md. */
+/** Reads one object a line, as docs/tracers/README.md describes it. */
 function ndjson(): Reader {
   const isNumber = (value: unknown): value is number => typeof value === 'number';
   return (line) => {
@@ -244,7 +244,7 @@ function perf(): Reader {
       const enter = PERF_ENTER.exec(fields);
       if (!enter) return 'torn';
       return begin({
-        // A time of day is local time. Date parses it up to the seconds; add the fraction, which has more digits than a Date.
+        // A time of day is local time. Date has only milliseconds, so the fraction of the second is added.
         time: day
           ? new Date(`${day}T${clock?.slice(0, 8)}`).getTime() + Number(`0.${clock?.slice(9)}`) * 1000
           : seconds === undefined

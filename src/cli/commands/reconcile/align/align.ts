@@ -19,7 +19,7 @@ import { AT_HAND, createTakeStep, EXTRA, type Finding, MISSING, type Sides, type
 
 const isAtHand = (side: LookAhead<unknown>): boolean => side.size() >= AT_HAND || side.isLast();
 
-/** Takes records and writes while the next ones agree, in value and time. No promise for each: most of a million end here. */
+/** Takes records and writes while they agree in value and time. It awaits nothing: most of a million end here. */
 function takeAgreed({ calls, writes, clock }: Sides, takeStep: TakeStep): void {
   while (isAtHand(calls) && isAtHand(writes)) {
     const call = calls.at(0);

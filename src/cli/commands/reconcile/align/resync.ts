@@ -1,7 +1,7 @@
 // Goes on where the next record and the next write disagree.
 //
 // Most differences are small, and the cheapest script in a window explains them: a line deleted, added or altered.
-// If less than a quarter of the window agrees, there are two other causes:
+// If less than a quarter of the window agrees, there are two likelier causes:
 //
 // - The clock was set. Then nearly all agrees without regard to time.
 // - More is gone than the window shows. Example: the tracer lost 3000 lines, so record 101 stands beside the write
@@ -68,7 +68,11 @@ function isWriteBehind({ calls, writes, clock }: Sides): boolean {
   return call !== undefined && time !== undefined && time + TIME_APART < call.time;
 }
 
-/** Takes from the side that is behind until it has caught up. @returns false if neither is behind, or no time is known */
+/**
+ * Takes from the side that is behind until it has caught up.
+ *
+ * @returns false if neither side is behind, or no time is known
+ */
 async function takeUntilTimesMeet(sides: Sides, takeStep: TakeStep): Promise<boolean> {
   const [isBehind, step, side] = isCallBehind(sides)
     ? [isCallBehind, MISSING, sides.calls]
@@ -101,6 +105,7 @@ export function createResynchronise(sides: Sides, takeStep: TakeStep): Resynchro
       return true;
     }
 
+    // Without an anchor the script is still believed, if at least a third of its steps are pairs.
     const pairs = script.steps.filter(({ explanation }) => explanation).length;
     if (pairs * 3 >= script.steps.length) {
       nextFarLook = calls.position() + FAR / 2;

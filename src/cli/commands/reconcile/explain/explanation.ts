@@ -23,7 +23,10 @@ export type WriteAt = (index: number) => TracedWrite | undefined;
  */
 export const MATCHED_COST = -0.5;
 
-/** Returns the cost of a pair that differs: less than a record without a write, so that a window full of such pairs stays paired. */
+/**
+ * Returns the cost of a pair that differs: less than that of a record without a write, so that a window full of
+ * such pairs stays paired.
+ */
 export const alteredCost = (differs: readonly Field[]): number => 0.8 + differs.length / 20;
 
 /** A write that agrees with its record in everything: nearly all do, so they share one object. */

@@ -1,5 +1,5 @@
-// Measures the stream during a burst: the rate at which a fast subscriber gets gaps, and the delay of other requests. The
-// service runs in this process, the subscriber in another one.
+// Measures the stream during a burst: the rate at which a fast subscriber gets gaps, and the delay of other requests.
+// The service runs in this process, the subscriber in another one.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';

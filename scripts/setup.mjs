@@ -29,8 +29,8 @@ function run(reason, command, args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-// npm writes .package-lock.json at the end of every install. --ignore-scripts: no package needs its install script, since
-// koffi and esbuild ship their binaries.
+// npm writes .package-lock.json at the end of every install. --ignore-scripts: no package needs its install script,
+// since koffi and esbuild ship their binaries.
 if (newest('node_modules/.package-lock.json') < newest('package-lock.json'))
   run('installing', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund']);
 

@@ -33,7 +33,7 @@ export type Client = {
 export const notSyswire = (address: string, why: string): UsageError =>
   new UsageError(`${address} is not a syswire service (${why}): check the address`);
 
-/** Turn an answer other than 2xx into an error: UsageError if the request is wrong, NoAnswer if it may succeed later. */
+/** Turn an answer other than 2xx into an error: NoAnswer if the request may succeed later, otherwise UsageError. */
 function toError(status: number, body: string, from: string): Error {
   let problem: Partial<Problem> | null = null;
   try {

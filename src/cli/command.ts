@@ -33,5 +33,5 @@ export class UsageError extends Error {}
 /** The service gave no answer. The message is one line for people. */
 export class NoAnswer extends Error {}
 
-/** @returns the exit code: 0 success, 1 the operating system refused. main.ts turns UsageError into 2, NoAnswer into 3. */
+/** @returns the exit code: 0 success, 1 the operating system refused. A UsageError becomes 2, a NoAnswer 3. */
 export type Command = (cli: Cli) => number | Promise<number>;

@@ -1,4 +1,4 @@
-// Turns flags and environment variables into one checked object. The table below lists them all; --help is made from it.
+// Turns flags and environment variables into one checked object. --help is made from the same table.
 import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';

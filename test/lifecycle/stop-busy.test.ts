@@ -101,14 +101,18 @@ for (const ratePerSecond of [undefined, 20_000]) {
       { written, errors, firstSeq, lastSeq },
       { written: count, errors: {}, firstSeq: 1, lastSeq: count },
     );
-    assert.equal(statSync(out).size, count, 'the file has a byte for each');
+    assert.equal(statSync(out).size, count, 'the target file has one byte per call');
     assert.equal((await goodbye)[0], 1001);
-    assert.equal(account.delivered + account.lost, count, 'who is said goodbye to was told of each');
+    assert.equal(
+      account.delivered + account.lost,
+      count,
+      'a subscriber that got a 1001 has a record or a gap for each call',
+    );
     // Of bytes, since a string may be too short for them.
     const records = readFileSync(file);
     let lines = 0;
     for (let at = records.indexOf('\n'); at >= 0; at = records.indexOf('\n', at + 1)) lines += 1;
-    assert.equal(lines, count, 'and the records a line');
+    assert.equal(lines, count, 'the record file has one line per call');
     assert.equal(JSON.parse(String(records.subarray(records.lastIndexOf('\n', -2)))).seq, lastSeq);
   });
 }
@@ -141,7 +145,10 @@ test('a burst whose body comes during a stop: subscribers receive each of its ca
   assert.deepEqual(await exited, [0, null]);
 });
 
-/** Read the kernel's send queue of each connection to a port, in bytes. https://docs.kernel.org/networking/proc_net_tcp.html */
+/**
+ * Read the kernel's send queue of each connection to a port, in bytes.
+ * https://docs.kernel.org/networking/proc_net_tcp.html
+ */
 function readSendQueues(port: number): number[] {
   const at = port.toString(16).toUpperCase().padStart(4, '0');
   const lines = [...readFileSync('/proc/net/tcp', 'latin1').matchAll(/^ *\d+: \w+:(\w+) \w+:\w+ 01 (\w+):/gm)];

@@ -125,7 +125,8 @@ test('an uncaught error ends the service although nobody reads its full log', as
 });
 
 test('a full log that is read only after the uncaught error has the whole error', async (t) => {
-  // The service reports on descriptor 3 that it fails now: before that nothing is read, so its first attempt finds no room.
+  // The service reports its failure on descriptor 3. The log is read only after that, so that its first attempt finds no
+  // room.
   const { service, reader } = await startWithFullLog(t, 'writeSync(3, "now\\n"); throw new Error("boom")');
   const failed = fail(service);
   await service.logged('now');

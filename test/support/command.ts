@@ -31,8 +31,8 @@ export async function run(args: string[], url: string, { env = {}, input = '' as
 }
 
 /**
- * Run a command in a terminal of 100 columns, and return the text that the terminal shows. When `enough` returns true for
- * the text so far, the command gets a SIGTERM. https://man7.org/linux/man-pages/man1/script.1.html
+ * Run a command in a terminal of 100 columns, and return the text that the terminal shows. When `enough` returns true
+ * for the text so far, the command gets a SIGTERM. https://man7.org/linux/man-pages/man1/script.1.html
  */
 export async function inTerminal(
   args: string[],
@@ -66,8 +66,8 @@ export async function appWithToken(t: TestContext) {
 }
 
 /**
- * Start `syswire watch` and collect its output. `until` waits until a condition holds, and checks it at each new piece of
- * output.
+ * Start `syswire watch` and collect its output. `until` waits until a condition holds: it checks it at each new piece
+ * of output.
  */
 export function watcher(t: TestContext, args: string[], url: string, env: NodeJS.ProcessEnv = {}) {
   const child = start(['watch', ...args], url, env);

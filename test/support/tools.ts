@@ -18,8 +18,8 @@ function isInstalled(command: string): boolean {
 }
 
 /**
- * Check that every tool is installed. If one is missing, skip the test with a message that names its package, and return
- * false; in CI, which installs them all, throw.
+ * Check that every tool is installed. If one is missing, skip the test with a message that names its package, and
+ * return false; in CI, which installs them all, throw.
  */
 export function need(t: TestContext, ...tools: Tool[]): boolean {
   const missing = tools.filter(({ command }) => !isInstalled(command));

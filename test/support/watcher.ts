@@ -46,7 +46,7 @@ export const seqs = (lines: Line[]): (number | undefined)[] =>
 
 export type Account = { next: number; delivered: number; lost: number; gaps: number };
 
-/** Subscribe to the stream, count records in `account`, and assert that each line continues where the last one ended. */
+/** Subscribe to the stream, and count records in `account`. Assert that each line continues after the last one. */
 export function subscribe(url: string, account: Account, since?: number): WebSocket {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/events${since ? `?since=${since}` : ''}`);
   socket.on('message', (data: Buffer) => {

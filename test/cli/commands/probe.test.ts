@@ -20,7 +20,7 @@ function run(args: string[], prefix: string[] = []) {
 
 type Outcome = { result: number | null; code: string | undefined; signal: string | null };
 
-/** The result of each case: −errno or a count. Comments name the tests of LTP (write05) and gVisor (g:) for the same case. */
+/** The result of each case: −errno or a count. LTP (write05) and gVisor (g:) have tests of the same cases. */
 const EXPECTED: Record<string, number> = {
   'null-0': 0, // g:WriteZeroLengthNullBuffer
   'null-1': -14, // g:WriteNullBuffer

@@ -18,7 +18,7 @@ export type TestApp = {
   ) => Promise<LightMyRequestResponse>;
 };
 
-/** Builds an app with a file target `out`, and closes it when the test ends. Write to `out`: stdout is the test runner's. */
+/** Builds an app with a file target `out`: stdout is the test runner's. Closes the app when the test ends. */
 export function testApp(t: TestContext, options: AppOptions = {}): TestApp {
   const out = path.join(tempFolder(t), 'out');
   const app = buildApp({ ...options, targets: { out, ...options.targets } });

@@ -53,7 +53,7 @@ export async function start(t: TestContext): Promise<Service> {
   return { ...service, url: await listen(service.app), records };
 }
 
-/** Sends a row, `size` bytes a write. Compares the answers, the target's bytes and the number of records with the row. */
+/** Sends a row, `size` bytes a write. Checks the answers, the bytes at the target and the number of records. */
 export async function check(
   t: TestContext,
   { url, written, records }: Service,

@@ -7,7 +7,7 @@ export type TracedWrite = { pid: number; fd: number; bytes: Buffer; count: numbe
 const WRITE =
   /^(\d+)\s+(?:[\d.]+ )?write\((-?\d+)(?:<[^>]*>)?, (?:"((?:\\x[\da-f]{2})*)"|NULL|0x[\da-f]+), (\d+)\s*\)\s*= (-?\d+)(?: (E[A-Z0-9]+))?(.*)$/;
 
-/** Returns every `write` of a trace. @throws on a line with a write that it cannot parse, so that no write is overlooked */
+/** Returns every `write` of a trace. @throws on a write that it cannot parse, so that none is overlooked */
 export function parseStrace(trace: string): TracedWrite[] {
   return joinTorn(trace).flatMap((line) => {
     if (!/\bwrite\(/.test(line)) return [];
@@ -26,7 +26,10 @@ export function parseStrace(trace: string): TracedWrite[] {
   });
 }
 
-/** Joins the two parts in which strace may print a call when threads interleave: `… <unfinished ...>`, `<... write resumed>) = 2`. */
+/**
+ * Joins the calls that strace printed in two parts, as it may with several threads: `… <unfinished ...>`, and later
+ * `<... write resumed>) = 2`.
+ */
 export function joinTorn(trace: string): string[] {
   const open = new Map<string, string>();
   const lines: string[] = [];

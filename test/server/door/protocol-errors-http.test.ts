@@ -19,7 +19,10 @@ import {
 
 const zipped = gzipSync(BODY);
 
-/** Where two readers disagree about a body's length, requests are smuggled: https://www.rfc-editor.org/rfc/rfc9112#section-11.2 */
+/**
+ * Where two readers disagree about a body's length, requests are smuggled.
+ * https://www.rfc-editor.org/rfc/rfc9112#section-11.2
+ */
 const FRAMING: Record<string, Row> = {
   ...expectAll(
     { answers: [200], arrives: 'x' },

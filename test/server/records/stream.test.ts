@@ -282,7 +282,7 @@ for (const [name, leave] of Object.entries<(socket: Socket) => void>({
   });
 }
 
-/** Starts a stream on a server of its own, with a heartbeat every 50 ms. `serverSide` is its side of the first connection. */
+/** Starts a stream with a heartbeat every 50 ms. `serverSide` is the server's side of the first connection. */
 async function startFastHeartbeat(
   t: TestContext,
 ): Promise<{ journal: Journal; url: string; serverSide: Promise<WebSocket> }> {

@@ -72,7 +72,7 @@ test('a burst to a fault target counts the errors by code', async (t) => {
   }
 });
 
-/** Tries three times to be in time, because a busy machine may be late. `attempt` itself checks that nothing is early. */
+/** Tries three times, because a busy machine may be late. `attempt` itself checks that nothing is early. */
 async function isInTime(attempt: () => Promise<boolean>): Promise<boolean> {
   return (await attempt()) || (await attempt()) || (await attempt());
 }

@@ -48,7 +48,7 @@ export type Ledger = {
   /** Notes that the client left before its answer: the request's calls must end. */
   markGone: (id: string) => void;
   /**
-   * Notes that the service has seen the clients leave that left before `asked`: it accepted a new connection then.
+   * Notes that the service knows all clients that left before `asked`: it has accepted a new connection since.
    * @param seq the next record at that time
    * @param asked by performance.now()
    */

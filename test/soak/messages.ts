@@ -40,7 +40,7 @@ const filling = createRandom(1);
 const bytes = Buffer.from(Uint8Array.from({ length: POOL }, () => filling.below(256)));
 const text = Array.from({ length: POOL }, () => filling.one(CHARACTERS)).join('');
 
-/** Messages that wait are at least so long: else the ledger could mistake the next message's record for one of theirs. */
+/** Messages that wait are at least so long: else the ledger could take the next message's record for one of theirs. */
 const LEAST_THAT_WAITS = 16;
 
 /** Makes a message of up to `most` bytes or characters. As many have 10 to 100 as have 10,000 to 100,000. */

@@ -10,7 +10,7 @@ import { startService } from '../../support/service.js';
 const AT_ONCE = 200;
 const HEAD = 'Host: localhost\r\n';
 
-/** Each client does this before it leaves. The number of clients is odd, so each leaves by a reset every other time. */
+/** Each client does this before it leaves. There is an odd number of them, so each leaves by a reset every other time. */
 const CLIENTS: Record<string, (socket: Socket) => unknown> = {
   'does nothing': () => {},
   'sends half a request': (socket) =>

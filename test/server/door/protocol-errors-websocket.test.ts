@@ -223,7 +223,7 @@ async function waitForRoom({ app }: TestApp): Promise<void> {
   }
 }
 
-/** Takes steps, answers the service's close frame if there is one, and returns the frames once the service has closed. */
+/** Takes steps, answers the service's close frame, if any, and returns all frames once the service has closed. */
 async function exchange(wire: Wire, steps: Step[], size?: number): Promise<Frame[]> {
   await wire.take(steps, size);
   if (!steps.includes(FIN) && !steps.includes(RST)) {

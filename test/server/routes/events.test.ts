@@ -216,7 +216,7 @@ test('a subscriber that vanishes is removed, and the service still stops in time
   assert.ok(performance.now() - before < 3500);
 });
 
-test('no subprotocol is accepted, and nothing is compressed', async (t) => {
+test('the service accepts no subprotocol', async (t) => {
   const { app } = testApp(t);
   const socket = new WebSocket(`${(await listen(app)).replace('http', 'ws')}/events`, ['one', 'two']);
   t.after(() => socket.terminate());

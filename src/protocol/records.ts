@@ -111,6 +111,7 @@ export const Events = z
     description: 'Records that the service keeps.',
     ...example({ events: [callExample], next: 2, oldest: 1 }),
   });
+export type Events = z.infer<typeof Events>;
 
 const wholeNumber = (least: number, most: number) =>
   z

@@ -73,7 +73,7 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
     'a wrong token',
     ['watch', '--token', 'another-token-16'],
     2,
-    /the token is wrong \(on the command line: --token, or/,
+    /the token is wrong: .* \(on the command line: --token, or/,
   ],
   [
     'no service',

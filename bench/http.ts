@@ -1,12 +1,12 @@
-// What one POST /write costs: CPU time of the service for each request, at a fixed rate, beside a bare Fastify route.
+// Measures the service's CPU time per POST /write at a fixed rate, and that of a bare Fastify route.
 //
-// Not at full load: there a slower service lets the client sleep, and then pays for waking it. Every round measures
-// all servers one after the other, so that ratios are taken from figures of the same minute.
+// The rate is below full load: at full load a slower service lets the client sleep, and then pays for waking it. Every
+// round measures all servers one after the other, so that ratios compare figures of the same minute.
 //
 //   npm run bench:http -- [--rounds N] [--seconds N] [--against DIR]…
 //
-// --against measures the build of another checkout as well, `before` and `after` in one run. The load comes from
-// h2load (Debian: nghttp2-client).
+// --against also measures the build of another checkout, so that one run compares before and after. h2load (Debian:
+// nghttp2-client) makes the load.
 import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -53,7 +53,7 @@ async function start(name: string, file: string, args: string[]): Promise<Server
   return { name, child, port, costs: [] };
 }
 
-/** CPU time of all threads of a process, in ns. https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat */
+/** Return the CPU time of all threads of a process, in ns. https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat */
 function cpuTime(pid: number): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   return threads.reduce((sum, tid) => {
@@ -65,7 +65,7 @@ const folder = mkdtempSync(path.join(tmpdir(), 'syswire-bench-'));
 const body = path.join(folder, 'body.json');
 writeFileSync(body, JSON.stringify({ level: 'raw', target: 'nil', msg: 'Hello world from interrupt!\n' }));
 
-/** @returns how many requests were answered with 2xx */
+/** Send requests for `time` seconds. @returns the number of 2xx answers */
 function load(port: number, time: number): number {
   const args = ['--h1', '-t', '1', '-c', `${CLIENTS}`, '--rps', `${RATE_PER_CLIENT}`, '-D', `${time}`, '-d', body];
   const { stdout, error } = spawnSync(
@@ -88,7 +88,7 @@ try {
   for (const program of programs) servers.push(await start(...program));
   for (const { port } of servers) load(port, 2);
   for (let round = 0; round < rounds; round++) {
-    // Another one begins each round, so that none has always the same neighbour.
+    // Each round begins with another server, so that no server always has the same predecessor.
     for (const [index] of servers.entries()) {
       const server = servers[(index + round) % servers.length] as Server;
       const before = cpuTime(server.child.pid as number);

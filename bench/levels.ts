@@ -1,5 +1,5 @@
-// What the levels cost: one 28-byte write to /dev/null, in interleaved rounds of one run. These are
-// ratios; an absolute figure of one machine says little about another.
+// Measures one 28-byte write to /dev/null at each level, in interleaved rounds of one run. Compare the ratios: absolute
+// figures differ from machine to machine.
 import { openSync } from 'node:fs';
 import { LEVEL_IDS } from '../src/protocol/names.js';
 import { levels } from '../src/syscalls/index.js';

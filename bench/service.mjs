@@ -1,4 +1,4 @@
-// A built service in a process of its own. bench/http.ts gives it the file that exports buildApp.
+// Runs a built service in a process of its own. bench/http.ts passes the file that exports buildApp.
 import { pathToFileURL } from 'node:url';
 
 const { buildApp } = await import(pathToFileURL(process.argv[2]).href);

@@ -1,5 +1,5 @@
-// The stream beside a burst: at which rate gaps begin for a fast subscriber, and how long the event loop
-// keeps others waiting meanwhile. The service is this process, the subscriber another one.
+// Measures the stream during a burst: the rate at which a fast subscriber gets gaps, and the delay of other requests.
+// The service runs in this process, the subscriber in another one.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -27,7 +27,7 @@ while (app.websocketServer.clients.size === 0) await new Promise(setImmediate);
 const delay = monitorEventLoopDelay({ resolution: 1 });
 const ms = (ns: number): string => `${(ns / 1e6).toFixed(1)} ms`;
 
-/** The slowest of the answers that GET /health gives until `isOver`, in ms. */
+/** Send GET /health again and again until `isOver`, and return the slowest answer's time in ms. */
 async function slowestHealth(isOver: () => boolean): Promise<number> {
   let slowest = 0;
   while (!isOver()) {
@@ -52,8 +52,8 @@ for (const rate of RATES) {
   const slowest = await health;
   delay.disable();
   const { callsPerSecond } = (await answer.json()) as { callsPerSecond: number };
-  const told = (): number => seen.delivered + seen.lost - before.delivered - before.lost;
-  while (told() < count) await once(subscriber, 'message');
+  const received = (): number => seen.delivered + seen.lost - before.delivered - before.lost;
+  while (received() < count) await once(subscriber, 'message');
   console.log(
     [
       (isLimited ? `${rate}` : 'no limit').padStart(13),

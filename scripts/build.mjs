@@ -13,11 +13,11 @@ function run(...args) {
 }
 
 run('native/build.mjs');
-// A file whose source was moved or removed must not stay behind, and be packed.
+// Outputs of sources that were moved or removed must not stay, or they would be packed.
 rmSync('dist', { recursive: true, force: true });
 run('node_modules/typescript/bin/tsc');
 
-// The page and its worker, each one file: `npm run check` has checked their types.
+// The page and its worker become one file each. esbuild does not check types: `npm run check` does.
 await build({
   entryPoints: { main: 'src/page/main.ts', worker: 'src/page/stream/worker.ts' },
   outdir: 'dist/page',
@@ -26,12 +26,12 @@ await build({
   target: 'es2022',
   logLevel: 'warning',
 });
-// What the browser gets besides: all from one folder, so that the page fetches nothing from elsewhere.
+// The page's other files are copied to the same folder, so that the page fetches nothing from elsewhere.
 for (const name of ['index.html', 'style.css', 'icon.svg']) cpSync(`src/page/${name}`, `dist/page/${name}`);
 const UPLOT = 'node_modules/uplot';
 cpSync(`${UPLOT}/dist/uPlot.min.css`, 'dist/page/vendor/uplot.css');
 cpSync(`${UPLOT}/LICENSE`, 'dist/page/vendor/uplot.LICENSE');
 
 chmodSync('dist/cli/main.js', 0o755);
-// Last, so that a build that failed is made again: see setup.mjs.
+// This file is written last: without it setup.mjs repeats a build that failed.
 writeFileSync('dist/.built', '');

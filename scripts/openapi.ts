@@ -1,4 +1,4 @@
-// npm run openapi: writes openapi.yaml and asyncapi.yaml from the code. A test holds the files against it.
+// npm run openapi: writes openapi.yaml and asyncapi.yaml from the code. A test fails if the files differ from it.
 import { writeFileSync } from 'node:fs';
 import { buildApp } from '../src/server/app.js';
 

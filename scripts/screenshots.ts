@@ -1,4 +1,4 @@
-// npm run screenshots: the page as the README shows it, into docs/: light, dark, narrow.
+// npm run screenshots: takes the README's pictures of the page (light, dark, narrow) and writes them to docs/.
 import { setTimeout } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { LEVEL_IDS } from '../src/protocol/names.js';
@@ -13,7 +13,7 @@ const post = (path: string, body: object) => app.inject({ method: 'POST', url: p
 
 const SECONDS = 20;
 
-/** Something to see: some seconds of traffic that comes and goes, and a few calls that can be read. */
+/** Make traffic for the plots, at a rate that rises and falls, and then a few calls with readable messages. */
 async function fill(): Promise<void> {
   for (let tick = 0; tick < 10 * SECONDS; tick++) {
     const writes = available.flatMap((level, index) =>
@@ -72,7 +72,7 @@ for (const [name, { width, height, scheme, show }] of Object.entries(VIEWS)) {
   const page = await browser.newPage({ viewport: { width, height }, colorScheme: scheme });
   await page.goto(url);
   await page.locator('#rows [role=row]').first().waitFor();
-  // The rates come once a second.
+  // The page shows the rates once a second.
   await page.locator('.small .errors:has-text("errors/s")').first().waitFor();
   await show(page);
   await page.screenshot({ path: `docs/${name}.png` });

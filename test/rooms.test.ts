@@ -1,5 +1,5 @@
-// Imports run one way: cli → server → syscalls → native, and inside the server door and routes → calls → records. A
-// room is a folder of src/, or a file that stands for itself; what each may import stands here.
+// Imports run one way: cli → server → syscalls → native, and inside the server door and routes → calls → records.
+// A room is a folder of src/, or a single file. The table says which rooms and packages each room may import.
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -41,15 +41,16 @@ const ROOMS: Record<string, Room> = {
   },
   server: { rooms: ['protocol', 'syscalls'], packages: SERVER_PACKAGES },
   cli: { rooms: ['protocol', 'server', 'syscalls'], packages: /^(node:.*|pino|zod|ws|cli-truncate)$/ },
-  page: { rooms: ['protocol'], packages: /^(zod|uplot)$/ },
+  page: { rooms: ['protocol'], packages: /^uplot$/ },
 };
 
-/** The room of a file, given as its path below src/ without its ending: the innermost that the table has. */
+/** Returns the innermost room of a file. @param file its path below src/, without the ending */
 function roomOf(file: string): string {
   for (let room = file; room !== '.'; room = path.dirname(room)) if (room in ROOMS) return room;
-  throw new Error(`src/${file} is in no room that this table knows`);
+  throw new Error(`src/${file} is in none of the rooms: add its room to the table`);
 }
 
+/** Returns the names that a module imports or exports from. */
 const importsOf = (source: string): string[] =>
   [...source.matchAll(/^(?:import |(?:import|export|\}).*?from )'([^']+)'|import\('([^']+)'\)/gm)].map(
     ([, one, other]) => (one ?? other) as string,
@@ -62,10 +63,12 @@ const files = readdirSync(path.join(ROOT, 'src'), { recursive: true, encoding: '
   .map((name) => name.slice(0, -'.ts'.length));
 
 for (const [room, { rooms, packages }] of Object.entries(ROOMS)) {
-  test(`src/${room} imports only ${[...rooms.map((name) => `src/${name}`), 'what it may'].join(', ')}`, () => {
+  const others = rooms.map((name) => `src/${name}`).join(', ');
+  const title = rooms.length > 0 ? `imports only from ${others}` : 'imports from no other room';
+  test(`src/${room} ${title}, and no package that the table does not allow`, () => {
     const inside = files.filter((file) => roomOf(file) === room);
     assert.ok(inside.length > 0, `there is no src/${room}`);
-    // The outermost room of a folder holds its other rooms together: it may import them all.
+    // A folder's own files put its inner rooms together, so they may import all of them.
     const allowed = [...rooms, room];
     for (const file of inside)
       for (const name of importsOf(readFileSync(path.join(ROOT, 'src', `${file}.ts`), 'utf8'))) {
@@ -82,7 +85,7 @@ for (const [room, { rooms, packages }] of Object.entries(ROOMS)) {
   });
 }
 
-test('no room imports another that imports it, over however many others', () => {
+test('no room imports itself through other rooms', () => {
   const imports = new Map<string, Set<string>>();
   for (const file of files) {
     const room = roomOf(file);
@@ -100,10 +103,10 @@ test('no room imports another that imports it, over however many others', () => 
   for (const room of imports.keys()) visit(room, []);
 });
 
-/** What of protocol/ the browser may run: neither zod nor Node is there. */
+/** The files of protocol/ that run in the browser: the others need zod or Node, and the page has neither. */
 const RUNS_IN_BROWSER = /\/protocol\/(names|format)\.js$/;
 
-test('src/page takes only types of others, and what runs in a browser', () => {
+test('src/page imports only types from other rooms, and values only from files that run in a browser', () => {
   for (const file of files.filter((name) => isIn(name, 'page')))
     for (const [line, name = ''] of readFileSync(path.join(ROOT, 'src', `${file}.ts`), 'utf8').matchAll(
       /^(?!import type ).* from '((?:\.\.\/)+(?:protocol|server)\/[^']+|zod)'.*$/gm,

@@ -1,4 +1,4 @@
-// The client of a running service: its address, its token, and the errors for people when it does not answer.
+// The client of a running service: address, token, requests, and error messages for people.
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -6,7 +6,7 @@ import { WebSocket } from 'ws';
 import type { Problem } from '../protocol/problem.js';
 import { NoAnswer, UsageError } from './command.js';
 
-/** The flags of every command that asks a service. */
+/** The flags of every command that sends requests to a service. */
 export const CLIENT_FLAGS = {
   url: { type: 'string' },
   token: { type: 'string' },
@@ -14,41 +14,45 @@ export const CLIENT_FLAGS = {
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
 } as const;
-export const CLIENT_HELP = `  --url URL        where the service is (http://127.0.0.1:8080), or SYSWIRE_URL
-  --token TOKEN    what it was started with, or SYSWIRE_TOKEN`;
+export const CLIENT_HELP = `  --url URL        the address of the service (http://127.0.0.1:8080), or SYSWIRE_URL
+  --token TOKEN    the token of the service, or SYSWIRE_TOKEN`;
 
 const HANDSHAKE_MS = 10_000;
 
 export type Client = {
-  /** Where the service is, for people. */
+  /** The service's address, for messages. */
   origin: string;
-  /** A GET's answer, as JSON. */
+  /** Send a GET and return the answer's JSON. */
   get: <T>(path: string) => Promise<T>;
-  /** A POST's. */
+  /** Send a POST and return the answer's JSON. */
   post: <T>(path: string, body: object, headers?: Record<string, string>) => Promise<T>;
-  /** A WebSocket that is about to open: `opened` must be awaited. */
+  /** Open a WebSocket. The caller must await `opened`, which rejects if the service does not accept it. */
   connect: (path: string) => { socket: WebSocket; opened: Promise<void> };
 };
 
-/** What an answer that is no 2xx means: what was asked is wrong, or nobody can have it now. */
-function refused(status: number, body: string, from: string): Error {
+export const notSyswire = (address: string, why: string): UsageError =>
+  new UsageError(`${address} is not a syswire service (${why}): check the address`);
+
+/** Turn an answer other than 2xx into an error: NoAnswer if the request may succeed later, otherwise UsageError. */
+function toError(status: number, body: string, from: string): Error {
   let problem: Partial<Problem> | null = null;
   try {
     problem = JSON.parse(body);
   } catch {}
   if (typeof problem?.detail !== 'string')
-    // Something in between may say that the service is not there just now.
+    // A proxy answers with 502 to 504 while the service behind it is down.
     return status >= 500
-      ? new NoAnswer(`${from} answered ${status}`)
-      : new UsageError(`${from} is no syswire service: it answered ${status}`);
-  if (status === 401) return new UsageError(`${problem.detail} (here: --token, or SYSWIRE_TOKEN)`);
+      ? new NoAnswer(`${from} answered ${status} without a reason: try again later`)
+      : notSyswire(from, `it answered ${status}`);
+  if (status === 401) return new UsageError(`${problem.detail} (on the command line: --token, or SYSWIRE_TOKEN)`);
   return status < 500 || status === 501 ? new UsageError(problem.detail) : new NoAnswer(problem.detail);
 }
 
 /**
- * A service to be asked. Nothing is sent yet.
+ * Create a client. Nothing is sent yet.
  *
- * @throws UsageError when the address is none; the calls throw NoAnswer, or UsageError for what the service refused
+ * @throws UsageError if the address or the token is not valid. The methods throw NoAnswer if no answer comes, and
+ * UsageError if the service refuses the request.
  */
 export function createClient({ url, token }: { url?: string; token?: string }, env: NodeJS.ProcessEnv): Client {
   const given = url ?? (env.SYSWIRE_URL || 'http://127.0.0.1:8080');
@@ -57,7 +61,9 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
   if (base === null || !/^https?:$/.test(base.protocol))
     throw new UsageError(`${source} ${given}: must be an address such as http://127.0.0.1:8080`);
   if (base.username || base.password)
-    throw new UsageError(`${source}: leave out name and password: the token comes by --token or SYSWIRE_TOKEN`);
+    throw new UsageError(
+      `${source}: the address has a name or password: remove it, and give the token with --token or SYSWIRE_TOKEN`,
+    );
   const secret = token ?? (env.SYSWIRE_TOKEN || undefined);
   if (secret !== undefined && !/^[\x21-\x7e]+$/.test(secret))
     throw new UsageError(`${token === undefined ? 'SYSWIRE_TOKEN' : '--token'}: must be visible ASCII characters`);
@@ -68,8 +74,9 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
     const { cause = error } = error as { cause?: Error & { code?: string } };
     // https://fetch.spec.whatwg.org/#port-blocking
     if (cause.message === 'bad port')
-      return new UsageError(`${source} ${origin}: Node's fetch refuses this port: let the service listen on another`);
-    return new NoAnswer(`no service answers at ${origin}: ${cause.message || (cause as { code?: string }).code}`);
+      return new UsageError(`${source} ${origin}: Node's fetch refuses this port: start the service on another one`);
+    const reason = cause.message || (cause as { code?: string }).code;
+    return new NoAnswer(`no service answers at ${origin} (${reason}): start it, or check the address`);
   };
 
   async function ask<T>(path: string, init: RequestInit): Promise<T> {
@@ -81,11 +88,11 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
     } catch (error) {
       throw noAnswer(error as Error);
     }
-    if (!answer.ok) throw refused(answer.status, body, new URL(path, base as URL).href);
+    if (!answer.ok) throw toError(answer.status, body, new URL(path, base as URL).href);
     try {
       return JSON.parse(body) as T;
     } catch {
-      throw new UsageError(`${origin} is no syswire service: its answer is not JSON`);
+      throw notSyswire(origin, 'its answer is not JSON');
     }
   }
 
@@ -106,7 +113,7 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
         socket.once('open', resolve);
         socket.once('error', (error) => reject(noAnswer(error)));
         socket.once('unexpected-response', async (_request, response: IncomingMessage) => {
-          reject(refused(response.statusCode ?? 0, await text(response).catch(() => ''), at.href));
+          reject(toError(response.statusCode ?? 0, await text(response).catch(() => ''), at.href));
         });
       });
       return { socket, opened };
@@ -114,6 +121,6 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
   };
 }
 
-/** How bytes travel: as text where they are, else as base64. */
-export const messageOf = (bytes: Buffer): { msg: string; encoding: 'utf8' | 'base64' } =>
+/** Encode bytes for a request: as text if they are UTF-8, otherwise as base64. */
+export const encodeMessage = (bytes: Buffer): { msg: string; encoding: 'utf8' | 'base64' } =>
   isUtf8(bytes) ? { msg: bytes.toString(), encoding: 'utf8' } : { msg: bytes.toString('base64'), encoding: 'base64' };

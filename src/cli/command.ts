@@ -4,34 +4,34 @@ export type Cli = {
   /** The command line after the command's name. */
   args: string[];
   env: NodeJS.ProcessEnv;
-  /** Writes a line to stdout. */
+  /** Write a line to stdout. */
   print: (line: string) => void;
-  /** Writes one line about what went wrong to stderr, and gives `code` back. */
+  /** Write an error to stderr as one line after `syswire: `. Return `code`. */
   fail: (code: number, line: string) => number;
-  /** Writes to stderr as it is. */
+  /** Write a line to stderr unchanged. */
   note: (line: string) => void;
-  /** stdout as a stream, for output that has no end. */
+  /** Return stdout as a stream, for output without an end. */
   stdout: () => NodeJS.WriteStream;
-  /** stderr, if a person looks at it and at stdout; else null. */
+  /** stderr if it and stdout are terminals, otherwise null. */
   terminal: Terminal | null;
-  /** Ends the process at once, whatever is still on its way to a slow reader. */
+  /** End the process at once. Output that a slow reader has not taken is lost. */
   leave: (code: number) => never;
-  /** Aborts at the first SIGTERM, SIGINT or SIGHUP; from then on the second one ends the process at once. */
+  /** Return a signal that aborts at the first SIGTERM, SIGINT or SIGHUP. The next one ends the process at once. */
   untilSignal: () => AbortSignal;
-  /** Calls `last` however the process ends, except by a signal that nobody handles. It must not wait. */
+  /** Call `last` when the process ends, unless a signal without a handler kills it. `last` must be synchronous. */
   atExit: (last: () => void) => void;
-  /** From now on, `tell` has the last word on an error that nobody caught: then the process ends, with 1. */
-  onUncaught: (tell: (error: unknown) => void) => void;
+  /** Call `report` with an uncaught error, then end the process with exit code 1. */
+  onUncaught: (report: (error: unknown) => void) => void;
 };
 
-/** What a progress bar is drawn on. */
+/** The place where a command draws its progress bar. */
 export type Terminal = { write: (text: string) => void };
 
-/** Something is wrong with the command line or the environment; the message is one line for people. */
+/** The command line or the environment is wrong. The message is one line for people. */
 export class UsageError extends Error {}
 
-/** A service that was asked gave no answer; the message is one line for people. */
+/** The service gave no answer. The message is one line for people. */
 export class NoAnswer extends Error {}
 
-/** @returns the exit code: 0 fine, 1 the OS refused; 2 and 3 are those of a UsageError and of NoAnswer */
+/** @returns the exit code: 0 success, 1 the operating system refused. A UsageError becomes 2, a NoAnswer 3. */
 export type Command = (cli: Cli) => number | Promise<number>;

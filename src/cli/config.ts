@@ -1,4 +1,4 @@
-// Flags and environment → one checked object. The table below is all there is: --help is made from it.
+// Turns flags and environment variables into one checked object. --help is made from the same table.
 import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
@@ -25,28 +25,31 @@ const target = z
   .string()
   .regex(/^[^=]+=.+$/, 'must be name=path')
   .transform((text): [string, string] => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)])
-  .refine(([name]) => TARGET_NAME.test(name), `a target's name is ${TARGET_NAME_IN_WORDS}`)
+  .refine(([name]) => TARGET_NAME.test(name), `the name must be ${TARGET_NAME_IN_WORDS}`)
   .refine(([name]) => !RESERVED.has(name), {
-    error: ({ input }) => `'${(input as string[])[0]}' is a target already: choose another name`,
+    error: ({ input }) => `the service has a target '${(input as string[])[0]}' already: choose another name`,
   });
 
 const targets = z.array(target).superRefine((all, context) => {
   const names = all.map(([name]) => name);
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
-    context.addIssue({ code: 'custom', message: `'${twice}' is given twice: choose another name` });
+    context.addIssue({ code: 'custom', message: `the name '${twice}' is given twice: choose another name` });
 });
 
 const token = z
   .string()
-  .min(MIN_TOKEN, `must have ${MIN_TOKEN} characters or more: openssl rand -hex 16 makes one`)
-  .regex(/^[\x21-\x7e]*$/, 'must be visible ASCII characters: it travels in a header');
+  .min(MIN_TOKEN, {
+    error: ({ input }) =>
+      `must have ${MIN_TOKEN} characters or more, not ${(input as string).length}: openssl rand -hex 16 makes one`,
+  })
+  .regex(/^[\x21-\x7e]*$/, 'must be visible ASCII characters, because clients send it in a header');
 
 const tokenFile = z.string().transform((path, context) => {
   try {
     const result = token.safeParse(readFileSync(path, 'utf8').trim());
     if (result.success) return result.data;
-    context.addIssue({ code: 'custom', message: `the token in ${path} ${result.error.issues[0]?.message}` });
+    context.addIssue({ code: 'custom', message: `the token in it ${result.error.issues[0]?.message}` });
   } catch (error) {
     context.addIssue({ code: 'custom', message: `cannot be read: ${(error as Error).message}` });
   }
@@ -60,55 +63,59 @@ type Flag = { value?: string; help: string; shape: z.ZodType; several?: boolean 
 const FLAGS = {
   host: {
     value: 'ADDRESS',
-    help: 'where to listen (127.0.0.1); any address but loopback needs a token',
+    help: 'the address to listen on (127.0.0.1); every address but loopback needs a token',
     shape: z.string().default('127.0.0.1'),
   },
-  port: { value: 'N', help: 'the port (8080); 0 picks a free one', shape: wholeNumber(0, 65_535).default(8080) },
+  port: {
+    value: 'N',
+    help: 'the port to listen on (8080); 0 picks a free one',
+    shape: wholeNumber(0, 65_535).default(8080),
+  },
   token: {
     value: 'TOKEN',
-    help: `what Authorization: Bearer must carry, ${MIN_TOKEN} characters or more`,
+    help: `the token that clients must send, ${MIN_TOKEN} characters or more`,
     shape: token.optional(),
   },
-  'token-file': { value: 'FILE', help: 'the same, read from a file', shape: tokenFile.optional() },
+  'token-file': { value: 'FILE', help: 'read the token from this file', shape: tokenFile.optional() },
   target: {
     value: 'NAME=PATH',
-    help: 'a file (appended to), FIFO or device to write to; repeatable',
+    help: 'a file (appended to), FIFO or device that clients may write to; repeatable',
     shape: targets.default([]),
     several: true,
   },
   faults: {
-    help: 'the fault targets, which refuse every byte with a known errno (on Linux by default)',
-    shape: z.union([z.boolean(), z.stringbool('must be true or false')]).default(DEFAULTS.faults),
+    help: 'offer the fault targets, which refuse every byte with a known errno (default on Linux)',
+    shape: z.union([z.boolean(), z.stringbool()], 'must be true or false').default(DEFAULTS.faults),
   },
   'allow-host': {
     value: 'NAME',
-    help: 'a name that Host may give besides localhost; repeatable',
+    help: 'accept this name in the Host header, besides localhost; repeatable',
     shape: z.array(z.string().regex(/^[\w.-]+$/, 'must be a host name, without a port')).default([]),
     several: true,
   },
   history: {
     value: 'N',
-    help: `records kept for GET /events (${DEFAULTS.history})`,
+    help: `the number of records to keep for GET /events (${DEFAULTS.history})`,
     shape: wholeNumber(1, 10_000_000).default(DEFAULTS.history),
   },
   'max-subscribers': {
     value: 'N',
-    help: `how many may be subscribed to the stream at once (${DEFAULTS.maxSubscribers})`,
+    help: `the most subscribers of the stream at once (${DEFAULTS.maxSubscribers})`,
     shape: wholeNumber(0, 100_000).default(DEFAULTS.maxSubscribers),
   },
   'max-waiting': {
     value: 'N',
-    help: `how many requests with a timeoutMs one target may have at once (${DEFAULTS.maxWaiting})`,
+    help: `the most requests with a timeoutMs at one target at once (${DEFAULTS.maxWaiting})`,
     shape: wholeNumber(1, 100_000).default(DEFAULTS.maxWaiting),
   },
   record: {
     value: 'FILE',
-    help: 'append every record to a file, one JSON object a line',
+    help: 'append every record to this file, one JSON object per line',
     shape: z.string().optional(),
   },
   'body-limit': {
     value: 'BYTES',
-    help: `the largest body (${DEFAULTS.bodyLimit})`,
+    help: `the largest request body (${DEFAULTS.bodyLimit})`,
     shape: wholeNumber(1, constants.MAX_STRING_LENGTH).default(DEFAULTS.bodyLimit),
   },
   'log-level': {
@@ -139,7 +146,7 @@ export type Config = {
 
 const variable = (name: string): string => `SYSWIRE_${name.toUpperCase().replaceAll('-', '_')}`;
 
-/** One line a flag, for --help. */
+/** One line per flag, for --help. */
 export const FLAG_HELP = NAMES.map((name) => {
   const { value, help }: Flag = FLAGS[name];
   return `  ${`--${value ? `${name} ${value}` : `[no-]${name}`}`.padEnd(22)} ${help}`;
@@ -154,8 +161,15 @@ function isLoopback(host: string): boolean {
   return family === 0 ? host === 'localhost' : loopback.check(host, family === 6 ? 'ipv6' : 'ipv4');
 }
 
-/** What was given for a flag, and how it was called: the flag wins; an empty value is none. */
-function given(name: Name, flags: Record<string, unknown>, env: NodeJS.ProcessEnv): { raw: unknown; source: string } {
+/**
+ * Find a setting's value, and the name of the flag or variable that gave it. A flag wins over its variable. An empty
+ * value counts as not given.
+ */
+function findValue(
+  name: Name,
+  flags: Record<string, unknown>,
+  env: NodeJS.ProcessEnv,
+): { raw: unknown; source: string } {
   if (flags[name] !== undefined && flags[name] !== '') return { raw: flags[name], source: `--${name}` };
   const source = variable(name);
   const text = env[source] || undefined;
@@ -181,8 +195,16 @@ function readFlags(args: string[]): Record<string, unknown> {
   return parseFlags({ args, options, allowNegative: true }).values;
 }
 
+/** Describe the first problem of a setting in one line, with the value that was given. A token is not repeated. */
+function describeIssue(name: Name, source: string, raw: unknown, issue: z.core.$ZodIssue | undefined): string {
+  const [index] = issue?.path ?? [];
+  const value = Array.isArray(raw) ? raw[index as number] : raw;
+  const isShown = name !== 'token' && typeof value === 'string';
+  return `${source}${isShown ? ` ${value}` : ''}: ${issue?.message}`;
+}
+
 /**
- * The settings of the service.
+ * Read the settings of the service.
  *
  * @param args the command line, without the command's name
  * @throws UsageError
@@ -190,10 +212,10 @@ function readFlags(args: string[]): Record<string, unknown> {
 export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
   const flags = readFlags(args);
   const checked = NAMES.map((name) => {
-    const { raw, source } = given(name, flags, env);
+    const { raw, source } = findValue(name, flags, env);
     const result = FLAGS[name].shape.safeParse(raw);
     if (result.success) return [name, result.data];
-    throw new UsageError(`${source}: ${result.error.issues[0]?.message}`);
+    throw new UsageError(describeIssue(name, source, raw, result.error.issues[0]));
   });
   const values = Object.fromEntries(checked) as Values;
   if (values.token !== undefined && values['token-file'] !== undefined)
@@ -201,7 +223,7 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
   const secret = values.token ?? values['token-file'];
   if (secret === undefined && !isLoopback(values.host))
     throw new UsageError(
-      `--host ${values.host}: others could reach it there, so it needs a token: add --token-file FILE (or --token, or ${variable('token')})`,
+      `--host ${values.host} is open to other machines, so it needs a token: add --token-file FILE (or --token, or ${variable('token')})`,
     );
   return {
     host: values.host,

@@ -3,29 +3,41 @@ import { readFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { UsageError } from './command.js';
 
-/** Node's parseArgs. @throws UsageError */
+/** Run Node's parseArgs. @throws UsageError */
 export function parseFlags<const T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {
     return parseArgs(config);
   } catch (error) {
-    // Node's message goes on with advice about '--' after its first sentence.
-    throw new UsageError((error as Error).message.split('. ', 1)[0]);
+    // The first sentence says what is wrong. The rest is advice, which may have several lines.
+    const [problem = ''] = (error as Error).message.split(/\.\s/, 1);
+    throw new UsageError(`${problem}: see --help`);
   }
 }
 
-/** `LEVEL MSG`, as they follow a command's name. @throws UsageError */
-export function levelAndMessage(command: string, levels: readonly string[], positionals: string[]): [string, string] {
+/** Join words for a message: `raw, os or std`. */
+export const joinWithOr = (words: readonly string[]): string =>
+  [words.slice(0, -1).join(', '), words.at(-1)].filter(Boolean).join(' or ');
+
+/** Return `LEVEL MSG`, the arguments after a command's name. @throws UsageError */
+export function parseLevelAndMessage(
+  command: string,
+  levels: readonly string[],
+  positionals: string[],
+): [level: string, msg: string] {
   const [level, msg, ...more] = positionals;
-  if (more.length > 0) throw new UsageError(`one message at a time: put '${positionals.slice(1).join(' ')}' in quotes`);
-  if (level === undefined || !levels.includes(level))
-    throw new UsageError(`a level is needed: syswire ${command} ${levels.join('|')} MSG`);
+  const known = joinWithOr(levels);
+  if (level === undefined)
+    throw new UsageError(`level is missing: give LEVEL and MSG to syswire ${command}; LEVEL is ${known}`);
+  if (!levels.includes(level)) throw new UsageError(`level '${level}' is unknown: use ${known}`);
   if (msg === undefined)
-    throw new UsageError(`a message is needed: syswire ${command} ${level} MSG, or - to read it from stdin`);
+    throw new UsageError(`message is missing: give it after ${level}, or give - to read it from stdin`);
+  if (more.length > 0)
+    throw new UsageError(`more than one message is given: put '${[msg, ...more].join(' ')}' in quotes to make it one`);
   return [level, msg];
 }
 
-/** A message's bytes; those of `-` come from standard input. @throws UsageError */
-export function bytesOf(msg: string): Buffer {
+/** Return a message's bytes; `-` reads them from stdin. @throws UsageError */
+export function readMessage(msg: string): Buffer {
   if (msg !== '-') return Buffer.from(msg);
   try {
     return readFileSync(0);
@@ -34,8 +46,8 @@ export function bytesOf(msg: string): Buffer {
   }
 }
 
-/** A flag's value as a number. @throws UsageError */
-export function numberOf(flag: string, text: string | undefined): number | undefined {
+/** Return a flag's value as a number, undefined if the flag is not given. @throws UsageError */
+export function parseNumber(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const number = Number(text);
   if (text.trim() === '' || !Number.isFinite(number)) throw new UsageError(`--${flag} ${text}: must be a number`);

@@ -1,26 +1,26 @@
-// The log: lines of JSON on stderr, so that stdout carries nothing but what clients wrote.
+// The log: lines of JSON on stderr, because stdout belongs to the messages of clients.
 import { writeSync } from 'node:fs';
 import { pino } from 'pino';
 
-/** What may wait for a slow reader; past that the oldest lines are dropped. */
+/** The most bytes that wait for a slow reader. Beyond that the oldest lines are dropped. */
 const MOST_WAITING_BYTES = 1 << 20;
 const RETRY_MS = 100;
-/** How long last words may take: a reader has read by then, or is none. */
-const LAST_WORDS_MS = 1000;
+/** The longest time that flushSync blocks. A reader that is still there has made room by then. */
+const FLUSH_MS = 1000;
 
 /**
- * A log that never waits, except for its last words: those of `fatal`, after which it calls flushSync
+ * Open the log. It never blocks, except in `fatal`: after that line pino calls flushSync
  * (https://github.com/pinojs/pino/blob/main/docs/api.md#fatal).
  *
- * stderr is a target too, and so non-blocking. pino's own destination tries a full pipe for ever when the process ends;
- * and what it has given to a thread, it can neither wait for then nor take back.
+ * stderr is also a target, so it is non-blocking. pino's own destinations do not fit: one retries a full pipe for ever
+ * when the process ends, and one with a worker thread can then neither wait for its lines nor take them back.
  */
 export function openLog(level: string): pino.Logger {
   const lines: Buffer[] = [];
   let waiting = 0;
   let retry: NodeJS.Timeout | undefined;
 
-  /** @returns whether the rest is to be tried again: there is no room, and a reader */
+  /** Write the waiting lines. @returns true if the pipe is full, so that the rest needs a retry */
   function drain(): boolean {
     clearTimeout(retry);
     try {
@@ -32,9 +32,9 @@ export function openLog(level: string): pino.Logger {
       }
       return false;
     } catch (error) {
-      // Nobody reads the log any more: the service lives on, and the next line is another try.
+      // The log has no reader. The service goes on, and the next line is the next attempt.
       if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return false;
-      // At the end a stderr that takes nothing must not keep the process alive.
+      // unref: when the service ends, a full pipe must not keep the process alive.
       retry = setTimeout(drain, RETRY_MS).unref();
       return true;
     }
@@ -45,12 +45,12 @@ export function openLog(level: string): pino.Logger {
       const line = Buffer.from(text);
       lines.push(line);
       waiting += line.length;
-      // The first may be half out.
+      // The first line stays: half of it may be written already.
       while (waiting > MOST_WAITING_BYTES && lines.length > 1) waiting -= lines.splice(1, 1)[0]?.length ?? 0;
       drain();
     },
     flushSync(): void {
-      const deadline = performance.now() + LAST_WORDS_MS;
+      const deadline = performance.now() + FLUSH_MS;
       const never = new Int32Array(new SharedArrayBuffer(4));
       while (drain() && performance.now() < deadline) Atomics.wait(never, 0, 0, 10);
     },

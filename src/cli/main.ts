@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Picks the command, `serve` by default. The only file that acts on `process`.
+// Picks and runs the command, `serve` by default. No other file of the command line acts on `process`.
 import './require-node.js';
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
@@ -7,14 +7,14 @@ import { isatty } from 'node:tty';
 import { type Cli, type Command, NoAnswer, UsageError } from './command.js';
 import { closeGoneTerminals } from './terminals.js';
 
-// Loaded when asked for: `syswire call` starts without the server.
+// Each command is imported when it is chosen, so that `syswire call` starts without loading the server.
 const COMMANDS: Record<string, () => Promise<Command>> = {
   async serve() {
-    // Loading the service takes a while, and a signal may come meanwhile.
+    // A signal may come while the service is loading.
     const signal = untilSignal();
-    // The first look at process.stderr makes Node set O_NONBLOCK on a pipe or socket there, for everybody who shares
-    // it (https://nodejs.org/api/process.html#a-note-on-process-io), and from Node 24 on importing node:util is
-    // such a look: there is nothing to be seen until the descriptors are the service's own.
+    // The first access to process.stderr makes Node set O_NONBLOCK on a pipe or socket there, also for every process
+    // that shares it (https://nodejs.org/api/process.html#a-note-on-process-io). From Node 24 on, importing node:util
+    // is such an access. So stderr is hidden until the service has descriptors of its own.
     const { stderr } = Object.getOwnPropertyDescriptors(process);
     Object.defineProperty(process, 'stderr', { configurable: true, value: undefined });
     const { adoptTarget } = await import('../syscalls/targets/target.js');
@@ -35,7 +35,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
 
 let stopped: AbortController | undefined;
 
-/** Aborts at the first signal; the second ends the process, as it would have without us. */
+/** Return a signal that aborts at the first SIGTERM, SIGINT or SIGHUP. The second ends the process, as by default. */
 function untilSignal(): AbortSignal {
   if (stopped) return stopped.signal;
   const first = new AbortController();
@@ -50,10 +50,10 @@ function untilSignal(): AbortSignal {
   return first.signal;
 }
 
-/** A reader of our words who is gone, or slow, is no reason to fail. */
-function say(fd: number, line: string, end = '\n'): void {
+/** Write text. A reader that is gone or slow must not make the command fail, so errors are ignored. */
+function write(fd: number, text: string): void {
   try {
-    writeSync(fd, `${line}${end}`);
+    writeSync(fd, text);
   } catch {}
 }
 
@@ -66,28 +66,29 @@ const [name, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [firs
 const cli: Cli = {
   args,
   env: process.env,
-  print: (line) => say(1, line),
-  note: (line) => say(2, line),
+  print: (line) => write(1, `${line}\n`),
+  note: (line) => write(2, `${line}\n`),
   fail(code, line) {
-    say(2, `syswire: ${line}`);
+    // The user's own value may have line feeds in it.
+    write(2, `syswire: ${line.replaceAll('\n', '\\n')}\n`);
     return code;
   },
   untilSignal,
   atExit: (last) => process.on('exit', last),
-  onUncaught(tell) {
-    // A rejection comes here too: https://nodejs.org/api/process.html#event-uncaughtexception
+  onUncaught(report) {
+    // Node emits this event for an unhandled rejection too: https://nodejs.org/api/process.html#event-uncaughtexception
     process.on('uncaughtException', (error) => {
       try {
-        tell(error);
+        report(error);
       } finally {
         process.exit(1);
       }
     });
   },
   leave: (code) => process.exit(code),
-  // Not looked at before they are asked for: see `serve` above.
+  // A function, because an early access to process.stdout has a side effect: see `serve` above.
   stdout: () => process.stdout,
-  terminal: isatty(1) && isatty(2) ? { write: (text) => say(2, text, '') } : null,
+  terminal: isatty(1) && isatty(2) ? { write: (text) => write(2, text) } : null,
 };
 
 async function run(): Promise<number> {
@@ -98,7 +99,7 @@ async function run(): Promise<number> {
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!load)
     throw new UsageError(
-      `there is no '${name}': the verbs are ${Object.keys(COMMANDS).join(', ')}; syswire --help says more`,
+      `command '${name}' is unknown: the commands are ${Object.keys(COMMANDS).join(', ')}; syswire --help explains them`,
     );
   return await (await load())(cli);
 }

@@ -16,7 +16,7 @@ import { setUpTabs } from './views/tabs.js';
 const STATES: Record<State, string> = {
   connecting: 'Connecting…',
   live: 'Live',
-  paused: 'Paused: what happens meanwhile is replayed when you resume',
+  paused: 'Paused: new records are replayed when you resume',
   lost: 'Connection lost: trying again',
 };
 

@@ -1,28 +1,32 @@
-// What asks for calls, and what is answered.
+// The shapes of the requests that make calls, and of their answers: POST /write, /writes and /bursts.
 import { z } from 'zod';
 import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, TargetName, Written } from './fields.js';
 import { Problem } from './problem.js';
 
-/** The longest wait that a write may ask for, in ms. */
+/** The largest `timeoutMs` of a write. */
 const MAX_TIMEOUT_MS = 60_000;
-/** The most writes of one request. */
+/** The most writes in one POST /writes. */
 const MAX_WRITES = 10_000;
-/** The most calls of a burst, and how long one may last, in ms. */
+/** The most calls of one burst. */
 const MAX_BURST_CALLS = 10_000_000;
+/** The longest time that a burst may take, in ms. */
 export const MAX_BURST_MS = 60_000;
 
-/** What every call is made of. */
+/** The fields that describe one call. */
 const message = {
   level: LevelName,
   msg: z
     .string()
-    .refine((text) => text.isWellFormed(), 'has a lone surrogate, which no encoding can carry: send pairs, or base64')
-    .describe('What to write: text, sent as UTF-8, or base64 if `encoding` says so.'),
+    .refine(
+      (text) => text.isWellFormed(),
+      'has a lone surrogate, which UTF-8 cannot encode: send the whole pair, or send the bytes as base64',
+    )
+    .describe('The message to write: text, which is written as UTF-8, or base64; `encoding` says which.'),
   target: TargetName.default('stdout'),
   encoding: z
     .enum(['utf8', 'base64'])
     .default('utf8')
-    .describe('What `msg` is: `utf8` text, or bytes as padded `base64`.'),
+    .describe('The format of `msg`: `utf8` for text, `base64` for bytes in base64 with padding.'),
 };
 
 export const WriteRequest = z
@@ -34,7 +38,7 @@ export const WriteRequest = z
       .max(MAX_TIMEOUT_MS)
       .default(0)
       .describe(
-        '0: exactly one call. Above: calls repeat until every byte is written, an error other than EAGAIN or EINTR comes, or so many milliseconds have passed and there is no room; or until the service stops.',
+        'The longest time to wait for room, in milliseconds. 0: the service makes exactly one call. Above 0: it repeats the call until every byte is written, until an error other than EAGAIN or EINTR occurs, until the time is over and there is no room, or until the service stops.',
       ),
   })
   .meta({
@@ -52,13 +56,15 @@ export const WriteResult = z
     requested: Requested,
     written: Written,
     error: OsRefusal,
-    calls: z.int().min(1).describe('How many calls were made: 1 unless `timeoutMs` allowed more.'),
-    seq: Seq.describe('The number of the last call’s record.'),
-    durationNs: DurationNs.describe('Nanoseconds spent inside the calls, waiting between them not counted.'),
+    calls: z.int().min(1).describe('The number of calls that were made: 1, or more if `timeoutMs` is above 0.'),
+    seq: Seq.describe("The number of the last call's record."),
+    durationNs: DurationNs.describe(
+      'The time spent inside the calls, in nanoseconds. Waits between calls do not count.',
+    ),
   })
   .meta({
     id: 'WriteResult',
-    description: 'What came of a write: the operating system was asked.',
+    description: 'The result of a write. The operating system was asked.',
     ...example({
       requestId: '3fa9c1d2-1',
       level: 'raw',
@@ -79,7 +85,7 @@ export const WritesRequest = z
       .array(WriteRequest)
       .min(1)
       .max(MAX_WRITES)
-      .describe(`The writes, 1 to ${MAX_WRITES}, made one after the other.`),
+      .describe(`The writes, 1 to ${MAX_WRITES}. They are made one after the other.`),
   })
   .meta({
     id: 'WritesRequest',
@@ -97,12 +103,12 @@ export const WritesResult = z
     results: z
       .array(z.union([WriteResult, Problem]))
       .describe(
-        'What came of each write, in their order. A Problem stands for one that made no call: its turn did not come in time, too many waited already, or the service was stopping.',
+        'The result of each write, in the order of the request. A Problem means that this write made no call: earlier writes took longer than its `timeoutMs`, too many writes were waiting, or the service was stopping.',
       ),
   })
   .meta({
     id: 'WritesResult',
-    description: 'What came of several writes: the operating system was asked at least once.',
+    description: 'The results of several writes. The operating system was asked at least once.',
     ...example({
       results: [
         {
@@ -124,72 +130,78 @@ export type WritesResult = z.infer<typeof WritesResult>;
 export const BurstRequest = z
   .strictObject({
     ...message,
-    count: z.int().min(1).max(MAX_BURST_CALLS).describe('How many calls to make, each with the whole message.'),
+    count: z.int().min(1).max(MAX_BURST_CALLS).describe('The number of calls to make, each with the whole message.'),
     ratePerSecond: z
       .number()
       .positive()
       .max(MAX_BURST_CALLS)
       .optional()
       .describe(
-        `How many of them a second; none: as fast as they go. A burst may last ${MAX_BURST_MS / 1000} s at most, so count / ratePerSecond must not be above that.`,
+        `The number of calls per second. Without it, the calls are made as fast as possible. A burst may take ${MAX_BURST_MS / 1000} s at most, so count / ratePerSecond must be ${MAX_BURST_MS / 1000} or less.`,
       ),
   })
   .superRefine(({ count, ratePerSecond }, context) => {
     if (ratePerSecond === undefined || count / ratePerSecond <= MAX_BURST_MS / 1000) return;
     const seconds = Math.ceil(count / ratePerSecond);
-    const message = `${count} calls would take ${seconds} s, and a burst lasts ${MAX_BURST_MS / 1000} s at most: ask for fewer, or a higher rate`;
+    const message = `${count} calls at ${ratePerSecond} per second would take ${seconds} s, and a burst may take ${MAX_BURST_MS / 1000} s at most: ask for fewer calls or a higher rate`;
     context.addIssue({ code: 'custom', path: ['ratePerSecond'], message });
   })
   .meta({
     id: 'BurstRequest',
-    description: 'One message, many calls.',
+    description: 'Many calls with the same message.',
     ...example({ level: 'raw', msg: 'x\n', target: 'full', count: 100_000, ratePerSecond: 20_000 }),
   });
 export type BurstRequest = z.infer<typeof BurstRequest>;
 
-const ns = (what: string) => z.int().min(0).describe(what);
+const nanoseconds = (description: string) => z.int().min(0).describe(description);
 
 export const BurstResult = z
   .object({
-    requestId: RequestId.describe("The request's id, which the records of its calls carry."),
+    requestId: RequestId.describe("The request's id. The records of its calls have the same id."),
     level: LevelName,
     target: TargetName,
-    requested: Requested.describe('Bytes that each call was asked to write.'),
+    requested: Requested.describe('The number of bytes that each call was asked to write.'),
     count: z
       .int()
       .min(1)
       .describe(
-        `How many calls were made: fewer than asked for if ${MAX_BURST_MS / 1000} s were over, or the service stopped.`,
+        `The number of calls that were made. It is lower than the request's \`count\` if ${MAX_BURST_MS / 1000} s were over, or if the service stopped.`,
       ),
-    written: Written.describe('Bytes that the operating system took, of all calls.'),
+    written: Written.describe('The number of bytes that the operating system accepted, in all calls together.'),
     errors: z
       .record(z.string(), z.int().min(1))
-      .describe("How many calls the operating system refused, by the error's name; empty when it took them all."),
+      .describe(
+        "The number of calls that the operating system refused, by the error's name. Empty if it refused none.",
+      ),
     durationNs: z
       .object({
-        min: ns('The shortest.'),
-        mean: ns('Their mean.'),
-        p50: ns('Half of them took no longer; within 0.1 %, like the other two.'),
-        p90: ns('Nine of ten took no longer.'),
-        p99: ns('All but one of a hundred took no longer.'),
-        max: ns('The longest.'),
+        min: nanoseconds('The shortest call.'),
+        mean: nanoseconds('The mean.'),
+        p50: nanoseconds('The median. All three percentiles are exact to 0.1 %.'),
+        p90: nanoseconds('90 % of the calls took this time or less.'),
+        p99: nanoseconds('99 % of the calls took this time or less.'),
+        max: nanoseconds('The longest call.'),
       })
-      .describe('Nanoseconds that the calls took.'),
+      .describe('The durations of the calls, in nanoseconds.'),
     histogram: z
       .array(
         z.object({
-          ns: ns('The shortest time of this bucket; it ends where the next one begins.'),
-          calls: z.int().min(1).describe('How many calls took so long.'),
+          ns: nanoseconds(
+            'The lower end of the bucket. Its upper end is the lower end of the next bucket, even if that one is empty and left out.',
+          ),
+          calls: z.int().min(1).describe('The number of calls in this bucket.'),
         }),
       )
-      .describe('How long the calls took, in buckets of which there are eight to a doubling; empty ones are left out.'),
-    callsPerSecond: z.number().describe("Calls a second, from the first one's start to the last one's end."),
-    firstSeq: Seq.describe("The first call's record."),
-    lastSeq: Seq.describe("The last call's record. Calls of other requests may lie between the two."),
+      .describe('A histogram of the durations, with eight buckets per doubling. Empty buckets are left out.'),
+    callsPerSecond: z
+      .number()
+      .describe('Calls per second, from the start of the first call to the end of the last one.'),
+    firstSeq: Seq.describe("The number of the first call's record."),
+    lastSeq: Seq.describe("The number of the last call's record. Records of other requests may lie between the two."),
   })
   .meta({
     id: 'BurstResult',
-    description: 'What came of a burst: the operating system was asked.',
+    description: 'The result of a burst. The operating system was asked.',
     ...example({
       requestId: '3fa9c1d2-3',
       level: 'raw' as const,

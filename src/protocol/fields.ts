@@ -1,5 +1,5 @@
-// Fields that several shapes share. No behaviour in this folder: openapi.yaml, asyncapi.yaml and the serializers
-// are made from its shapes.
+// Fields that several shapes share. openapi.yaml, asyncapi.yaml and the serializers are made from the shapes in this
+// folder.
 import { z } from 'zod';
 import { LEVEL_IDS, TARGET_NAME, TARGET_NAME_IN_WORDS } from './names.js';
 
@@ -8,37 +8,39 @@ export const example = <T>(value: T): { examples: T[] } => ({ examples: [value] 
 export const LevelName = z.enum(LEVEL_IDS).meta({
   id: 'LevelName',
   description:
-    'How the call is made: `raw` by our own instruction, `int80` by the software interrupt of 32-bit programs (Linux, x86-64), `uring` as an entry in an io_uring (Linux), `os` through libc (kernel32 on Windows), `std` through `fs.writeSync`.',
+    "The way in which the call is made. `raw`: syswire's own instruction. `int80`: the software interrupt of 32-bit programs (Linux on x86-64). `uring`: an entry in an io_uring (Linux). `os`: libc's `write` (on Windows, kernel32's `WriteFile` or `WriteConsoleW`). `std`: Node's `fs.writeSync`.",
 });
 
 export const TargetName = z
   .string()
-  .regex(TARGET_NAME, `a target name is ${TARGET_NAME_IN_WORDS}`)
-  .describe('The name of a target, as `GET /targets` lists it.');
+  .regex(TARGET_NAME, `is not a target name: use ${TARGET_NAME_IN_WORDS}`)
+  .describe('The name of a target. `GET /targets` lists the names.');
 
 export const RequestId = z
   .string()
-  .describe("The request's id: its `X-Request-Id` (1 to 64 of `A-Z a-z 0-9 _ . -`), or one made for it.");
-export const Requested = z.int().min(0).describe('Bytes that the call was asked to write.');
-export const Written = z.int().min(0).describe('Bytes that the operating system took.');
+  .describe(
+    "The request's id: its `X-Request-Id` (1 to 64 of the characters `A-Z a-z 0-9 _ . -`), or an id that the service made.",
+  );
+export const Requested = z.int().min(0).describe('The number of bytes that the call was asked to write.');
+export const Written = z.int().min(0).describe('The number of bytes that the operating system accepted.');
 export const Seq = z
   .int()
   .min(1)
-  .describe('The number of a record: 1 for the first call of a run, one more for each call.');
+  .describe('The number of a record. The first call of a run has 1, and each further call has the next number.');
 export const DurationNs = z.int().min(0);
 
 const OsErrorShape = z
   .object({
     code: z.string().describe("The error's name: `ENOSPC`, on Windows `ERROR_DISK_FULL`."),
-    errno: z.int().describe("The operating system's own number for it."),
-    message: z.string().describe("The operating system's own words for it."),
+    errno: z.int().describe("The operating system's number for the error."),
+    message: z.string().describe("The operating system's description of the error."),
   })
   .meta({
     id: 'OsError',
-    description: 'What the operating system said.',
+    description: "The operating system's error.",
     ...example({ code: 'ENOSPC', errno: 28, message: 'No space left on device' }),
   });
 
 export const OsRefusal = OsErrorShape.nullable().describe(
-  "The operating system's refusal; null when it took the call.",
+  'The error with which the operating system refused the call; null if it accepted the call.',
 );

@@ -1,8 +1,8 @@
-// The record of a call, the stream's other lines, and what asks for them.
+// The shapes of GET /events: its query, the record of a call, and the other lines of the stream.
 import { z } from 'zod';
 import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, TargetName, Written } from './fields.js';
 
-/** The most records that one GET /events answers with. */
+/** The most records in one answer of GET /events. */
 const MAX_EVENTS = 10_000;
 
 const callExample = {
@@ -23,89 +23,95 @@ const callExample = {
 
 export const CallRecord = z
   .object({
-    type: z.literal('call').describe('What this line is.'),
+    type: z.literal('call').describe('The kind of line.'),
     seq: Seq,
-    time: z
-      .number()
-      .describe('When the call was made: milliseconds since 1970, with fractions, taken before the call.'),
+    time: z.number().describe('The time just before the call, in milliseconds since 1970, with fractions.'),
     requestId: RequestId,
     level: LevelName,
     target: TargetName,
-    fd: z.int().describe('The descriptor that the call named.'),
+    fd: z.int().describe('The file descriptor that was written to.'),
     requested: Requested,
     written: Written,
     error: OsRefusal,
-    durationNs: DurationNs.describe('Nanoseconds that the call took.'),
-    pid: z.int().describe('The process that made the call.'),
+    durationNs: DurationNs.describe('The duration of the call, in nanoseconds.'),
+    pid: z.int().describe('The id of the process that made the call.'),
     preview: z
       .string()
-      .describe('The first 64 bytes as text; control characters and backslashes are escaped (`\\n`, `\\x1b`).'),
+      .describe(
+        'The first 64 bytes of the message as text. Control characters and backslashes are escaped (`\\n`, `\\x1b`).',
+      ),
   })
   .meta({
     id: 'CallRecord',
-    description: 'The truth about one call.',
+    description: 'The facts about one call.',
     ...example(callExample),
   });
 export type CallRecord = z.infer<typeof CallRecord>;
 
-const RunName = z.string().describe('Names this start of the service: another one begins again with `seq` 1.');
+const RunName = z
+  .string()
+  .describe('The id of this start of the service. Each start has a new id, and its `seq` begins at 1.');
 
 export const Hello = z
   .object({
-    type: z.literal('hello').describe('What this line is.'),
+    type: z.literal('hello').describe('The kind of line.'),
     run: RunName,
     pid: z.int().describe("The service's process id."),
-    started: z.number().describe('When it started, in milliseconds since 1970.'),
-    oldest: Seq.describe('The oldest `seq` still kept.'),
-    next: Seq.describe("The next call's `seq`."),
+    started: z.number().describe('The time of the start, in milliseconds since 1970.'),
+    oldest: Seq.describe('The `seq` of the oldest record that the service still keeps.'),
+    next: Seq.describe('The `seq` that the next call will have.'),
   })
   .meta({
     id: 'Hello',
-    description: 'The first line on a connection.',
+    description: 'The first line of a connection.',
     ...example({ type: 'hello' as const, run: '3fa9c1d2', pid: 4711, started: 1767225600000, oldest: 1, next: 2 }),
   });
 export type Hello = z.infer<typeof Hello>;
 
 export const Gap = z
   .object({
-    type: z.literal('gap').describe('What this line is.'),
-    from: Seq.describe('The first record that is gone.'),
-    to: Seq.describe('The last one that is gone.'),
+    type: z.literal('gap').describe('The kind of line.'),
+    from: Seq.describe('The `seq` of the first lost record.'),
+    to: Seq.describe('The `seq` of the last lost record.'),
   })
   .meta({
     id: 'Gap',
     description:
-      'Records that the ring has overtaken before they were sent: `from` to `to`, both included, counted before filters.',
+      'A range of records that were overwritten before they could be sent: `from` to `to`, both included. It includes records that the filters would have left out.',
     ...example({ type: 'gap' as const, from: 3, to: 812 }),
   });
 export type Gap = z.infer<typeof Gap>;
 
 export const StreamError = z
   .object({
-    type: z.literal('error').describe('What this line is.'),
-    detail: z.string().describe('What is wrong and what to do about it.'),
+    type: z.literal('error').describe('The kind of line.'),
+    detail: z.string().describe('The mistake, and what to do about it.'),
   })
   .meta({
     id: 'StreamError',
-    description: 'Why the stream cannot go on from where it was asked to; the connection closes with 1008 after it.',
-    ...example({ type: 'error' as const, detail: 'since is in the future: the next record is 7' }),
+    description:
+      'The reason why the stream cannot begin at the `since` of the request. The service then closes the connection with 1008.',
+    ...example({ type: 'error' as const, detail: 'since=9 is in the future: use 7, the next record, or less' }),
   });
 export type StreamError = z.infer<typeof StreamError>;
 
 export const Events = z
   .object({
-    events: z.array(CallRecord).describe('The records from `since` on that pass the filters, oldest first.'),
-    next: z.int().min(1).describe('What to give as `since` to go on from here.'),
+    events: z.array(CallRecord).describe('The records from `since` on that match the filters, oldest first.'),
+    next: z.int().min(1).describe('The `since` of the request that continues after these records.'),
     oldest: z
       .int()
       .min(1)
-      .describe('The oldest `seq` still kept. If it is above your `since`, those between are gone.'),
+      .describe(
+        'The `seq` of the oldest record that the service still keeps. If it is above `since`, the records in between are lost.',
+      ),
   })
   .meta({
     id: 'Events',
-    description: 'Records that are kept.',
+    description: 'Records that the service keeps.',
     ...example({ events: [callExample], next: 2, oldest: 1 }),
   });
+export type Events = z.infer<typeof Events>;
 
 const wholeNumber = (least: number, most: number) =>
   z
@@ -118,15 +124,19 @@ export const EventsQuery = z.strictObject({
   since: wholeNumber(1, Number.MAX_SAFE_INTEGER)
     .optional()
     .describe(
-      'Replay from this `seq`; equal to `next`: only what is still to come. Over WebSocket, none: only what is still to come.',
+      'The `seq` of the first record to send. If it is equal to `next`, only new records are sent. Without it, WebSocket sends new records only, and the answer in JSON begins at the oldest record.',
     ),
   limit: wholeNumber(1, MAX_EVENTS)
     .optional()
-    .describe(`At most so many records, 1 to ${MAX_EVENTS} (default 1000). Not for WebSocket.`),
-  run: z.string().max(64).optional().describe('The `run` that `since` belongs to: a service started anew refuses it.'),
-  level: LevelName.optional().describe('Only calls at this level.'),
-  target: TargetName.optional().describe('Only calls to this target.'),
-  requestId: z.string().max(64).optional().describe('Only calls made for this request.'),
-  errors: z.literal('1').optional().describe('`1`: only calls that the operating system refused.'),
+    .describe(`The most records to return, 1 to ${MAX_EVENTS} (default 1000). Not for WebSocket.`),
+  run: z
+    .string()
+    .max(64)
+    .optional()
+    .describe('The `run` that `since` belongs to. The service refuses the request if it has been restarted since.'),
+  level: LevelName.optional().describe('Only records of calls at this level.'),
+  target: TargetName.optional().describe('Only records of calls to this target.'),
+  requestId: z.string().max(64).optional().describe('Only records of calls that this request made.'),
+  errors: z.literal('1').optional().describe('`1`: only records of calls that the operating system refused.'),
 });
 export type EventsQuery = z.infer<typeof EventsQuery>;

@@ -1,87 +1,92 @@
-// What is told of the service: its levels, its targets, its health.
+// The shapes of what the service reports about itself: GET /levels, /targets, /health and /metrics. Also POST /login.
 import { z } from 'zod';
 import { example, LevelName, TargetName } from './fields.js';
 import { KINDS } from './names.js';
 
 const Registers = z.object({
-  number: z.string().describe('Takes the number of the system call.'),
+  number: z.string().describe('The register that takes the number of the system call.'),
   arguments: z
     .array(z.string())
-    .describe('Take descriptor, address and count; for `uring`, what io_uring_enter takes.'),
-  result: z.string().describe('Gives the result.'),
-  clobbered: z.array(z.string()).describe('Overwritten by the kernel besides.'),
-  error: z.string().describe('How an error is told from a count.'),
+    .describe(
+      'The registers that take the descriptor, the address and the count; for `uring`, the arguments of io_uring_enter.',
+    ),
+  result: z.string().describe('The register that returns the result.'),
+  clobbered: z.array(z.string()).describe('Other registers that the kernel overwrites; also `flags` and `memory`.'),
+  error: z.string().describe('How the result shows an error.'),
 });
 
 const Disassembly = z
   .array(z.string())
-  .describe('The machine code in words, an instruction each; on x86-64 in AT&T syntax.');
+  .describe('The machine code as text, one instruction per line; on x86-64 in AT&T syntax.');
 
 export const LevelShape = z
   .object({
     id: LevelName,
-    available: z.boolean().describe('Whether it can be asked for on this machine.'),
-    reason: z.string().nullable().describe('Why it cannot; null when it can.'),
+    available: z.boolean().describe('True if the level works on this machine.'),
+    reason: z.string().nullable().describe('The reason why it is not available; null if it is.'),
     via: z
       .object({
-        instruction: z.string().nullable().describe('The instruction of our own that enters the kernel.'),
-        symbol: z.string().nullable().describe('The function called instead.'),
-        library: z.string().nullable().describe('Where that function lives.'),
+        instruction: z.string().nullable().describe("syswire's own instruction that enters the kernel."),
+        symbol: z.string().nullable().describe('The function that the level calls.'),
+        library: z.string().nullable().describe('The library that has the function.'),
         file: z.string().nullable().describe('The file that the code was loaded from.'),
-        address: z.string().nullable().describe("Where it lies in the service's memory, as hex."),
+        address: z.string().nullable().describe("The address of the code in the service's memory, in hexadecimal."),
       })
-      .describe('How it reaches the kernel; null where it does not apply.'),
-    registers: Registers.nullable().describe("The instruction's calling convention; null where a library sees to it."),
+      .describe('The way into the kernel. Fields that do not apply to the level are null.'),
+    registers: Registers.nullable().describe("The instruction's calling convention; null if a library makes the call."),
     number: z
       .int()
       .nullable()
-      .describe("The system call's number (`uring`: of io_uring_enter); null where a library chooses it."),
+      .describe('The number of the system call (`uring`: of io_uring_enter); null if a library chooses it.'),
     code: z
       .string()
       .nullable()
       .describe(
-        "The machine code as hex, read back from memory: our instruction's, or the whole of libc's function; null where nobody says.",
+        "The machine code in hexadecimal, read from the service's memory: of syswire's own instruction, or of libc's whole function. Null if its length is not known.",
       ),
-    disassembly: Disassembly.nullable().describe('The same in words, an instruction each; null where it is not ours.'),
+    disassembly: Disassembly.nullable().describe(
+      "The same code as text, one instruction per line; null for a library's code.",
+    ),
     seenBy: z
       .object({
-        strace: z.boolean().describe('Whether strace sees a `write`.'),
+        strace: z.boolean().describe('True if strace shows a `write`.'),
         seccomp: z
           .boolean()
-          .describe('Whether a seccomp filter on `write` applies (`int80`: on the `write` of 32-bit programs).'),
-        ldPreload: z.boolean().describe('Whether a library loaded with LD_PRELOAD can step in.'),
-        ltrace: z.boolean().describe("Whether ltrace, which watches one file's calls of another, sees it."),
+          .describe('True if a seccomp filter on `write` applies (`int80`: on the `write` of 32-bit programs).'),
+        ldPreload: z.boolean().describe('True if a library loaded with LD_PRELOAD can intercept the call.'),
+        ltrace: z.boolean().describe("True if ltrace shows the call: ltrace sees the executable's calls of libraries."),
       })
       .nullable()
       .describe(
-        'Which observers can see the `write`; null where nobody has tried. Of `uring` they see an io_uring_enter.',
+        'The outside tools that see the `write`; null on a platform where this was not tested. At level `uring` they see an io_uring_enter instead.',
       ),
-    manPage: z.string().describe('Where to read on.'),
+    manPage: z.string().describe("The URL of the call's documentation."),
   })
-  .meta({ id: 'Level', description: 'One level.' });
+  .meta({ id: 'Level', description: 'A level: one way to make the call.' });
 
 const ElsewhereShape = z
   .object({
     id: LevelName,
-    platform: z.string().describe('Operating system and CPU, as Node names them: `linux-arm64`.'),
+    platform: z.string().describe('The operating system and the CPU, by their names in Node: `linux-arm64`.'),
     instruction: z.string().describe('The instruction that enters the kernel.'),
-    number: z.int().describe("The system call's number, as it is loaded."),
+    number: z.int().describe('The number of the system call, as the code loads it.'),
     registers: Registers.describe("The instruction's calling convention."),
-    code: z.string().describe('The machine code as hex.'),
+    code: z.string().describe('The machine code in hexadecimal.'),
     disassembly: Disassembly,
   })
-  .meta({ id: 'LevelElsewhere', description: 'A level as it is made on another platform, from the table.' });
+  .meta({
+    id: 'LevelElsewhere',
+    description: "A level on another platform, from syswire's own table: it was not read from memory.",
+  });
 
 export const Levels = z
   .object({
-    levels: z.array(LevelShape).describe('Every level, from the instruction upwards.'),
-    elsewhere: z
-      .array(ElsewhereShape)
-      .describe('The levels of our own instructions on other platforms; not of this machine.'),
+    levels: z.array(LevelShape).describe('Every level, from the instruction to the standard library.'),
+    elsewhere: z.array(ElsewhereShape).describe("The levels with syswire's own instructions, on the other platforms."),
   })
   .meta({
     id: 'Levels',
-    description: 'The levels.',
+    description: 'The levels, on this machine and on other platforms.',
     ...example({
       levels: [
         {
@@ -100,7 +105,7 @@ export const Levels = z
             arguments: ['rdi', 'rsi', 'rdx'],
             result: 'rax',
             clobbered: ['rcx', 'r11', 'memory'],
-            error: 'rax from -4095 to -1 is -errno',
+            error: 'a value from -4095 to -1 in rax is -errno',
           },
           number: 1,
           code: 'b8010000000f05',
@@ -120,7 +125,7 @@ export const Levels = z
             arguments: ['x0', 'x1', 'x2'],
             result: 'x0',
             clobbered: ['memory'],
-            error: 'x0 from -4095 to -1 is -errno',
+            error: 'a value from -4095 to -1 in x0 is -errno',
           },
           code: '080880d2010000d4',
           disassembly: ['mov x8, #0x40', 'svc #0x0'],
@@ -140,27 +145,27 @@ export const Targets = z
             kind: z
               .enum(KINDS)
               .describe(
-                'What the descriptor leads to; `other`: an epoll descriptor, say; `none`: nothing is open there.',
+                'The kind of file behind the descriptor. `other`: an epoll descriptor, for example. `none`: the descriptor is not open.',
               ),
             shared: z
               .boolean()
-              .describe('Whether O_NONBLOCK had to be set on a file description that others may share.'),
+              .describe(
+                'True if the service had to set O_NONBLOCK on a file description that other processes may share.',
+              ),
             expects: z
               .string()
               .nullable()
-              .describe(
-                'For a fault target, the errno that each write of a byte or more to it gives; null for the others.',
-              ),
-            available: z.boolean().describe('Whether it can be written to on this machine.'),
-            reason: z.string().nullable().describe('Why it cannot; null when it can.'),
+              .describe('For a fault target, the errno of each write of one byte or more; null for other targets.'),
+            available: z.boolean().describe('True if the target can be used on this machine.'),
+            reason: z.string().nullable().describe('The reason why it is not available; null if it is.'),
           })
-          .meta({ id: 'Target', description: 'One target.' }),
+          .meta({ id: 'Target', description: 'A target: a descriptor with a name.' }),
       )
       .describe('Every target that a write may name.'),
   })
   .meta({
     id: 'Targets',
-    description: 'The targets.',
+    description: 'The targets of this service.',
     ...example({
       targets: [
         { name: 'stdout', kind: 'pipe' as const, shared: false, expects: null, available: true, reason: null },
@@ -172,17 +177,17 @@ export type Targets = z.infer<typeof Targets>;
 
 export const Health = z
   .object({
-    status: z.literal('ok').describe('The service answers.'),
+    status: z.literal('ok').describe('Always `ok`: the service answers.'),
     version: z.string().describe('The version of syswire.'),
-    run: z.string().describe('Names this start of the service.'),
+    run: z.string().describe('The id of this start of the service.'),
     pid: z.int().describe("The service's process id."),
-    started: z.number().describe('When it started, in milliseconds since 1970.'),
-    next: z.int().min(1).describe("The next call's `seq`."),
-    token: z.boolean().describe('Whether the other requests need a token.'),
+    started: z.number().describe('The time of the start, in milliseconds since 1970.'),
+    next: z.int().min(1).describe('The `seq` that the next call will have.'),
+    token: z.boolean().describe('True if the other requests need a token.'),
   })
   .meta({
     id: 'Health',
-    description: 'The service answers.',
+    description: 'The state of the service.',
     ...example({
       status: 'ok',
       version: '0.1.0',
@@ -199,11 +204,15 @@ export type Health = z.infer<typeof Health>;
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 const MetricsText = z.string().meta({
   id: 'Metrics',
-  description: 'Lines of text, as Prometheus reads them.',
+  description: 'Metrics in the text format of Prometheus.',
   ...example('syswire_calls_total{level="raw",target="stdout",code="OK"} 1\n'),
 });
 export const Metrics = { content: { [METRICS_TYPE]: { schema: MetricsText } } };
 
 export const LoginRequest = z
-  .strictObject({ token: z.string().max(4096).describe('What the service was started with.') })
-  .meta({ id: 'LoginRequest', description: 'A token to be let in with.', ...example({ token: '0123456789abcdef' }) });
+  .strictObject({ token: z.string().max(4096).describe('The token that the service was started with.') })
+  .meta({
+    id: 'LoginRequest',
+    description: "The service's token, to log in.",
+    ...example({ token: '0123456789abcdef' }),
+  });

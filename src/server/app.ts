@@ -37,27 +37,27 @@ import { loginRoutes } from './routes/login.js';
 import { pageRoutes } from './routes/page.js';
 
 export type AppOptions = {
-  /** Targets besides `stdout` and `stderr`: name → path. */
+  /** Further targets besides `stdout` and `stderr`: name → path. */
   targets?: Record<string, string>;
-  /** Whether there are fault targets (on Linux by default). */
+  /** True to open the fault targets (default: true on Linux only). */
   faults?: boolean;
-  /** Names besides IP addresses and localhost that `Host` may give. */
+  /** Host names that `Host` may have, besides IP addresses and localhost. */
   allowHost?: readonly string[];
   /** The token that `Authorization: Bearer` must carry; undefined: none is needed. */
   token?: string | undefined;
-  /** How many records are kept (65,536). */
+  /** The most records that the service keeps (default 65,536). */
   history?: number;
-  /** How many may be subscribed to the stream at once (256). */
+  /** The most subscribers of the stream at once (default 256). */
   maxSubscribers?: number;
-  /** How many writes may wait for one target (100). */
+  /** The most writes that may wait for one target (default 100). */
   maxWaiting?: number;
   /** A file to append every record to. */
   record?: string | undefined;
-  /** The largest body, in bytes (4 MiB). */
+  /** The largest body, in bytes (default 4 MiB). */
   bodyLimit?: number;
   /** How much memory all requests may hold, in bytes (a quarter of what there is, 32 to 512 MiB). */
   heldBytes?: number;
-  /** Gets a function that writes the last records, to be called when the process ends without `close`. */
+  /** Receives a function that writes the last records. Call that function if the process ends without `close`. */
   atExit?: (last: () => void) => void;
   /** A pino logger; undefined: nothing is logged. */
   logger?: FastifyBaseLogger;
@@ -71,24 +71,25 @@ export const DEFAULTS = {
   heldBytes: defaultBudget(),
   faults: process.platform === 'linux',
 };
-/** Connections besides those of subscribers: many more than the clients of one machine open. */
+/** The most connections besides those of subscribers: many more than the clients of one machine open. */
 const MAX_CONNECTIONS = 1000;
-/** How long a request may take to arrive, headers and body: 4 MiB at 70 kB a second. */
+/** The time that a request has to arrive, with headers and body, in ms: enough for 4 MiB at 70 kB per second. */
 const REQUEST_TIMEOUT_MS = 60_000;
 /**
  * How long a connection may be silent in both directions: longer than any request may wait, so that only a client that
  * does not take its answer is cut off.
  */
 const SILENCE_MS = 90_000;
-/** How late a request that takes longer may be noticed. Node's own 30 s would make a minute one and a half. */
+/** The time between two checks for such requests, in ms. With Node's default of 30 s, one could last 90 s. */
 const REQUEST_CHECK_MS = 5000;
-/** Node's own limit. It is many times the longest query and a browser's cookies for all ports of this host. */
+/** Node's own limit. It is far more than the longest query and a browser's cookies for all ports of this host need. */
 const MAX_HEADER_BYTES = 16 << 10;
 
 /**
- * Builds the service, ready for `listen` or `inject`. `close` ends it as lifecycle/shutdown.ts describes.
+ * Builds the service, ready for `listen` or `inject`. Its `close` goes through the phases of lifecycle/shutdown.ts.
  *
- * @throws an error with `code` when a target or the record file cannot be opened, or a name is taken
+ * @throws an error with `code` when a target or the record file cannot be opened; an error when two targets have the
+ *   same name
  */
 export function buildApp(options: AppOptions = {}): FastifyInstance {
   const settings = { ...DEFAULTS, ...options };
@@ -118,10 +119,10 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
 
   const app: FastifyInstance = fastify({
     ...(options.logger && { loggerInstance: options.logger }),
-    // The records are the log of requests.
+    // No log of requests: the records have every call.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: settings.bodyLimit,
-    // Our own answers to these two are problems: see door/.
+    // door/ refuses requests during a stop and requests without Host (requireHostHeader), with a problem.
     return503OnClosing: false,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionTimeout: SILENCE_MS,
@@ -132,7 +133,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     },
     genReqId: createRequestIds(service.run),
     frameworkErrors: (error, request, reply) => {
-      // Too early for any hook.
+      // These errors occur before any hook runs.
       addHeaders(request, reply);
       counters.answer(error.statusCode ?? 500, request.method);
       answerError(error, request, reply, counters);
@@ -142,7 +143,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const connections = limitConnections(app.server, MAX_CONNECTIONS + maxSubscribers, () =>
     counters.limit('connections'),
   );
-  // By default Node drops the headers after the 2000th, and Origin may be among them. Their size has a limit anyway.
+  // By default Node drops all headers after the 2000th, so a client could hide Origin. maxHeaderSize is the limit here.
   app.server.maxHeadersCount = 0;
   app.server.on('checkExpectation', protocolErrors.onExpectation);
   app.server.on('connect', protocolErrors.onConnect);
@@ -151,8 +152,12 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   let stopRecording = (): void => {};
   if (recordFile) {
     stopRecording = recordTo(recordFile, journal, deliveries.file, (error) => {
-      if (error) app.log.error({ err: error, file: options.record }, 'the record file takes nothing: records wait');
-      else app.log.info({ file: options.record }, 'the record file takes records again');
+      if (error)
+        app.log.error(
+          { err: error, file: options.record },
+          'the record file cannot be written: records wait in memory',
+        );
+      else app.log.info({ file: options.record }, 'the record file can be written again');
     });
     options.atExit?.(stopRecording);
   }
@@ -177,12 +182,12 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.decorateRequest('answer');
   app.addContentTypeParser('application/json', createJsonParser(budget, settings.bodyLimit));
 
-  // Before the admission: a refused upgrade is answered through the hooks that this adds, and with them its socket is
-  // closed; the other way round it stays open and blocks close().
+  // Register this before the admission hook: its own hooks close the socket of a refused upgrade. In the other order,
+  // the socket stays open and blocks close().
   app.register(websocket, {
     options: { server: protocolErrors.upgrades, maxPayload: 1024, handleProtocols: () => false, autoPong: false },
-    // ws has closed the connection already, with the code that says why.
-    errorHandler: (error, _socket, request) => request.log.debug({ err: error }, 'subscriber'),
+    // ws has closed the connection already, with the code for the error.
+    errorHandler: (error, _socket, request) => request.log.debug({ err: error }, "error on a subscriber's connection"),
     preClose(done) {
       shutdown.begin();
       done();
@@ -194,12 +199,12 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.addHook('onRequest', createAdmission({ connections, guard, isStopping: shutdown.isStopping }));
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
     const isEarly = isBodyMissing(raw);
-    // Kept alive after its answer, a connection would block close().
+    // An idle keep-alive connection would block close().
     if (isEarly || shutdown.isStopping()) reply.header('connection', 'close');
     if (!raw.complete) lingerAtClose(raw);
     done(null, payload);
   });
-  // Once an answer has left. Answers are also made for clients that have left or were refused on the wire.
+  // Not in onSend: answers are also made for clients that have left, or that were refused on the wire.
   app.addHook('onResponse', (request, reply, done) => {
     counters.answer(reply.statusCode, request.method, request.routeOptions.url);
     done();
@@ -214,7 +219,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     waiting: writer.waiting,
     deliveries,
   });
-  // First, since it collects the routes that come after it.
+  // Before the routes: it collects those that are registered after it.
   app.register(swagger, OPENAPI);
   app.register(callRoutes, { writer, burst, budget });
   app.register(eventRoutes, { targets, journal, stream, service, counters });

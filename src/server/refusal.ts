@@ -1,7 +1,9 @@
-// A refusal: the reason why no call was made. It names the kind of obstacle; only answers/ knows its HTTP status.
+// A refusal: an error with the reason why no call was made. It has a kind; answers/problem.ts gives each kind its HTTP
+// status.
+import { PREVIEW_BYTES, preview } from '../protocol/preview.js';
 import type { Problem } from '../protocol/problem.js';
 
-/** Limits that keep clients from using the service up. */
+/** The limits that protect the service from its clients. */
 export const LIMITS = [
   'body',
   'headers',
@@ -16,47 +18,47 @@ export const LIMITS = [
 export type Limit = (typeof LIMITS)[number];
 
 export type RefusalKind =
-  /** The request is not one that the contract knows. */
+  /** The request breaks the contract. */
   | 'malformed'
   | 'no-token'
   | 'wrong-token'
-  /** Another site's page sent it, or it names another host. */
+  /** A page of another site sent the request, or its Host is not allowed. */
   | 'foreign'
   | 'unknown-target'
   | 'unknown-path'
   | 'wrong-method'
   /** The body is over the limit. */
   | 'too-large'
-  /** The body is compressed. */
+  /** The body has a Content-Encoding, such as gzip. */
   | 'coded-body'
-  /** This machine cannot do it. */
+  /** The level or the target is not available on this machine. */
   | 'unavailable'
-  /** It may succeed at another time. */
+  /** A limit is reached, or the service is stopping: the same request may succeed later. */
   | 'busy';
 
 export type FieldError = NonNullable<Problem['errors']>[number];
 
-/** More about a refusal, where there is more. */
+/** The optional parts of a refusal. */
 type Details = {
-  /** The fields at fault. */
+  /** The fields of the request that are wrong. */
   errors?: FieldError[];
   /** The limit that was reached. */
   limit?: Limit;
-  /** `busy`: when to try again, in seconds. */
+  /** For `busy`: the time after which to try again, in seconds. */
   retryAfterS?: number;
-  /** `wrong-method`: the methods that the path takes. */
+  /** For `wrong-method`: the methods that the path accepts. */
   allowed?: string[];
 };
 
 export type Refusal = Error & Details & { kind: RefusalKind };
 
 /**
- * An error to throw before any call is made.
+ * Makes a refusal, to throw before any call is made.
  *
- * @param detail what is wrong and what to do about it
+ * @param detail one line: the mistake, with the value that was sent, and what to do about it
  */
 export function refusal(kind: RefusalKind, detail: string, details: Details = {}): Refusal {
-  // Clients' mistakes need no stack, and taking one costs more than the rest of the answer.
+  // No stack: a client's mistake is not a bug here, and taking a stack costs more than the rest of the answer.
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   const error = Object.assign(new Error(detail), { kind }, details);
@@ -64,11 +66,26 @@ export function refusal(kind: RefusalKind, detail: string, details: Details = {}
   return error;
 }
 
-/** A refusal of what may succeed in `retryAfterS` seconds. */
+/** Makes a refusal of a request that may succeed in `retryAfterS` seconds. */
 export const busy = (detail: string, limit?: Limit, retryAfterS = 1): Refusal =>
   refusal('busy', detail, { retryAfterS, ...(limit && { limit }) });
 
-/** A refusal of a call that would have been made, had it come earlier. */
-export const tooLate = (why: string): Refusal => busy(`${why}: no call was made`);
+/** Makes a refusal of a write that has come too late: the service is stopping, or earlier writes took too long. */
+export const tooLate = (reason: string, remedy = 'try again later'): Refusal =>
+  busy(`${reason}, so no call was made: ${remedy}`);
+
+/** The message about a wrong token, in `Authorization` or in POST /login. */
+export const WRONG_TOKEN = 'the token is wrong: send the one that the service was started with';
 
 export const isRefusal = (value: object): value is Refusal => value instanceof Error && 'kind' in value;
+
+/**
+ * Quotes the value of a header for a message: in single quotes, escaped, and cut after PREVIEW_BYTES bytes.
+ *
+ * @param value a header as node:http returns it, in latin1
+ */
+export function quoteHeader(value: string): string {
+  const bytes = Buffer.from(value, 'latin1');
+  const isWhole = bytes.length <= PREVIEW_BYTES;
+  return `'${preview(bytes.subarray(0, PREVIEW_BYTES), isWhole)}${isWhole ? '' : '…'}'`;
+}

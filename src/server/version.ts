@@ -1,4 +1,4 @@
-// The package's version, from the one place that states it.
+// The package's version, from package.json.
 import { createRequire } from 'node:module';
 
 export const VERSION = (createRequire(import.meta.url)('../../package.json') as { version: string }).version;

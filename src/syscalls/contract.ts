@@ -37,7 +37,7 @@ export type Registers = {
   result: string;
   /** The registers that the kernel overwrites besides `result`; also `flags` and `memory`. */
   clobbered: string[];
-  /** The rule by which a program recognizes an error: `rax from -4095 to -1 is -errno`. */
+  /** The rule by which a program recognizes an error: `a value from -4095 to -1 in rax is -errno`. */
   error: string;
 };
 

@@ -47,28 +47,28 @@ function mapWithEnd(): bigint {
   return at;
 }
 
-/** The arguments of one call. `fd` is null for a regular file, which the caller opens. */
+/** One call: its description for people, and its arguments. `fd` is null for a regular file, which the caller opens. */
 export type Hostile = { about: string; make: () => { fd: number | null; address: bigint; count: bigint } };
 
 /** The calls of `syswire probe`, by name. `make` maps the memory for one call. */
 export const HOSTILE: Record<string, Hostile> = {
-  'null-0': { about: 'no bytes from a null address', make: () => ({ fd: null, address: 0n, count: 0n }) },
-  'null-1': { about: 'one byte from a null address', make: () => ({ fd: null, address: 0n, count: 1n }) },
+  'null-0': { about: '0 bytes from address 0', make: () => ({ fd: null, address: 0n, count: 0n }) },
+  'null-1': { about: '1 byte from address 0', make: () => ({ fd: null, address: 0n, count: 1n }) },
   protected: {
-    about: 'from memory that may not be read (PROT_NONE)',
+    about: '1 byte from memory that may not be read (PROT_NONE)',
     make: () => ({ fd: null, address: map(MAPPING_SIZE, PROT_NONE), count: 1n }),
   },
   'runs-off': {
-    about: 'from 4096 bytes before the end of a mapping, 8192 bytes',
+    about: '8192 bytes, starting 4096 bytes before the end of a mapping',
     make: () => ({ fd: null, address: mapWithEnd() + BigInt(MAPPING_SIZE - 4096), count: 8192n }),
   },
   'too-long': {
-    about: 'from readable memory, but a count that goes far beyond any',
+    about: '2^62 bytes from readable memory, far more than is mapped',
     make: () => ({ fd: null, address: mapWithEnd(), count: 1n << 62n }),
   },
-  'fd-negative': { about: 'to descriptor -1', make: () => ({ fd: -1, address: mapWithEnd(), count: 1n }) },
+  'fd-negative': { about: '1 byte to descriptor -1', make: () => ({ fd: -1, address: mapWithEnd(), count: 1n }) },
   'fd-highest': {
-    about: 'to descriptor 2147483647',
+    about: '1 byte to descriptor 2147483647',
     make: () => ({ fd: 2_147_483_647, address: mapWithEnd(), count: 1n }),
   },
 };

@@ -1,4 +1,4 @@
-// syswire write and burst, and what all verbs that ask a running service have in common.
+// Tests syswire write and burst, and the flags and errors of all commands that send requests to a service.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync, readFileSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { appWithToken, ESCAPE, inTerminal, LEVELS, run, TOKEN, watcher } from '.
 import { openFifo, read, startService } from '../support/service.js';
 import { need } from '../support/tools.js';
 
-test('write: each level, from the command line and from stdin, text and bytes', async (t) => {
+test('write writes text from the command line and bytes from stdin, at each level', async (t) => {
   const { url, written } = await appWithToken(t);
   const bytes = Buffer.from([0xff, 0, 10]);
   for (const level of LEVELS) {
@@ -26,7 +26,7 @@ test('write: each level, from the command line and from stdin, text and bytes', 
   assert.deepEqual(written(), Buffer.concat([Buffer.from('grüß\n'.repeat(LEVELS.length)), bytes]));
 });
 
-test('write: what the operating system refused is exit 1 and one line', async (t) => {
+test('write that the operating system refuses: exit 1, one line', async (t) => {
   const { url } = await appWithToken(t);
   const env = { SYSWIRE_TOKEN: TOKEN };
   assert.deepEqual(await run(['write', 'os', 'hi', '--target', 'full'], url, { env }), {
@@ -40,40 +40,52 @@ test('write: what the operating system refused is exit 1 and one line', async (t
 });
 
 const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
-  ['no level', ['write'], 2, /a level is needed: syswire write raw\|/],
-  ['a level that is none', ['burst', 'RAW', 'x'], 2, /a level is needed: syswire burst/],
-  ['no message', ['write', 'raw'], 2, /a message is needed: syswire write raw MSG/],
+  ['no level', ['write'], 2, /level is missing: .*syswire write; LEVEL is raw, int80, uring, os or std$/m],
+  ['an unknown level', ['burst', 'RAW', 'x'], 2, /level 'RAW' is unknown: use raw, int80, uring, os or std$/m],
+  ['a level with a line feed', ['write', 'r\na', 'x'], 2, /level 'r\\na' is unknown/],
+  ['no message', ['write', 'raw'], 2, /message is missing: give it after raw, or give - to read it from stdin/],
   ['two messages', ['burst', 'raw', 'a', 'b'], 2, /put 'a b' in quotes/],
-  ['a flag that is none', ['watch', '--colour'], 2, /'--colour'/],
-  ['a word too many', ['watch', 'raw'], 2, /'raw'/],
-  ['a count that is no number', ['burst', 'raw', 'x', '--count', 'many'], 2, /--count many: must be a number/],
-  ['a count too high', ['burst', 'raw', 'x', '--count', '1e9'], 2, /#\/count/],
-  ['a rate too low', ['burst', 'raw', 'x', '--rate', '10'], 2, /60 s at most/],
-  ['a target that is none', ['write', 'raw', 'x', '--target', 'printer'], 2, /there is no target 'printer'/],
-  ['an address that is none', ['write', 'raw', 'x', '--url', 'localhost'], 2, /--url localhost: must be an address/],
+  ['an unknown flag', ['watch', '--colour'], 2, /'--colour': see --help/],
+  ['a flag in place of a value', ['watch', '--since', '--json'], 2, /'--since' argument is ambiguous: see --help/],
+  ['an extra argument', ['watch', 'raw'], 2, /'raw': see --help/],
+  ['a count that is not a number', ['burst', 'raw', 'x', '--count', 'many'], 2, /--count many: must be a number/],
+  ['a count that is too high', ['burst', 'raw', 'x', '--count', '1e9'], 2, /#\/count/],
+  ['a rate that is too low', ['burst', 'raw', 'x', '--rate', '10'], 2, /60 s at most/],
+  ['an unknown target', ['write', 'raw', 'x', '--target', 'printer'], 2, /there is no target 'printer'/],
+  [
+    'an address without a scheme',
+    ['write', 'raw', 'x', '--url', 'localhost'],
+    2,
+    /--url localhost: must be an address/,
+  ],
   ['a port that fetch refuses', ['write', 'raw', 'x', '--url', 'http://127.0.0.1:6000'], 2, /fetch refuses this port/],
   [
     'a password in the address',
     ['write', 'raw', 'x', '--url', 'http://me:secret@127.0.0.1:2'],
     2,
-    /^(?!.*secret).*leave out name and password/,
+    /^(?!.*secret).*the address has a name or password: remove it/,
   ],
-  ['a token that is none', ['watch', '--token', 'ein-Schlüssel-für-uns'], 2, /--token: must be visible ASCII/],
-  ['since that is none', ['watch', '--since', 'x'], 2, /\?since: must be a whole number/],
-  ['since in the future', ['watch', '--since', '9'], 2, /since is in the future/],
-  ['a filter that is none', ['watch', '--level', 'RAW'], 2, /\?level: Invalid option/],
-  ['a token that is wrong', ['watch', '--token', 'another-token-16'], 2, /the token is wrong/],
+  ['a token with umlauts', ['watch', '--token', 'ein-Schlüssel-für-uns'], 2, /--token: must be visible ASCII/],
+  ['since that is not a number', ['watch', '--since', 'x'], 2, /\?since: must be a whole number/],
+  ['since in the future', ['watch', '--since', '9'], 2, /since=9 is in the future/],
+  ['an unknown level to filter by', ['watch', '--level', 'RAW'], 2, /\?level: Invalid option/],
   [
-    'nobody there',
+    'a wrong token',
+    ['watch', '--token', 'another-token-16'],
+    2,
+    /the token is wrong: .* \(on the command line: --token, or/,
+  ],
+  [
+    'no service',
     ['write', 'raw', 'x', '--url', 'http://127.0.0.1:2'],
     3,
-    /no service answers at http:\/\/127\.0\.0\.1:2/,
+    /no service answers at http:\/\/127\.0\.0\.1:2 \(.*ECONNREFUSED.*\): start it, or check the address$/m,
   ],
-  ['nobody there to watch', ['watch', '--url', 'http://127.0.0.1:2'], 3, /no service answers at/],
+  ['no service', ['watch', '--url', 'http://127.0.0.1:2'], 3, /no service answers at/],
 ];
 
 for (const [name, args, code, says] of USAGE) {
-  test(`${args[0]}, ${name}: exit ${code}, one line`, async (t) => {
+  test(`${args[0]} with ${name}: exit ${code}, one line`, async (t) => {
     const { url } = await appWithToken(t);
     const ran = await run(args, url, { env: { SYSWIRE_TOKEN: TOKEN } });
     assert.match(ran.err, says);
@@ -82,8 +94,8 @@ for (const [name, args, code, says] of USAGE) {
   });
 }
 
-/** Somebody else's server, which answers each connection with `answer` and closes it. */
-async function other(t: TestContext, answer: string | null): Promise<string> {
+/** Start a server other than syswire. It sends `answer` on each connection and closes it; null sends nothing. */
+async function startOther(t: TestContext, answer: string | null): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket.on('error', () => {}));
@@ -103,8 +115,8 @@ for (const [name, answer, code] of [
   ['a 502', 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\nConnection: close\r\n\r\n', 3],
   ['a refusal that is cut off', 'HTTP/1.1 503 Service Unavailable\r\nContent-Length: 500\r\n\r\n{"deta', 3],
 ] as const) {
-  test(`what answers with ${name} is no service: exit ${code}, one line`, async (t) => {
-    const url = await other(t, answer);
+  test(`write and watch at another server, which answers with ${name}: exit ${code}, one line`, async (t) => {
+    const url = await startOther(t, answer);
     for (const args of [['write', 'raw', 'x'], ['watch']]) {
       const ran = await run(args, url);
       assert.match(ran.err, /^syswire: .*\n$/);
@@ -113,25 +125,25 @@ for (const [name, answer, code] of [
   });
 }
 
-test('a WebSocket that is not ours: exit 2, one line', async (t) => {
+test('watch at the WebSocket of another server: exit 2, one line', async (t) => {
   for (const message of ['hello', 'null', '{"type":"call"}']) {
     const server = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     t.after(() => server.close());
     server.on('connection', (socket) => socket.send(message));
     await once(server, 'listening');
     const { code, err } = await run(['watch'], `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    assert.match(err, /^syswire: .*is no syswire service: its stream does not begin with hello\n$/);
+    assert.match(err, /^syswire: .*is not a syswire service \(its stream does not begin with hello\): check .*\n$/);
     assert.equal(code, 2);
     for (const socket of server.clients) socket.terminate();
   }
 });
 
-test('SIGTERM ends a watcher whose connection does not open', async (t) => {
-  const url = await other(t, null);
+test('SIGTERM ends watch while its connection does not open', async (t) => {
+  const url = await startOther(t, null);
   const { child, exited } = watcher(t, [], url);
   await new Promise<void>((resolve) => {
     const find = (): void => {
-      // Its handlers are there once it waits: it has a socket to that port.
+      // Once watch has a socket to that port, its signal handlers are installed.
       const hex = Number(new URL(url).port).toString(16).toUpperCase().padStart(4, '0');
       if (new RegExp(`0100007F:${hex} 01`).test(readFileSync('/proc/net/tcp', 'latin1'))) resolve();
       else setImmediate(find);
@@ -142,15 +154,15 @@ test('SIGTERM ends a watcher whose connection does not open', async (t) => {
   assert.deepEqual(await exited, [0, null]);
 });
 
-test('--help of each says what it takes', async () => {
-  for (const verb of ['write', 'burst', 'watch']) {
-    const { code, out } = await run([verb, '--help'], '');
-    assert.match(out, new RegExp(`^syswire ${verb}.*\n\n.*--url URL.*exit: 0`, 's'));
+test('--help of write, burst and watch lists the flags and the exit codes', async () => {
+  for (const command of ['write', 'burst', 'watch']) {
+    const { code, out } = await run([command, '--help'], '');
+    assert.match(out, new RegExp(`^syswire ${command}.*\n\n.*--url URL.*exit: 0`, 's'));
     assert.equal(code, 0);
   }
 });
 
-test('burst: a table for people, the answer for programs, exit 1 when some were refused', async (t) => {
+test('burst prints a table, or the answer with --json; exit 1 if calls were refused', async (t) => {
   const { url } = await appWithToken(t);
   const env = { SYSWIRE_TOKEN: TOKEN };
   const taken = await run(['burst', 'raw', 'x', '--count', '1500', '--rate', '5000', '--target', 'out'], url, { env });
@@ -172,7 +184,7 @@ test('burst: a table for people, the answer for programs, exit 1 when some were 
   for (const { out, err } of [taken, refused, json]) assert.doesNotMatch(out + err, ESCAPE);
 });
 
-test('burst in a terminal: a bar while it runs, wiped away at the end', async (t) => {
+test('burst in a terminal shows a progress bar, and removes it at the end', async (t) => {
   if (!need(t, { command: 'script', package: 'bsdutils' })) return;
   const { url } = await appWithToken(t);
   const shown = await inTerminal(['burst', 'raw', 'x', '--count', '2000', '--rate', '2000', '--target', 'full'], url, {
@@ -182,20 +194,20 @@ test('burst in a terminal: a bar while it runs, wiped away at the end', async (t
   assert.ok(shown.includes('\r\u001b[K2,000 calls at raw to full'));
 });
 
-test('burst: a stop of the service cuts it, which is said, and exit 3; a second burst meanwhile is not now', async (t) => {
+test('burst that the service cut because it stopped: exit 3; a second burst at the same time: exit 3', async (t) => {
   const service = await startService(t);
   const cut = run(['burst', 'raw', 'x', '--count', '50000', '--rate', '1000', '--target', 'full'], service.url);
   while ((await service.records()).length < 10);
   const second = await run(['burst', 'raw', 'x', '--count', '1'], service.url);
   assert.deepEqual([second.code, second.out], [3, '']);
-  assert.match(second.err, /another burst runs/);
+  assert.match(second.err, /another burst is running/);
   await service.stop();
   const { code, out } = await cut;
   assert.match(out, /^[\d,]+ calls of 50,000 asked for at raw to full/);
   assert.equal(code, 3);
 });
 
-test('write: --timeout waits, and an address may have a path', async (t) => {
+test('write --timeout waits for room in a pipe; --url may have a path', async (t) => {
   const fifo = openFifo(t);
   const app = testApp(t, { targets: { pipe: fifo.path } });
   closeSync(fifo.writer);

@@ -1,4 +1,4 @@
-// Readers that come and go, at stdout, a target, the log and the record file: the service lives on.
+// Tests that the service survives readers that leave and return: of stdout, a target, the log and the record file.
 import assert from 'node:assert/strict';
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { test } from 'node:test';
@@ -12,8 +12,8 @@ const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 const { O_NONBLOCK, O_RDONLY } = constants;
 const TIMES = 20;
 
-/** What lies in a pipe. */
-function take(fd: number): string {
+/** Read everything that a pipe holds now. */
+function readAvailable(fd: number): string {
   const chunks: Buffer[] = [];
   for (const chunk = Buffer.alloc(1 << 16); ; ) {
     try {
@@ -29,7 +29,7 @@ function take(fd: number): string {
 }
 
 for (const target of ['stdout', 'pipe']) {
-  test(`${target} is a FIFO whose reader leaves, and another comes, ${TIMES} times over`, async (t) => {
+  test(`${target} is a FIFO: writes are EPIPE without a reader, and reach each of ${TIMES} new readers`, async (t) => {
     const { reader, writer, path: fifo } = openFifo(t);
     const service = await startService(
       t,
@@ -54,7 +54,7 @@ for (const target of ['stdout', 'pipe']) {
       const next = openSync(fifo, O_RDONLY | O_NONBLOCK);
       const sent = LEVELS.map((level) => `${time} ${level} 世界\n`);
       for (const [index, level] of LEVELS.entries()) await write(level, sent[index] as string);
-      assert.equal(take(next), sent.join(''), 'byte for byte, and nothing of before');
+      assert.equal(readAvailable(next), sent.join(''), 'the new messages byte for byte, and none of the old ones');
       closeSync(next);
     }
     const records = await service.records();
@@ -74,51 +74,51 @@ for (const target of ['stdout', 'pipe']) {
   });
 }
 
-/** Makes it log a line: what a subscriber sends is over the limit. */
-async function makeItLog({ url }: Service): Promise<void> {
+/** Make the service log a line: a subscriber sends a message that is over the limit. */
+async function causeLogLine({ url }: Service): Promise<void> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/events`);
   await new Promise((resolve) => socket.once('open', resolve));
   socket.send('x'.repeat(2048));
   await new Promise((resolve) => socket.once('close', resolve));
 }
 
-test('the log, whose reader leaves, and another comes', async (t) => {
+test('a new reader of the log gets the lines that the old reader missed', async (t) => {
   const stderr = openFifo(t);
   const service = await startService(t, { stderr, args: ['--log-level', 'debug'] });
   closeSync(stderr.writer);
   stderr.reader.destroy();
   await new Promise((resolve) => stderr.reader.once('close', resolve));
   for (let time = 0; time < 3; time++) {
-    await makeItLog(service);
+    await causeLogLine(service);
     for (const level of LEVELS)
       assert.equal((await service.write({ level, target: 'stderr', msg: 'nobody' })).error?.code, 'EPIPE');
   }
   const next = openSync(stderr.path, O_RDONLY | O_NONBLOCK);
-  await makeItLog(service);
-  const lines = take(next).trimEnd().split('\n');
-  assert.equal(lines.length, 4, 'those that nobody read, and the new one');
-  for (const line of lines) assert.equal(JSON.parse(line).msg, 'subscriber');
+  await causeLogLine(service);
+  const lines = readAvailable(next).trimEnd().split('\n');
+  assert.equal(lines.length, 4, 'three lines that waited for a reader, and the new one');
+  for (const line of lines) assert.equal(JSON.parse(line).msg, "error on a subscriber's connection");
   closeSync(next);
   assert.equal(await service.stop(), 0);
 });
 
-test('the log is a pipe that is closed for good', async (t) => {
+test('the service goes on when the reader of its log has closed the pipe', async (t) => {
   const service = await startService(t, { args: ['--log-level', 'debug'] });
   service.child.stderr?.destroy();
-  for (let time = 0; time < 3; time++) await makeItLog(service);
+  for (let time = 0; time < 3; time++) await causeLogLine(service);
   assert.equal((await service.write({ level: 'raw', msg: 'x' })).error, null);
   assert.equal(await service.stop(), 0);
 });
 
-test('the disk is full under --record: said once, and the records stay', async (t) => {
+test('--record on a full disk: the error is logged once, and GET /events has the records', async (t) => {
   const service = await startService(t, { args: ['--record', '/dev/full'] });
   for (let time = 0; time < 50; time++) await service.write({ level: 'raw', msg: 'x' });
   await service.logged('"file":"/dev/full"');
   assert.equal((await service.records()).length, 50);
   assert.equal(await service.stop(), 0);
-  const said = service.log.filter((line) => line.includes('the record file takes nothing'));
+  const logged = service.log.filter((line) => line.includes('the record file cannot be written'));
   assert.deepEqual(
-    said.map((line) => JSON.parse(line).err.code),
+    logged.map((line) => JSON.parse(line).err.code),
     ['ENOSPC'],
   );
 });

@@ -1,4 +1,4 @@
-// Starting again, and many at once: nothing that one run leaves behind keeps the next from working.
+// Tests many services at once, and restarts: a killed run must not keep the next one from working.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { appendFileSync, readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { test } from 'node:test';
 import type { CallRecord } from '../../src/protocol/records.js';
 import { post, startService, tempFolder } from '../support/service.js';
 
-test('twenty at once, each on a port of its own', async (t) => {
+test('twenty services run at once, each on its own port, and append to one file', async (t) => {
   const file = path.join(tempFolder(t), 'out');
   const services = await Promise.all(
     Array.from({ length: 20 }, () => startService(t, { args: ['--target', `out=${file}`] })),
@@ -32,7 +32,7 @@ test('twenty at once, each on a port of its own', async (t) => {
   );
 });
 
-/** The records in a file, and how many of its lines are none. */
+/** Parse a record file. `cut` counts the lines that are not JSON. */
 function recordsIn(file: string): { records: CallRecord[]; cut: number } {
   const records: CallRecord[] = [];
   let cut = 0;
@@ -47,7 +47,7 @@ function recordsIn(file: string): { records: CallRecord[]; cut: number } {
   return { records, cut };
 }
 
-test('killed in the middle of a burst, and started again at the same port and file', async (t) => {
+test('a service that was killed in a burst starts again at the same port and record file', async (t) => {
   const folder = tempFolder(t);
   const file = path.join(folder, 'records');
   const out = path.join(folder, 'out');
@@ -58,15 +58,15 @@ test('killed in the middle of a burst, and started again at the same port and fi
     ({ port } = new URL(service.url));
     const before = recordsIn(file);
     const { requestId } = await service.write({ level: 'raw', target: 'out', msg: 'first\n' });
-    // Written a turn of the event loop later.
+    // The record is written one turn of the event loop later, before this request is answered.
     await service.records();
     const { records, cut } = recordsIn(file);
     assert.deepEqual(
       { last: records.at(-1)?.requestId, seq: records.at(-1)?.seq, count: records.length, cut },
       { last: requestId, seq: 1, count: before.records.length + 1, cut: before.cut },
-      'appended to, behind whole lines',
+      'the file grew by one whole line',
     );
-    assert.ok(cut < run, `${cut} lines are cut, at most one a kill`);
+    assert.ok(cut < run, `${cut} lines are cut, more than one per kill`);
     const burst = post(`${service.url}/bursts`, { level: 'raw', target: 'out', msg: 'x\n', count: 1e7 });
     while (recordsIn(file).records.length < before.records.length + 1000) await fetch(`${service.url}/health`);
     const exited = once(service.child, 'exit');
@@ -76,7 +76,7 @@ test('killed in the middle of a burst, and started again at the same port and fi
   }
 });
 
-test('a record file whose last line was cut: the next record has a line of its own', async (t) => {
+test('after a last line that was cut, the record file continues on a new line', async (t) => {
   const file = path.join(tempFolder(t), 'records');
   appendFileSync(file, '{"type":"call","seq":1,"ti');
   const service = await startService(t, { args: ['--record', file] });

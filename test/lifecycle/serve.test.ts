@@ -1,4 +1,4 @@
-// The service as its users meet it: a child process whose stdout is a pipe, a file, a terminal.
+// Tests the service as a child process: each kind of stdout, a stop, and the errors of its command line.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -24,7 +24,7 @@ const stdoutOf = (targets: Listed[]): object => {
   return { kind, shared };
 };
 
-test('stdout is a pipe: what a client writes arrives byte for byte, and nothing else', async (t) => {
+test('stdout is a pipe: it has the messages byte for byte, and nothing else', async (t) => {
   const { reader, writer } = openFifo(t);
   const service = await startService(t, { stdout: writer });
   for (const level of LEVELS) {
@@ -42,15 +42,15 @@ test('stdout is a pipe: what a client writes arrives byte for byte, and nothing 
   assert.equal(reader.bytesRead, LEVELS.length * (Buffer.byteLength(TEXT) + 256), 'nothing else was on stdout');
 });
 
-test('a pipe is made non-blocking for the service alone', async (t) => {
+test('stdout is a pipe: it is non-blocking for the service only', async (t) => {
   const { writer } = openFifo(t);
   const service = await startService(t, { stdout: writer });
   assert.ok(isNonBlocking(1, service.child.pid), 'the service writes without blocking');
-  assert.ok(!isNonBlocking(writer), 'and nobody else is disturbed');
+  assert.ok(!isNonBlocking(writer), 'the pipe still blocks for the test');
   closeSync(writer);
 });
 
-test('a socket cannot be opened anew: it is shared, said so, and put back at the end', async (t) => {
+test('stdout is a socket: GET /targets lists it as shared, and it blocks again at the end', async (t) => {
   const [stdout, reader] = socketPair(t);
   const service = await startService(t, { stdout });
   const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
@@ -63,7 +63,7 @@ test('a socket cannot be opened anew: it is shared, said so, and put back at the
   assert.ok(!isNonBlocking(stdout));
 });
 
-test('stdout is a file', async (t) => {
+test('stdout is a file: it has the messages of each level', async (t) => {
   const file = path.join(tempFolder(t), 'out');
   const stdout = openSync(file, 'w');
   const service = await startService(t, { stdout });
@@ -73,9 +73,9 @@ test('stdout is a file', async (t) => {
   assert.equal(readFileSync(file, 'utf8'), LEVELS.map((level) => `${level} ${TEXT}`).join(''));
 });
 
-test('stdout is a terminal', async (t) => {
+test('stdout is a terminal: it shows the messages of each level', async (t) => {
   if (!need(t, { command: 'script', package: 'bsdutils' })) return;
-  // script(1) makes the terminal, and shows on its own stdout what arrives there.
+  // script(1) makes the terminal, and copies its output to its own stdout.
   const service = await startService(t, {
     stdout: 'pipe',
     wrap: (command) => ['script', '-qfec', `${command.map((word) => `'${word}'`).join(' ')} 2>&3`, '/dev/null'],
@@ -90,7 +90,7 @@ test('stdout is a terminal', async (t) => {
   assert.equal(await service.stop(), 0);
 });
 
-test('stdout closed by its reader: EPIPE is a result, and the service lives on', async (t) => {
+test('stdout is a pipe without a reader: a write returns EPIPE, and the service goes on', async (t) => {
   const { reader, writer } = openFifo(t);
   const service = await startService(t, { stdout: writer });
   closeSync(writer);
@@ -104,7 +104,7 @@ test('stdout closed by its reader: EPIPE is a result, and the service lives on',
   assert.equal(await service.stop(), 0);
 });
 
-test('stdout is a full pipe: EAGAIN at once, and the event loop stays free', async (t) => {
+test('stdout is a full pipe: a write returns EAGAIN at once, and waiting writes do not block the event loop', async (t) => {
   const { reader, writer } = openFifo(t);
   const service = await startService(t, { stdout: writer });
   closeSync(writer);
@@ -115,7 +115,7 @@ test('stdout is a full pipe: EAGAIN at once, and the event loop stays free', asy
     assert.deepEqual({ written, code: error?.code }, { written: 0, code: 'EAGAIN' });
   }
   const waiting = LEVELS.map((level) => service.write({ level, msg: level, timeoutMs: 20_000 }));
-  assert.equal((await fetch(`${service.url}/health`)).status, 200, 'while three writes wait');
+  assert.equal((await fetch(`${service.url}/health`)).status, 200, 'answered while the writes wait');
   await read(reader, 65_536);
   const results = await Promise.all(waiting);
   assert.deepEqual(
@@ -126,7 +126,7 @@ test('stdout is a full pipe: EAGAIN at once, and the event loop stays free', asy
   assert.equal((await read(reader, length)).length, length);
 });
 
-test('SIGTERM: waiting writes end or time out, subscribers get a 1001, exit 0', async (t) => {
+test('SIGTERM: a waiting write returns EAGAIN, a subscriber gets a 1001, exit 0', async (t) => {
   const { writer, path: fifo } = openFifo(t);
   const service = await startService(t, { args: ['--target', `pipe=${fifo}`] });
   closeSync(writer);
@@ -134,17 +134,17 @@ test('SIGTERM: waiting writes end or time out, subscribers get a 1001, exit 0', 
   const watcher = new WebSocket(`${service.url.replace('http', 'ws')}/events`);
   await once(watcher, 'message');
   const waiting = service.write({ level: 'raw', target: 'pipe', msg: 'never', timeoutMs: 60_000 });
-  // Its first call, an EAGAIN, reaches the watcher: now it waits.
+  // When the subscriber has the record of the first call, an EAGAIN, the write waits.
   await once(watcher, 'message');
   const before = performance.now();
   const [[code], result, exit] = await Promise.all([once(watcher, 'close'), waiting, service.stop()]);
   assert.equal(code, 1001);
   assert.deepEqual({ written: result.written, code: result.error?.code }, { written: 0, code: 'EAGAIN' });
   assert.equal(exit, 0);
-  assert.ok(performance.now() - before < 8000, 'within 5 s, and what a busy machine adds');
+  assert.ok(performance.now() - before < 8000, 'within 5 s, and some more on a busy machine');
 });
 
-test('SIGTERM while a connection idles and a stalled watcher never answers', async (t) => {
+test('SIGTERM: an idle connection and a stalled subscriber do not delay the stop', async (t) => {
   const service = await startService(t);
   const watcher = new WebSocket(`${service.url.replace('http', 'ws')}/events`);
   await once(watcher, 'message');
@@ -155,7 +155,7 @@ test('SIGTERM while a connection idles and a stalled watcher never answers', asy
   watcher.terminate();
 });
 
-test('npm start passes SIGTERM on', async (t) => {
+test('SIGTERM to npm start stops the service', async (t) => {
   const service = await startService(t, {
     stdout: 'pipe',
     wrap: (command) => ['npm', 'start', '--silent', '--', ...command.slice(2)],
@@ -171,37 +171,57 @@ test('npm start passes SIGTERM on', async (t) => {
 type Refused = { args?: string[]; env?: NodeJS.ProcessEnv; code: number; says: RegExp };
 
 const REFUSED: Record<string, (folder: string) => Refused> = {
-  'an unknown flag': () => ({ args: ['--prot', '1'], code: 2, says: /Unknown option '--prot'/ }),
-  'an argument too many': () => ({ args: ['serve', 'here'], code: 2, says: /'here'/ }),
-  'an unknown verb': () => ({ args: ['sevre'], code: 2, says: /no 'sevre'.*serve, write, burst/ }),
-  'a port that is none': () => ({ args: ['--port', '70000'], code: 2, says: /--port: .*0 to 65535/ }),
-  'a port from the environment': () => ({ env: { SYSWIRE_PORT: 'x' }, code: 2, says: /SYSWIRE_PORT: / }),
-  'a log level that is none': () => ({ args: ['--log-level', 'loud'], code: 2, says: /--log-level: must be one of/ }),
-  'a history of nothing': () => ({ args: ['--history', '0'], code: 2, says: /--history: .*from 1/ }),
-  'a target without a path': () => ({ args: ['--target', 'log'], code: 2, says: /--target: must be name=path/ }),
-  'a target name with a slash': () => ({ args: ['--target', 'a/b=/dev/null'], code: 2, says: /a target's name/ }),
+  'an unknown flag': () => ({ args: ['--prot', '1'], code: 2, says: /Unknown option '--prot': see --help/ }),
+  'an extra argument': () => ({ args: ['serve', 'here'], code: 2, says: /'here': see --help/ }),
+  'an unknown command': () => ({
+    args: ['sevre'],
+    code: 2,
+    says: /command 'sevre' is unknown: the commands are serve, write, burst/,
+  }),
+  'a port above 65535': () => ({ args: ['--port', '70000'], code: 2, says: /--port 70000: .*0 to 65535/ }),
+  'a bad port from the environment': () => ({ env: { SYSWIRE_PORT: 'x' }, code: 2, says: /SYSWIRE_PORT x: / }),
+  'an unknown log level': () => ({
+    args: ['--log-level', 'loud'],
+    code: 2,
+    says: /--log-level loud: must be one of fatal, error/,
+  }),
+  'a history of 0': () => ({ args: ['--history', '0'], code: 2, says: /--history 0: .*from 1/ }),
+  'a target without a path': () => ({
+    args: ['--target', 'a=/dev/null', '--target', 'log'],
+    code: 2,
+    says: /--target log: must be name=path/,
+  }),
+  'a slash in a target name': () => ({
+    args: ['--target', 'a/b=/dev/null'],
+    code: 2,
+    says: /--target a\/b=\/dev\/null: the name must be 1 to 64 letters/,
+  }),
   'a target called stdout': () => ({
     args: ['--target', 'stdout=/dev/null'],
     code: 2,
-    says: /'stdout' is a target already: choose another name/,
+    says: /the service has a target 'stdout' already: choose another name/,
   }),
   'a target called like a fault target': () => ({
     args: ['--target', 'sealed=/dev/null', '--no-faults'],
     code: 2,
-    says: /'sealed' is a target already/,
+    says: /has a target 'sealed' already/,
   }),
-  'faults that are neither on nor off': () => ({ env: { SYSWIRE_FAULTS: 'maybe' }, code: 2, says: /SYSWIRE_FAULTS: / }),
+  'faults that are neither true nor false': () => ({
+    env: { SYSWIRE_FAULTS: 'maybe' },
+    code: 2,
+    says: /SYSWIRE_FAULTS maybe: must be true or false/,
+  }),
   'a target name given twice': () => ({
     args: ['--target', 'a=/dev/null', '--target', 'a=/dev/full'],
     code: 2,
-    says: /'a' is given twice/,
+    says: /--target: the name 'a' is given twice/,
   }),
-  'the same in the environment': () => ({
+  'a target name twice in the environment': () => ({
     env: { SYSWIRE_TARGET: 'a=/dev/null\na=/dev/full' },
     code: 2,
-    says: /SYSWIRE_TARGET: 'a' is given twice/,
+    says: /SYSWIRE_TARGET: the name 'a' is given twice/,
   }),
-  'a target in a folder that is not there': () => ({
+  'a target in a folder that does not exist': () => ({
     args: ['--target', 'a=/nowhere/a'],
     code: 1,
     says: /ENOENT.*\/nowhere\/a/,
@@ -211,18 +231,40 @@ const REFUSED: Record<string, (folder: string) => Refused> = {
     execFileSync('mkfifo', [path.join(folder, 'fifo')]);
     return { args: ['--target', `a=${folder}/fifo`], code: 1, says: /ENXIO.*needs a reader first/ };
   },
-  'a record file that cannot be': () => ({ args: ['--record', '/nowhere/a'], code: 1, says: /ENOENT/ }),
-  'another address without a token': () => ({ args: ['--host', '0.0.0.0'], code: 2, says: /needs a token/ }),
-  'a token too short': () => ({
+  'a record file in a folder that does not exist': () => ({
+    args: ['--record', '/nowhere/a'],
+    code: 1,
+    says: /ENOENT/,
+  }),
+  'a public address and no token': () => ({ args: ['--host', '0.0.0.0'], code: 2, says: /needs a token/ }),
+  'an address of another machine': () => ({
+    args: ['--host', '192.0.2.1', '--token', 'x'.repeat(16)],
+    code: 1,
+    says: /address 192\.0\.2\.1 does not belong to this machine: choose another with --host/,
+  }),
+  'a host without an address': () => ({
+    args: ['--host', 'x'.repeat(64), '--token', 'x'.repeat(16)],
+    code: 1,
+    says: /host x+ has no known address \(\w+\): choose another with --host/,
+  }),
+  'a short token': () => ({
     args: ['--token', 'short'],
     code: 2,
-    says: /--token: must have 16 characters or more/,
+    says: /^syswire: --token: must have 16 characters or more, not 5/,
   }),
-  'a token file that is not there': () => ({
+  'a token file that does not exist': () => ({
     args: ['--token-file', '/nowhere/token'],
     code: 2,
-    says: /--token-file: cannot be read: ENOENT/,
+    says: /--token-file \/nowhere\/token: cannot be read: ENOENT/,
   }),
+  'a short token in a file': (folder) => {
+    writeFileSync(path.join(folder, 'token'), 'short');
+    return {
+      args: ['--token-file', path.join(folder, 'token')],
+      code: 2,
+      says: /token: the token in it must have 16 characters or more, not 5/,
+    };
+  },
   'a token and a token file': (folder) => {
     writeFileSync(path.join(folder, 'token'), 'x'.repeat(16));
     return {
@@ -234,7 +276,7 @@ const REFUSED: Record<string, (folder: string) => Refused> = {
 };
 
 for (const [name, refused] of Object.entries(REFUSED)) {
-  test(`does not start with ${name}: one line, and its exit code`, (t) => {
+  test(`the service does not start with ${name}: one line, its exit code`, (t) => {
     const folder = tempFolder(t);
     mkdirSync(path.join(folder, 'd'));
     const { args = [], env = {}, code, says } = refused(folder);
@@ -249,7 +291,7 @@ for (const [name, refused] of Object.entries(REFUSED)) {
   });
 }
 
-test('port in use: one line, exit 1', async (t) => {
+test('the service does not start at a port in use: exit 1, one line', async (t) => {
   const other = createServer().listen(0, '127.0.0.1');
   t.after(() => other.close());
   await once(other, 'listening');
@@ -265,14 +307,14 @@ test('port in use: one line, exit 1', async (t) => {
   assert.equal(status, 1);
 });
 
-test('--help and --version', () => {
+test('--help lists the flags, call --help explains call, --version prints the version', () => {
   const ask = (...args: string[]) => execFileSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
   assert.match(ask('--help'), /--target NAME=PATH.*\n.*--\[no-\]faults/);
   assert.match(ask('call', '--help'), /syswire call LEVEL MSG/);
   assert.equal(ask('--version').trim(), JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).version);
 });
 
-test('settings come from the environment too, and a flag wins', async (t) => {
+test('the service reads settings from the environment, and a flag wins', async (t) => {
   const file = path.join(tempFolder(t), 'out');
   const service = await startService(t, {
     args: ['--token', 'the-flag-is-stronger'],

@@ -1,4 +1,4 @@
-// Signals: the first stops the service, the second ends it at once, and what was borrowed is put back.
+// Tests signals: the first stops the service, the second ends it at once, and both restore the flags of stdout.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync, readFileSync, statSync } from 'node:fs';
@@ -18,11 +18,11 @@ import {
 
 type Waiting = { service: Service; stdout: number; over: Promise<unknown> };
 
-/** A service whose stdout, a socket that we share, is full, and waited for. */
-async function waiting(t: TestContext, options: ServiceOptions = {}): Promise<Waiting> {
+/** Start a service and fill its stdout, a socket shared with the test, so that one more write waits for room. */
+async function startWaiting(t: TestContext, options: ServiceOptions = {}): Promise<Waiting> {
   const [stdout] = socketPair(t);
   const service = await startService(t, { ...options, stdout });
-  assert.ok(isNonBlocking(stdout), 'for everybody who shares it');
+  assert.ok(isNonBlocking(stdout), 'a shared socket is non-blocking for the test too');
   while ((await service.write({ level: 'raw', msg: 'x'.repeat(1 << 16) })).error === null);
   const { length } = await service.records();
   const over = Promise.allSettled([service.write({ level: 'raw', msg: 'y', timeoutMs: 60_000 })]);
@@ -38,8 +38,8 @@ const SECOND: [first: NodeJS.Signals, second: NodeJS.Signals][] = [
 ];
 
 for (const [first, second] of SECOND) {
-  test(`${first}, then ${second}: ends at once, while a write waits`, async (t) => {
-    const { service, stdout, over } = await waiting(t);
+  test(`${first}, then ${second}, while a write waits: the service ends at once and restores stdout`, async (t) => {
+    const { service, stdout, over } = await startWaiting(t);
     const exited = once(service.child, 'exit');
     service.child.kill(first);
     await service.logged('"msg":"stopping"');
@@ -47,21 +47,21 @@ for (const [first, second] of SECOND) {
     service.child.kill(second);
     assert.deepEqual(await exited, [128 + constants.signals[second], null]);
     assert.ok(performance.now() - before < 3500, `${performance.now() - before} ms`);
-    assert.ok(!isNonBlocking(stdout), 'stdout is put back');
+    assert.ok(!isNonBlocking(stdout), 'stdout blocks again');
     await over;
   });
 }
 
-test('a second signal while nobody reads the log', async (t) => {
+test('a second signal ends the service at once while its log is a full pipe', async (t) => {
   const stderr = openFifo(t);
-  const { service, over } = await waiting(t, { stderr, args: ['--record', '/dev/full'] });
+  const { service, over } = await startWaiting(t, { stderr, args: ['--record', '/dev/full'] });
   closeSync(stderr.writer);
   while (
     (await service.write({ level: 'raw', target: 'stderr', msg: 'x\n'.repeat(2048), timeoutMs: 500 })).error === null
   );
   const exited = once(service.child, 'exit', { signal: AbortSignal.timeout(10_000) });
   service.child.kill('SIGTERM');
-  // It takes no new requests: it has begun to stop.
+  // A stopping service refuses new requests.
   while ((await fetch(`${service.url}/health`).catch(() => ({ status: 503 }))).status === 200);
   const before = performance.now();
   service.child.kill('SIGTERM');
@@ -70,7 +70,7 @@ test('a second signal while nobody reads the log', async (t) => {
   await over;
 });
 
-test('a second signal during a burst: what was written is in the record file', async (t) => {
+test('after a second signal during a burst, the record file has every call that was made', async (t) => {
   const folder = tempFolder(t);
   const [out, records] = [path.join(folder, 'out'), path.join(folder, 'records')];
   const service = await startService(t, { args: ['--target', `out=${out}`, '--record', records] });
@@ -90,17 +90,17 @@ test('a second signal during a burst: what was written is in the record file', a
   assert.equal(JSON.parse(lines.at(-1) as string).seq, lines.length);
 });
 
-test('SIGHUP, that of a terminal that is closed, is a stop like any other', async (t) => {
+test('SIGHUP, which a closed terminal sends, stops the service and restores stdout', async (t) => {
   const [stdout] = socketPair(t);
   const service = await startService(t, { stdout });
   const closed = once(service.child, 'close');
   service.child.kill('SIGHUP');
   assert.deepEqual(await closed, [0, null]);
   assert.match(service.log.join('\n'), /"msg":"stopping"/);
-  assert.ok(!isNonBlocking(stdout), 'stdout is put back');
+  assert.ok(!isNonBlocking(stdout), 'stdout blocks again');
 });
 
-test('SIGPIPE is nothing: EPIPE says it', async (t) => {
+test('the service ignores SIGPIPE, and a write to a broken pipe returns EPIPE', async (t) => {
   const service = await startService(t);
   for (let i = 0; i < 3; i++) service.child.kill('SIGPIPE');
   const { error } = await service.write({ level: 'raw', target: 'broken-pipe', msg: 'x' });

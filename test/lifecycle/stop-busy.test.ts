@@ -1,4 +1,4 @@
-// Stopping in the middle of things: what was begun is answered, and answers, bytes and records agree.
+// Tests a stop while requests run: the service answers them, and answers, bytes and records agree.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync, readFileSync, statSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { fresh, subscribe } from '../support/watcher.js';
 
 const CAPACITY = 65_536;
 
-/** Stops it, and holds it to its 5 s, and what a busy machine adds. */
+/** Stop the service. It has 5 s; the limit leaves room for a busy machine. */
 async function stopInTime({ stop }: Service): Promise<void> {
   const before = performance.now();
   assert.equal(await stop(), 0);
@@ -28,8 +28,8 @@ const recordsIn = (file: string): CallRecord[] =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
-/** A service with a full pipe as its target `pipe`, its records in `file`. */
-async function fullPipe(t: TestContext): Promise<{ service: Service; reader: Socket; file: string }> {
+/** Start a service with a full pipe as its target `pipe`, and with its records in `file`. */
+async function startWithFullPipe(t: TestContext): Promise<{ service: Service; reader: Socket; file: string }> {
   const fifo = openFifo(t);
   const file = path.join(tempFolder(t), 'records');
   const service = await startService(t, { args: ['--target', `pipe=${fifo.path}`, '--record', file] });
@@ -39,13 +39,13 @@ async function fullPipe(t: TestContext): Promise<{ service: Service; reader: Soc
   return { service, reader: fifo.reader, file };
 }
 
-test('writes that wait, and those queued behind them', async (t) => {
-  const { service, reader, file } = await fullPipe(t);
+test('a stop answers a waiting write with EAGAIN, and the writes queued behind it with 503', async (t) => {
+  const { service, reader, file } = await startWithFullPipe(t);
   const write = { level: 'raw', target: 'pipe', msg: 'y', timeoutMs: 60_000 };
   const first = service.write(write);
   await callsMade(service, 2);
   const queued = Array.from({ length: 20 }, () => post(`${service.url}/write`, write));
-  // In the same queue, but its first write is made at once.
+  // This request is in the same queue, but its first write goes to another target and is made at once.
   const mixed = post(`${service.url}/writes`, {
     writes: [{ level: 'os', target: 'full', msg: 'z' }, write, ...Array.from({ length: 500 }, () => write)],
   });
@@ -56,14 +56,17 @@ test('writes that wait, and those queued behind them', async (t) => {
   assert.deepEqual({ written, calls, code: error?.code }, { written: 0, calls: 1, code: 'EAGAIN' });
   for (const answer of await Promise.all(queued)) {
     assert.equal(answer.status, 503);
-    assert.match(((await answer.json()) as Problem).detail, /the service is stopping: no call was made/);
+    assert.match(((await answer.json()) as Problem).detail, /the service is stopping, so no call was made/);
   }
   const { results } = (await (await mixed).json()) as WritesResult;
   const [made, ...rest] = results;
   assert.equal((made as WriteResult).error?.code, 'ENOSPC');
   assert.equal(rest.length, 501);
   for (const { status, detail } of rest as Problem[])
-    assert.deepEqual({ status, detail }, { status: 503, detail: 'the service is stopping: no call was made' });
+    assert.deepEqual(
+      { status, detail },
+      { status: 503, detail: 'the service is stopping, so no call was made: try again later' },
+    );
 
   assert.deepEqual(
     recordsIn(file).map(({ requestId, target, error }) => [requestId, target, error?.code]),
@@ -76,11 +79,11 @@ test('writes that wait, and those queued behind them', async (t) => {
   await read(reader, CAPACITY);
   reader.resume();
   await once(reader, 'end');
-  assert.equal(reader.bytesRead, CAPACITY, 'not a byte of those that made no call');
+  assert.equal(reader.bytesRead, CAPACITY, 'the refused writes wrote nothing');
 });
 
 for (const ratePerSecond of [undefined, 20_000]) {
-  test(`a burst, ${ratePerSecond ?? 'not limited'}: the answer is what was made until then, and subscribers are told`, async (t) => {
+  test(`a stop cuts a burst (${ratePerSecond ?? 'no'} calls/s limit): answer and subscribers have each call made`, async (t) => {
     const out = path.join(tempFolder(t), 'out');
     const file = path.join(tempFolder(t), 'records');
     const service = await startService(t, { args: ['--target', `out=${out}`, '--record', file] });
@@ -101,19 +104,23 @@ for (const ratePerSecond of [undefined, 20_000]) {
       { written, errors, firstSeq, lastSeq },
       { written: count, errors: {}, firstSeq: 1, lastSeq: count },
     );
-    assert.equal(statSync(out).size, count, 'the file has a byte for each');
+    assert.equal(statSync(out).size, count, 'the target file has one byte per call');
     assert.equal((await goodbye)[0], 1001);
-    assert.equal(account.delivered + account.lost, count, 'who is said goodbye to was told of each');
+    assert.equal(
+      account.delivered + account.lost,
+      count,
+      'a subscriber that got a 1001 has a record or a gap for each call',
+    );
     // Of bytes, since a string may be too short for them.
     const records = readFileSync(file);
     let lines = 0;
     for (let at = records.indexOf('\n'); at >= 0; at = records.indexOf('\n', at + 1)) lines += 1;
-    assert.equal(lines, count, 'and the records a line');
+    assert.equal(lines, count, 'the record file has one line per call');
     assert.equal(JSON.parse(String(records.subarray(records.lastIndexOf('\n', -2)))).seq, lastSeq);
   });
 }
 
-test('a burst whose body comes while it stops: subscribers are told of each of its calls', async (t) => {
+test('a burst whose body comes during a stop: subscribers receive each of its calls', async (t) => {
   const service = await startService(t);
   const account = fresh(1);
   const subscriber = subscribe(service.url, account);
@@ -124,7 +131,7 @@ test('a burst whose body comes while it stops: subscribers are told of each of i
   const body = JSON.stringify({ level: 'raw', target: 'full', msg: 'x', count: 20_000, ratePerSecond: 10_000 });
   const headers = { 'content-type': 'application/json', 'content-length': body.length };
   const asked = request(`${service.url}/bursts`, { method: 'POST', headers });
-  // Its headers are read when the service has asked for the body.
+  // 100 Continue shows that the service has read the headers.
   asked.setHeader('expect', '100-continue').flushHeaders();
   await once(asked, 'continue');
   const goodbye = once(subscriber, 'close');
@@ -141,14 +148,17 @@ test('a burst whose body comes while it stops: subscribers are told of each of i
   assert.deepEqual(await exited, [0, null]);
 });
 
-/** Bytes that the service's kernel keeps for each of its clients: https://docs.kernel.org/networking/proc_net_tcp.html */
-function unsent(port: number): number[] {
+/**
+ * Read the kernel's send queue of each connection to a port, in bytes.
+ * https://docs.kernel.org/networking/proc_net_tcp.html
+ */
+function readSendQueues(port: number): number[] {
   const at = port.toString(16).toUpperCase().padStart(4, '0');
   const lines = [...readFileSync('/proc/net/tcp', 'latin1').matchAll(/^ *\d+: \w+:(\w+) \w+:\w+ 01 (\w+):/gm)];
   return lines.filter(([, local]) => local === at).map(([, , queue]) => Number.parseInt(queue as string, 16));
 }
 
-test('fifty watchers that never read, and idle connections, during a burst', async (t) => {
+test('a stop during a burst is in time despite fifty stalled subscribers and twenty idle connections', async (t) => {
   const service = await startService(t);
   const { hostname, port, host } = new URL(service.url);
   const open = async (request: string): Promise<Socket> => {
@@ -168,21 +178,22 @@ test('fifty watchers that never read, and idle connections, during a burst', asy
   for (let i = 0; i < 20; i++) {
     const socket = await open('GET /health HTTP/1.1');
     socket.write('\r\n');
-    // Answered, kept alive, and idle from then on.
+    // After this answer the connection is kept alive, and stays idle.
     while (!String((await once(socket.resume(), 'data'))[0]).includes('"status":"ok"'));
   }
   const burst = post(`${service.url}/bursts`, { level: 'raw', target: 'full', msg: 'x'.repeat(64), count: 1e7 });
-  while (unsent(Number(port)).filter((bytes) => bytes > 100_000).length < 50) await fetch(`${service.url}/health`);
+  while (readSendQueues(Number(port)).filter((bytes) => bytes > 100_000).length < 50)
+    await fetch(`${service.url}/health`);
   await stopInTime(service);
   const { count, firstSeq, lastSeq, errors } = (await (await burst).json()) as BurstResult;
   assert.deepEqual({ firstSeq, lastSeq, errors }, { firstSeq: 1, lastSeq: count, errors: { ENOSPC: count } });
 });
 
-test('records that nobody takes', async (t) => {
+test('a record file that is a full FIFO does not delay the stop', async (t) => {
   const fifo = openFifo(t);
   const service = await startService(t, { args: ['--record', fifo.path] });
   closeSync(fifo.writer);
   await post(`${service.url}/bursts`, { level: 'raw', target: 'full', msg: 'x', count: 10_000 });
-  await service.logged('the record file takes nothing');
+  await service.logged('the record file cannot be written');
   await stopInTime(service);
 });

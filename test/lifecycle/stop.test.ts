@@ -1,4 +1,4 @@
-// Stopping: nothing that a client does, or leaves undone, keeps the service from ending in time.
+// Tests that the service stops in time, whatever its clients do or leave undone.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,14 +10,14 @@ import { isNonBlocking } from '../support/descriptors.js';
 import { MAIN, openFifo, startService } from '../support/service.js';
 
 const UNFINISHED: Record<string, string> = {
-  'that never sent a byte': '',
-  'that sent half of its headers': 'POST /write HTTP/1.1\r\nHost: localhost\r\n',
-  'whose body does not come':
+  'without a byte': '',
+  'with half of its headers': 'POST /write HTTP/1.1\r\nHost: localhost\r\n',
+  'with headers and half of its body':
     'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
 };
 
 for (const [name, sent] of Object.entries(UNFINISHED)) {
-  test(`a connection ${name} does not hold it up`, async (t) => {
+  test(`a connection ${name} does not delay the stop`, async (t) => {
     const service = await startService(t);
     const { hostname, port } = new URL(service.url);
     const socket = connect(Number(port), hostname);
@@ -31,7 +31,7 @@ for (const [name, sent] of Object.entries(UNFINISHED)) {
   });
 }
 
-test('twelve targets with waiting writes do not hold it up longer than one', async (t) => {
+test('writes that wait at twelve targets delay the stop no longer than one such write', async (t) => {
   const fifos = Array.from({ length: 12 }, () => openFifo(t));
   const service = await startService(t, {
     args: fifos.flatMap(({ path }, index) => ['--target', `p${index}=${path}`]),
@@ -52,28 +52,28 @@ test('twelve targets with waiting writes do not hold it up longer than one', asy
   assert.ok(performance.now() - stopped < 8000, `${performance.now() - stopped} ms`);
 });
 
-test('a signal while it starts is a stop like any other', async (t) => {
+test('SIGTERM while the service starts: it stops with 0', async (t) => {
   const { writer } = openFifo(t);
   const child = spawn(process.execPath, [MAIN, '--port', '0'], { stdio: ['ignore', writer, writer] });
   const exited = once(child, 'exit');
   t.after(() => child.kill('SIGKILL'));
   while (!isNonBlocking(2, child.pid)) await new Promise((resolve) => setImmediate(resolve));
-  // Its handlers are there, its modules are still being loaded.
+  // Now the signal handlers are installed, and the modules are still loading.
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null]);
   closeSync(writer);
 });
 
-test('stdout and stderr on one pipe: non-blocking for the service alone', async (t) => {
+test('stdout and stderr on one pipe are non-blocking for the service only', async (t) => {
   const { reader, writer } = openFifo(t);
   const child = spawn(process.execPath, [MAIN, '--port', '0'], { stdio: ['ignore', writer, writer] });
   const exited = once(child, 'exit');
   t.after(() => child.kill('SIGKILL'));
   const { value: line } = await createInterface(reader)[Symbol.asyncIterator]().next();
   assert.match(line, /listening/);
-  // While it runs: when it ends, Node puts back the flags that it set itself.
+  // Checked while the service runs, because at exit Node restores the flags that it set itself.
   for (const fd of [1, 2]) assert.ok(isNonBlocking(fd, child.pid));
-  assert.ok(!isNonBlocking(writer), 'nobody else is disturbed');
+  assert.ok(!isNonBlocking(writer), 'the pipe still blocks for the test');
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null]);
   closeSync(writer);

@@ -1,4 +1,4 @@
-// An error that nobody caught ends the service: said whole in its log, never in silence, and nothing goes on.
+// Tests that an uncaught error ends the service with exit code 1, and that its log has the whole error.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,17 +10,17 @@ import { type TestContext, test } from 'node:test';
 import { isNonBlocking, socketPair } from '../support/descriptors.js';
 import { callsMade, MAIN, openFifo, post, type Service, startService, tempFolder } from '../support/service.js';
 
-/** The NODE_OPTIONS that run a module of ours before the service. */
+/** Return the NODE_OPTIONS that run `code` as a module before the service. */
 const preload = (code: string): string => `--import data:text/javascript,${encodeURIComponent(code)}`;
 
-/** What makes the service run `code` at SIGUSR2, where nobody catches what it throws. */
+/** Return the environment in which the service runs `code` at SIGUSR2. Nothing catches the errors of `code`. */
 const failing = (code: string): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: preload(
     `import { writeSync } from 'node:fs'; process.on('SIGUSR2', () => setTimeout(() => { ${code} }))`,
   ),
 });
 
-/** Lets it fail, and gives back its exit code and signal. */
+/** Make the service fail with SIGUSR2, and return its exit code and signal. */
 async function fail({ child }: Service): Promise<unknown[]> {
   const closed = once(child, 'close', { signal: AbortSignal.timeout(10_000) });
   child.kill('SIGUSR2');
@@ -28,45 +28,45 @@ async function fail({ child }: Service): Promise<unknown[]> {
 }
 
 const UNCAUGHT: Record<string, { code: string; err: (err: unknown) => boolean }> = {
-  'an exception': {
+  exception: {
     code: 'throw new TypeError("boom")',
     err: (err) => /^TypeError: boom\n {4}at .*data:/.test((err as Error).stack ?? ''),
   },
-  'a rejection': {
+  rejection: {
     code: 'Promise.reject(new Error("boom"))',
     err: (err) => /^Error: boom\n {4}at .*data:/.test((err as Error).stack ?? ''),
   },
-  'what is no error, thrown': { code: 'throw "boom"', err: (err) => err === 'boom' },
-  'what is no error, rejected': {
+  'thrown string': { code: 'throw "boom"', err: (err) => err === 'boom' },
+  'rejection with a string': {
     code: 'Promise.reject("boom")',
     err: (err) => /"boom"/.test((err as Error).message),
   },
-  'nothing at all, thrown': { code: 'throw undefined', err: (err) => err === undefined },
+  'thrown undefined': { code: 'throw undefined', err: (err) => err === undefined },
 };
 
 for (const [name, { code, err }] of Object.entries(UNCAUGHT)) {
-  test(`${name}: the log's last line, exit 1`, async (t) => {
+  test(`uncaught ${name}: exit 1, and the last line of the log has it`, async (t) => {
     const service = await startService(t, { env: failing(code) });
     assert.deepEqual(await fail(service), [1, null]);
     const line = JSON.parse(service.log.at(-1) as string);
     assert.deepEqual(
       { level: line.level, msg: line.msg, lines: service.log.length },
-      { level: 60, msg: 'the service made a mistake, and ends', lines: 2 },
+      { level: 60, msg: 'the service failed and stops', lines: 2 },
     );
     assert.ok(err(line.err), JSON.stringify(line.err));
   });
 }
 
-/** A run of the service that fails by itself, to its end. */
-const toItsEnd = (code: string, ...args: string[]) =>
+/** Run the service with `code` loaded before it, until it ends by itself. */
+const runToEnd = (code: string, ...args: string[]) =>
   spawnSync(process.execPath, [MAIN, '--port', '0', ...args], {
     env: { ...process.env, NODE_OPTIONS: preload(code) },
     encoding: 'utf8',
     timeout: 20_000,
   });
 
-test('a silent log: one line all the same', () => {
-  const { status, stderr } = toItsEnd(
+test('an uncaught error with --log-level silent: exit 1, one line on stderr', () => {
+  const { status, stderr } = runToEnd(
     `import { Server } from 'node:net';
     const { listen } = Server.prototype;
     Server.prototype.listen = function (...args) {
@@ -76,16 +76,16 @@ test('a silent log: one line all the same', () => {
     '--log-level',
     'silent',
   );
-  assert.deepEqual({ status, stderr }, { status: 1, stderr: 'syswire: the service made a mistake, and ends: boom\n' });
+  assert.deepEqual({ status, stderr }, { status: 1, stderr: 'syswire: the service failed and stops: boom\n' });
 });
 
-test('before there is a log: Node says it, exit 1', () => {
-  const { status, stderr } = toItsEnd(`queueMicrotask(() => { throw new Error('boom') })`);
+test('an uncaught error before the log is open: exit 1, Node prints the stack', () => {
+  const { status, stderr } = runToEnd(`queueMicrotask(() => { throw new Error('boom') })`);
   assert.equal(status, 1);
   assert.match(stderr, /^Error: boom\n {4}at /m);
 });
 
-test('while it stops: as at any time, and what waits is not waited for', async (t) => {
+test('an uncaught error during a stop ends the service at once, although a write waits', async (t) => {
   const { writer, path: fifo } = openFifo(t);
   const service = await startService(t, {
     env: failing('throw new Error("boom")'),
@@ -105,8 +105,8 @@ test('while it stops: as at any time, and what waits is not waited for', async (
   await lost;
 });
 
-/** A service whose stderr is a pipe that takes no more, with log lines on top of what clients wrote there. */
-async function stuckLog(t: TestContext, code: string): Promise<{ service: Service; reader: Socket }> {
+/** Start a service whose stderr is a pipe, filled by clients, so that new log lines have no room. */
+async function startWithFullLog(t: TestContext, code: string): Promise<{ service: Service; reader: Socket }> {
   const fifo = openFifo(t);
   const service = await startService(t, { stderr: fifo, env: failing(code) });
   closeSync(fifo.writer);
@@ -117,16 +117,17 @@ async function stuckLog(t: TestContext, code: string): Promise<{ service: Servic
   return { service, reader: fifo.reader };
 }
 
-test('a log that nobody reads does not keep it from ending', async (t) => {
-  const { service } = await stuckLog(t, 'throw new Error("boom")');
+test('an uncaught error ends the service although nobody reads its full log', async (t) => {
+  const { service } = await startWithFullLog(t, 'throw new Error("boom")');
   const before = performance.now();
   assert.deepEqual(await fail(service), [1, null]);
   assert.ok(performance.now() - before < 4000, `${performance.now() - before} ms`);
 });
 
-test('a log that is read late has the whole of it', async (t) => {
-  // It says when, so that its first try finds no room.
-  const { service, reader } = await stuckLog(t, 'writeSync(3, "now\\n"); throw new Error("boom")');
+test('a full log that is read only after the uncaught error has the whole error', async (t) => {
+  // The service reports its failure on descriptor 3. The log is read only after that, so that its first attempt finds no
+  // room.
+  const { service, reader } = await startWithFullLog(t, 'writeSync(3, "now\\n"); throw new Error("boom")');
   const failed = fail(service);
   await service.logged('now');
   const text = await consume(reader);
@@ -136,7 +137,7 @@ test('a log that is read late has the whole of it', async (t) => {
   assert.match(JSON.parse(lines.pop() as string).err.stack, /^Error: boom\n {4}at /);
 });
 
-test('in the middle of a burst: what was written is in the record file', async (t) => {
+test('after an uncaught error during a burst, the record file has every call that was made', async (t) => {
   const folder = tempFolder(t);
   const [out, records] = [path.join(folder, 'out'), path.join(folder, 'records')];
   const args = ['--target', `out=${out}`, '--record', records];
@@ -152,10 +153,10 @@ test('in the middle of a burst: what was written is in the record file', async (
   assert.equal(lines.length, statSync(out).size);
 });
 
-test('stdout and stderr are put back as they were', async (t) => {
+test('after an uncaught error a shared stdout blocks again', async (t) => {
   const [theirs, ours] = socketPair(t);
   const service = await startService(t, { stdout: theirs, env: failing('throw new Error("boom")') });
-  assert.ok(isNonBlocking(theirs), 'shared, and so non-blocking for everybody');
+  assert.ok(isNonBlocking(theirs), 'a shared socket is non-blocking for the test too');
   assert.ok(ours);
   assert.deepEqual(await fail(service), [1, null]);
   assert.ok(!isNonBlocking(theirs));

@@ -63,7 +63,7 @@ for (const target of TARGETS)
     assert.equal(/errno, carry flag set$/.test(comment.get('result') ?? ''), byCarry);
     assert.equal(
       error,
-      byCarry ? `the carry flag is set and ${result} is errno` : `${result} from -4095 to -1 is -errno`,
+      byCarry ? `the carry flag is set, and ${result} is errno` : `a value from -4095 to -1 in ${result} is -errno`,
     );
     const bare = comment
       .get('clobbered')

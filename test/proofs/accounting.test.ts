@@ -1,5 +1,5 @@
-// Delivered + lost = made: the stream's promise, held against a fast reader, a slow one, one that never reads
-// until all is over, and one that comes and goes.
+// The stream promises that delivered + lost = made. Four readers check it: a fast one, a slow one, one that reads
+// nothing until all calls are made, and one that connects again and again.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -22,21 +22,23 @@ async function burst({ url }: Service, count: number, ratePerSecond?: number): P
 const nextOf = async ({ url }: Service): Promise<number> =>
   ((await (await fetch(`${url}/health`)).json()) as { next: number }).next;
 
-async function until(socket: WebSocket, isSo: () => boolean): Promise<void> {
-  while (!isSo()) await once(socket, 'message', { signal: AbortSignal.timeout(20_000) });
+async function until(socket: WebSocket, isDone: () => boolean): Promise<void> {
+  while (!isDone()) await once(socket, 'message', { signal: AbortSignal.timeout(20_000) });
 }
 
 const start = (t: TestContext): Promise<Service> => startService(t, { args: ['--target', 'null=/dev/null'] });
 
-function tell(t: TestContext, who: string, { delivered, lost, gaps }: Account, made: number): void {
-  t.diagnostic(`${who}: ${delivered} delivered + ${lost} lost (in ${gaps} gaps) = ${delivered + lost} of ${made} made`);
-  assert.equal(delivered + lost, made, who);
+function checkAccount(t: TestContext, reader: string, { delivered, lost, gaps }: Account, made: number): void {
+  t.diagnostic(
+    `${reader}: ${delivered} delivered + ${lost} lost (in ${gaps} gaps) = ${delivered + lost} of ${made} made`,
+  );
+  assert.equal(delivered + lost, made, reader);
 }
 
-test('a burst of 1,000,000: a fast reader, a slow one and one that comes and goes each account for all of it', async (t) => {
+test('a fast reader, a slow one and one that reconnects each account for all of 1,000,000 calls', async (t) => {
   const MADE = 1_000_000;
   const service = await start(t);
-  const accounts = { fast: fresh(1), slow: fresh(1), 'comes and goes': fresh(1) };
+  const accounts = { fast: fresh(1), slow: fresh(1), reconnecting: fresh(1) };
   const [fast, slow] = [subscribe(service.url, accounts.fast), subscribe(service.url, accounts.slow)];
   const sockets = [fast, slow];
   t.after(() => {
@@ -45,8 +47,8 @@ test('a burst of 1,000,000: a fast reader, a slow one and one that comes and goe
   for (const socket of sockets) await once(socket, 'message');
 
   let over = false;
-  // A frame, then a rest: far less than is made.
-  const slowly = (async () => {
+  // One frame, then a pause: far fewer records than are made.
+  const readingSlowly = (async () => {
     while (!over) {
       await once(slow, 'message');
       slow.pause();
@@ -55,8 +57,8 @@ test('a burst of 1,000,000: a fast reader, a slow one and one that comes and goe
     }
   })();
   let connections = 0;
-  const coming = (async () => {
-    const account = accounts['comes and goes'];
+  const reconnecting = (async () => {
+    const account = accounts.reconnecting;
     while (account.next <= MADE) {
       const socket = subscribe(service.url, account, account.next);
       sockets.push(socket);
@@ -68,24 +70,26 @@ test('a burst of 1,000,000: a fast reader, a slow one and one that comes and goe
   })();
   const { callsPerSecond } = await burst(service, MADE);
   await until(fast, () => accounts.fast.next > MADE);
-  await coming;
+  await reconnecting;
   over = true;
   await until(slow, () => accounts.slow.next > MADE);
-  await slowly;
-  t.diagnostic(`${Math.round(callsPerSecond)} calls a second, ${connections} connections of who comes and goes`);
-  for (const [who, account] of Object.entries(accounts)) tell(t, who, account, MADE);
-  assert.ok(accounts.slow.lost > 0, 'the slow one was slow');
-  assert.ok(connections > 5, 'the other one came and went');
+  await readingSlowly;
+  t.diagnostic(
+    `${Math.round(callsPerSecond)} calls a second, ${connections} connections of the reader that reconnects`,
+  );
+  for (const [reader, account] of Object.entries(accounts)) checkAccount(t, reader, account, MADE);
+  assert.ok(accounts.slow.lost > 0, 'the slow reader lost records');
+  assert.ok(connections > 5, 'the third reader reconnected');
 });
 
 const memoryOf = (pid: number): number =>
   Number(/^VmRSS:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 
-test('a client that never reads while 5,000,000 calls happen: 60 MB at most, and then it learns of all of them', async (t) => {
+test('a subscriber that reads nothing during 5,000,000 calls costs 60 MB at most, and then accounts for all of them', async (t) => {
   const MADE = 5_000_000;
   const service = await start(t);
   const pid = service.child.pid as number;
-  // Warm: the ring has been round, with somebody reading.
+  // Fill the ring several times with a subscriber that reads, so that memory has reached its usual size.
   const warm = fresh(1);
   const first = subscribe(service.url, warm);
   await once(first, 'message');
@@ -101,23 +105,23 @@ test('a client that never reads while 5,000,000 calls happen: 60 MB at most, and
   socket.pause();
   const before = memoryOf(pid);
   let most = before;
-  const watching = setInterval(() => {
+  const sampling = setInterval(() => {
     most = Math.max(most, memoryOf(pid));
   }, 50);
   const { callsPerSecond } = await burst(service, MADE);
-  clearInterval(watching);
+  clearInterval(sampling);
   most = Math.max(most, memoryOf(pid));
   const grown = ((most - before) / 1e6).toFixed(1);
   t.diagnostic(`${Math.round(callsPerSecond)} calls a second; memory grew by ${grown} MB at most`);
   assert.ok(most - before < 60e6, `${grown} MB`);
-  assert.equal(account.delivered + account.lost, 0, 'it read nothing so far');
+  assert.equal(account.delivered + account.lost, 0, 'the subscriber has read nothing so far');
   socket.resume();
   await until(socket, () => account.next === begin + MADE);
-  tell(t, 'who never read', account, MADE);
-  assert.ok(account.lost > MADE - 2 * HISTORY, 'most of it was gone');
+  checkAccount(t, 'the subscriber that read nothing', account, MADE);
+  assert.ok(account.lost > MADE - 2 * HISTORY, 'most records were lost');
 });
 
-test('a burst of 1,000,000 at 20,000 a second: a local reader sees every record, no gap', async (t) => {
+test('a local reader sees every record of 1,000,000 calls at 20,000 a second, without a gap', async (t) => {
   const MADE = 1_000_000;
   const service = await start(t);
   const account = fresh(1);
@@ -128,6 +132,6 @@ test('a burst of 1,000,000 at 20,000 a second: a local reader sees every record,
   await until(socket, () => account.next > MADE);
   t.diagnostic(`${callsPerSecond.toFixed(1)} calls a second`);
   assert.ok(Math.abs(callsPerSecond / 20_000 - 1) < 0.02);
-  tell(t, 'reader', account, MADE);
+  checkAccount(t, 'the reader', account, MADE);
   assert.equal(account.gaps, 0);
 });

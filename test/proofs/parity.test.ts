@@ -1,6 +1,6 @@
-// The parity table, case × level, under two witnesses at once. strace says which calls the kernel
-// got, `uring` none; an LD_PRELOAD library says who called libc's write: koffi for `os`, Node itself for
-// `std`, nobody for the others. One level standing in for another would be seen.
+// The parity table, case × level, under two witnesses at once. strace shows the calls that the kernel got: none from
+// `uring`. An LD_PRELOAD library shows the caller of libc's write: koffi for `os`, Node itself for `std`, none for the
+// other levels. If one level stood in for another, the witnesses would show it.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
@@ -16,7 +16,7 @@ import { need } from '../support/tools.js';
 
 const CALLER: Partial<Record<LevelId, RegExp>> = { os: /koffi\.node$/, std: /\/node$/ };
 
-test('every case at every level: the same result, one write each or, by io_uring, none, by the level that was asked for', (t) => {
+test('every case gives the same result at every level, by one write of that level, or by none at uring', (t) => {
   if (!need(t, { command: 'strace', package: 'strace' }, { command: 'cc', package: 'gcc' })) return;
   const folder = tempFolder(t);
   const [witness, trace, log, out] = ['witness.so', 'trace', 'log', 'out'].map((name) => path.join(folder, name)) as [
@@ -76,7 +76,7 @@ test('every case at every level: the same result, one write each or, by io_uring
     assert.deepEqual(
       seen.map(({ fd, count, result }) => [fd, count, result]),
       expected,
-      `${name}: writes with exactly these bytes`,
+      `${name}: strace shows the writes with exactly these bytes`,
     );
 
     const by = calls.filter(([hex]) => hex === row.sent.slice(0, 128)).map(([, file]) => file);
@@ -93,6 +93,6 @@ test('every case at every level: the same result, one write each or, by io_uring
   assert.deepEqual([...new Set(rows.map((row) => row.level))], available);
   assert.equal(rows.length, cases * available.length);
   t.diagnostic(
-    `${cases} cases × ${available.length} levels = ${rows.length} calls, uring unseen, each other seen once`,
+    `${cases} cases × ${available.length} levels = ${rows.length} calls: strace saw each once, but none of uring`,
   );
 });

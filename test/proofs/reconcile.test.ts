@@ -1,5 +1,5 @@
-// `syswire reconcile` with real tracers as witnesses of the real service, three that share no code: every
-// call is explained, and what is then deleted, altered or added in a trace is found, all of it.
+// `syswire reconcile` with the real service under three real tracers that share no code. It explains every call, and
+// then finds every line that a test deletes, alters or adds in the trace.
 import assert from 'node:assert/strict';
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -29,13 +29,13 @@ const BPFTRACE = { command: 'bpftrace', package: 'bpftrace' };
 const PERF = { command: 'perf', package: 'linux-perf' };
 const UNSHARE = { command: 'unshare', package: 'util-linux' };
 
-/** Tracepoints are read through tracefs, which not every machine has mounted: a mount of our own, seen by nobody else. */
+/** Mounts tracefs for one command only: tracepoints need it, and not every machine has it mounted. */
 const withTracefs = (command: string[]): string[] => [
   ...['unshare', '--mount', 'sh', '-c', 'mount -t tracefs nodev /sys/kernel/tracing && exec "$@"', 'sh'],
   ...command,
 ];
 
-/** Whether a witness is installed, and can trace here at all; a machine that does not allow it is a skip, in CI too. */
+/** Returns true if a tracer is installed and can trace here. Skips the test on a machine that forbids it, in CI too. */
 function canTrace(t: TestContext, tool: Tool, trial: string[]): boolean {
   if (!need(t, tool, UNSHARE)) return false;
   const [command, ...args] = withTracefs(trial);
@@ -71,10 +71,10 @@ const countsOf = ({ matched, missing, altered, extra, unobservable }: Counts): C
   unobservable,
 });
 
-type Driven = { service: Service; records: string; levels: string[] };
+type Traced = { service: Service; records: string; levels: string[] };
 
-/** The service with six targets, each of which takes all it is given or none. */
-async function start(t: TestContext, options: ServiceOptions = {}): Promise<Driven> {
+/** Starts the service with six targets, each of which takes all bytes of a call or none. */
+async function start(t: TestContext, options: ServiceOptions = {}): Promise<Traced> {
   const folder = tempFolder(t);
   const fifo = openFifo(t);
   const records = path.join(folder, 'records');
@@ -99,8 +99,8 @@ async function start(t: TestContext, options: ServiceOptions = {}): Promise<Driv
   return { service, records, levels: levels.filter(({ available }) => available).map(({ id }) => id) };
 }
 
-/** Ten thousand calls, over every level and target alike. */
-async function call({ service, levels }: Driven): Promise<void> {
+/** Makes ten thousand calls, spread evenly over levels and targets. */
+async function makeCalls({ service, levels }: Traced): Promise<void> {
   const targets = ['one', 'nowhere', 'nospace', 'fifo', 'two', 'stdout'];
   let next = 0;
   const caller = async (): Promise<void> => {
@@ -115,8 +115,8 @@ async function call({ service, levels }: Driven): Promise<void> {
   await Promise.all(Array.from({ length: AT_ONCE }, caller));
 }
 
-/** Everything matches; and then what is done to the trace is found. */
-function judge(t: TestContext, format: Format, trace: string, { records, levels }: Driven, source = records): void {
+/** Checks that every call matches, and that `reconcile` finds each change that is then made to the trace. */
+function judge(t: TestContext, format: Format, trace: string, { records, levels }: Traced, source = records): void {
   const made: CallRecord[] = readFileSync(records, 'utf8')
     .trim()
     .split('\n')
@@ -133,41 +133,41 @@ function judge(t: TestContext, format: Format, trace: string, { records, levels 
   );
   t.diagnostic(`${made.length} calls at ${levels.join(', ')}: ${JSON.stringify(countsOf(whole))}`);
 
-  // The traced writes, each as the lines that tell of it.
+  // The traced writes, each with the lines that belong to it.
   const lines = readFileSync(trace, 'utf8').split('\n');
   const fds = new Set(made.map(({ fd }) => fd));
   const pid = made[0]?.pid;
   const read = READERS[format]();
   const begun = new Map<string, number>();
   const writes = lines.flatMap((line, index): { time: number; at: [first: number, last: number] }[] => {
-    const said = line === '' ? null : read(line);
+    const event = line === '' ? null : read(line);
     const thread = /^(?:\d+|.*?\b\d+\/\d+)/.exec(line)?.[0] ?? '';
-    if (said === null || typeof said === 'string' || 'lost' in said) {
+    if (event === null || typeof event === 'string' || 'lost' in event) {
       begun.set(thread, index);
       return [];
     }
-    if (!fds.has(said.fd) || (said.pid ?? said.tid) !== pid) return [];
-    return [{ time: said.time ?? 0, at: [format === 'perf' ? (begun.get(thread) as number) : index, index] }];
+    if (!fds.has(event.fd) || (event.pid ?? event.tid) !== pid) return [];
+    return [{ time: event.time ?? 0, at: [format === 'perf' ? (begun.get(thread) as number) : index, index] }];
   });
-  // bpftrace has a buffer for each CPU, and prints them one after the other: the times are the order of the calls.
+  // bpftrace has a buffer for each CPU and prints one after the other, so the writes are sorted by time.
   const inRange = writes.sort((a, b) => a.time - b.time).slice(writes.length - seen.length);
   const next = random(CALLS);
   const expected: Counts = { matched: 0, missing: 0, altered: 0, extra: 0, unobservable };
   const seqs: number[] = [];
   for (const [index, { at }] of inRange.entries()) {
     const [first, last] = at;
-    // A call in two parts, since another thread's came between, is left alone: its values are on lines far apart.
+    // A call that strace printed in two parts is left as it is, because its values are on lines far apart.
     const kind = lines[last]?.includes(' resumed>') ? 99 : Math.floor(next() * 100);
     if (kind === 0) {
       for (const line of at) lines[line] = '';
       expected.missing += 1;
     } else if (kind === 1) {
-      lines[first] = altered(lines[first] as string);
+      lines[first] = alterCount(lines[first] as string);
       expected.altered += 1;
     } else expected.matched += 1;
     if (kind === 2) {
-      // perf's lines of one call are one after the other, as nothing else of the thread comes between.
-      lines[last] += `\n${[...new Set(at)].map((line) => strange(lines[line] as string)).join('\n')}`;
+      // perf prints two lines for a call. Of one thread they follow each other, so both can be added here.
+      lines[last] += `\n${[...new Set(at)].map((line) => inventCall(lines[line] as string)).join('\n')}`;
       expected.extra += 1;
     }
     if (kind < 2) seqs.push((seen[index] as CallRecord).seq);
@@ -183,8 +183,8 @@ function judge(t: TestContext, format: Format, trace: string, { records, levels 
   t.diagnostic(`deleted ${expected.missing}, altered ${expected.altered}, added ${expected.extra}: each found`);
 }
 
-/** A line with another count, of whichever format. */
-const altered = (line: string): string =>
+/** Returns a trace line of any format with another count. */
+const alterCount = (line: string): string =>
   line
     .replace(
       /(\bcount=|, )(\d+)( ret=|\) += )/,
@@ -192,42 +192,46 @@ const altered = (line: string): string =>
     )
     .replace(/\bcount: 0x([\da-f]+)/, (_, count) => `count: 0x${(Number.parseInt(count, 16) + 7000).toString(16)}`);
 
-/** A line of a call that nobody made: altered in its result too, so that it is not the next failed call, altered. */
-const strange = (line: string): string =>
-  altered(line)
+/** Returns a trace line of a call that was not made. It has a result of its own: else it could be an altered call. */
+const inventCall = (line: string): string =>
+  alterCount(line)
     .replace(/(\bret=|\) += )-?\d+.*?(?=$| bytes=)/, '$17777')
     .replace(/(sys_exit_write: )0x[\da-f]+/, '$10x1e61');
 
-test('strace: every call is explained, and what is done to its trace is found', { timeout: 240_000 }, async (t) => {
+test('reconcile explains every call in a trace of strace, and finds every change to it', {
+  timeout: 240_000,
+}, async (t) => {
   if (!need(t, STRACE)) return;
   const trace = path.join(tempFolder(t), 'trace');
   const strace = ['strace', '-f', '-ttt', '-y', '-e', 'trace=write', '-o', trace];
-  const driven = await start(t, { wrap: (command) => [...strace, ...command] });
-  await call(driven);
-  // From the service itself, while it runs.
-  const live = reconcile(trace, driven.service.url);
+  const traced = await start(t, { wrap: (command) => [...strace, ...command] });
+  await makeCalls(traced);
+  // The records come from the service itself, while it runs.
+  const live = reconcile(trace, traced.service.url);
   assert.equal(live.missing + live.altered + live.extra, 0, JSON.stringify(live.details.slice(0, 5)));
   assert.equal(live.matched + live.unobservable, CALLS);
-  assert.equal(await driven.service.stop(), 0);
-  judge(t, 'strace', trace, driven);
+  assert.equal(await traced.service.stop(), 0);
+  judge(t, 'strace', trace, traced);
 });
 
-/** Ends what somebody else's SIGINT would end. */
+/** Sends SIGINT, as Ctrl-C does, and waits for the end of the process. */
 async function interrupt(child: ChildProcess): Promise<void> {
   const exited = once(child, 'exit');
   child.kill('SIGINT');
   await exited;
 }
 
-test('bpftrace: the same', { timeout: 240_000 }, async (t) => {
+test('reconcile explains every call in a trace of bpftrace, and finds every change to it', {
+  timeout: 240_000,
+}, async (t) => {
   const script = path.join(ROOT, 'docs/tracers/write.bt');
   const trial = 'tracepoint:syscalls:sys_enter_write { @ = count(); } BEGIN { exit(); }';
   if (!canTrace(t, BPFTRACE, ['bpftrace', '-e', trial])) return;
-  const driven = await start(t);
-  const { service } = driven;
+  const traced = await start(t);
+  const { service } = traced;
   const { pid } = (await (await fetch(`${service.url}/health`)).json()) as { pid: number };
   const [command, ...args] = withTracefs(['bpftrace', script, String(pid)]);
-  // The service's answers and records are writes too: room for all that happens while nobody reads.
+  // The service writes answers and records too: the buffer must hold all writes while bpftrace does not read it.
   const env = { ...process.env, BPFTRACE_PERF_RB_PAGES: '4096' };
   const tracer = spawn(command as string, args, { env, stdio: ['ignore', 'pipe', 'ignore'] });
   t.after(() => tracer.kill('SIGKILL'));
@@ -235,7 +239,7 @@ test('bpftrace: the same', { timeout: 240_000 }, async (t) => {
   tracer.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     text += chunk;
   });
-  // It sees the first of these once it is attached, and the last when it has seen all.
+  // bpftrace sees the message 'attached' once it is attached, and 'over' after all calls.
   const asBytes = (msg: string): string => `bytes=${Buffer.from(msg).toString('hex').replace(/../g, '$& ').trim()}\n`;
   const untilSeen = async (msg: string): Promise<number> => {
     for (;;) {
@@ -245,32 +249,34 @@ test('bpftrace: the same', { timeout: 240_000 }, async (t) => {
     }
   };
   const attached = await untilSeen('attached');
-  await call(driven);
+  await makeCalls(traced);
   await untilSeen('over');
   await interrupt(tracer);
   await service.stop();
 
   const trace = path.join(tempFolder(t), 'trace');
   writeFileSync(trace, text);
-  // What was called before it was attached is nothing that it could see: of those calls the last ones are.
+  // bpftrace could not see the calls from before it was attached: judge only the records from its first 'attached' on.
   const from = attached - (text.split(asBytes('attached')).length - 1);
   const records = path.join(tempFolder(t), 'records');
-  const lines = readFileSync(driven.records, 'utf8').split('\n');
+  const lines = readFileSync(traced.records, 'utf8').split('\n');
   writeFileSync(records, lines.slice(from).join('\n'));
-  judge(t, 'bpftrace', trace, { ...driven, records });
+  judge(t, 'bpftrace', trace, { ...traced, records });
 });
 
-test('perf record: the same', { timeout: 240_000 }, async (t) => {
+test('reconcile explains every call in a trace of perf, and finds every change to it', {
+  timeout: 240_000,
+}, async (t) => {
   const events = ['-e', 'syscalls:sys_enter_write', '-e', 'syscalls:sys_exit_write'];
   const data = path.join(tempFolder(t), 'perf.data');
   if (!canTrace(t, PERF, ['perf', 'record', '-q', '-k', 'CLOCK_MONOTONIC', ...events, '-o', data, 'true'])) return;
   const perf = ['perf', 'record', '-q', '-m', '16M', '-k', 'CLOCK_MONOTONIC', ...events, '-o', data];
-  const driven = await start(t, { wrap: (command) => withTracefs([...perf, ...command]) });
-  await call(driven);
-  await driven.service.stop();
+  const traced = await start(t, { wrap: (command) => withTracefs([...perf, ...command]) });
+  await makeCalls(traced);
+  await traced.service.stop();
   const fields = ['--ns', '-F', 'trace:comm,pid,tid,tod,event,trace'];
   const [command, ...args] = withTracefs(['perf', 'script', '-i', data, ...fields]);
   const trace = path.join(tempFolder(t), 'trace');
   writeFileSync(trace, execFileSync(command as string, args, { maxBuffer: 1 << 28, stdio: 'pipe' }));
-  judge(t, 'perf', trace, driven);
+  judge(t, 'perf', trace, traced);
 });

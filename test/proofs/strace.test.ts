@@ -1,4 +1,4 @@
-// strace as the outside witness of the service: what a record says is what the kernel was asked.
+// strace as the outside witness of the service: every record agrees with the call that the kernel got.
 import assert from 'node:assert/strict';
 import { closeSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,24 +10,24 @@ import { parseStrace, type TracedWrite } from '../support/strace.js';
 import { need } from '../support/tools.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
-/** Those whose write strace sees; io_uring's it does not. */
+/** The levels whose writes strace sees. It does not see those of io_uring. */
 const SEEN = LEVELS.filter((id) => levels[id].seenBy?.strace);
 const STRACE = { command: 'strace', package: 'strace' };
 
 type Traced = { service: Service; trace: () => TracedWrite[] };
 
-/** The service under strace; more flags may inject faults, `-P path` limits both to one file. */
-async function traced(t: TestContext, args: string[], flags: string[] = []): Promise<Traced> {
+/** Starts the service under strace. Further flags may inject faults; `-P path` limits trace and faults to one file. */
+async function startTraced(t: TestContext, args: string[], flags: string[] = []): Promise<Traced> {
   const file = path.join(tempFolder(t), 'trace');
   const strace = ['strace', '-f', '-xx', '-s', '4194304', '-e', 'trace=write', '-o', file, ...flags];
   const service = await startService(t, { args, wrap: (command) => [...strace, ...command] });
   return { service, trace: () => parseStrace(readFileSync(file, 'utf8')) };
 }
 
-test('every call but by io_uring is one write with exactly those bytes, on the descriptor and with the result of its record', async (t) => {
+test('every call at any level but uring is one write, with the bytes, descriptor and result of its record', async (t) => {
   if (!need(t, STRACE)) return;
   const out = path.join(tempFolder(t), 'out');
-  const { service, trace } = await traced(t, ['--target', `out=${out}`]);
+  const { service, trace } = await startTraced(t, ['--target', `out=${out}`]);
   const messages = ['Hello world from interrupt!\n', '', 'Grüße, 世界 🌍', 'x'.repeat(100_000)];
   const sent: Buffer[] = [];
   for (const level of LEVELS) {
@@ -44,20 +44,20 @@ test('every call but by io_uring is one write with exactly those bytes, on the d
   const writes = trace().filter(({ fd }) => fds.has(fd));
   assert.equal(records.length, LEVELS.length * 2 * messages.length);
   const seen = records.filter(({ level }) => SEEN.includes(level));
-  const told = seen.map(({ fd, requested, written, error }) => ({
+  const recorded = seen.map(({ fd, requested, written, error }) => ({
     fd,
     count: requested,
     result: error ? -error.errno : written,
   }));
   assert.deepEqual(
     writes.map(({ fd, count, result }) => ({ fd, count, result })),
-    told,
+    recorded,
   );
   for (const [index, { bytes }] of writes.entries()) assert.deepEqual(bytes, sent[index]);
   t.diagnostic(`${writes.length} writes seen, ${SEEN.length} levels × 2 targets × ${messages.length} messages`);
 });
 
-test('where the levels differ: a partial write is one call at raw, int80 and os, none that is seen at uring, and two at std, whose second is swallowed', async (t) => {
+test('strace shows a partial write as one call at raw, int80 and os, none at uring, and two at std, which hides the second', async (t) => {
   if (!need(t, STRACE)) return;
   for (const [level, expected] of [
     ['raw', [65_536]],
@@ -68,7 +68,7 @@ test('where the levels differ: a partial write is one call at raw, int80 and os,
   ] as const) {
     if (!LEVELS.includes(level)) continue;
     const { path: fifo, writer, reader } = openFifo(t);
-    const { service, trace } = await traced(t, ['--target', `pipe=${fifo}`], ['-P', fifo]);
+    const { service, trace } = await startTraced(t, ['--target', `pipe=${fifo}`], ['-P', fifo]);
     closeSync(writer);
     const { written, error } = await service.write({ level, target: 'pipe', msg: 'x'.repeat(100_000) });
     assert.deepEqual({ written, error }, { written: 65_536, error: null });
@@ -88,11 +88,11 @@ for (const [code, errno] of [
   ['EPERM', 1],
   ['EDQUOT', 122],
 ] as const) {
-  test(`an injected ${code} comes back as such, at every level that strace sees, and only where it was injected`, async (t) => {
+  test(`an injected ${code} is in the answer at every level that strace sees, and only there`, async (t) => {
     if (!need(t, STRACE)) return;
     const out = path.join(tempFolder(t), 'out');
-    // Every second write to that file.
-    const { service, trace } = await traced(
+    // `when=2+2` injects into every second write to that file.
+    const { service, trace } = await startTraced(
       t,
       ['--target', `out=${out}`],
       ['-P', out, '-e', `inject=write:error=${code}:when=2+2`],
@@ -120,12 +120,12 @@ for (const [code, errno] of [
   });
 }
 
-test('an injected EINTR: raw, os and int80 say so, std tries again, and uring never meets it', async (t) => {
+test('an injected EINTR is reported at raw, os and int80, std tries again, and uring is not affected', async (t) => {
   if (!need(t, STRACE)) return;
   for (const level of LEVELS) {
     const out = path.join(tempFolder(t), 'out');
     const flags = ['-P', out, '-e', 'inject=write:error=EINTR:when=1'];
-    const { service, trace } = await traced(t, ['--target', `out=${out}`], flags);
+    const { service, trace } = await startTraced(t, ['--target', `out=${out}`], flags);
     const { written, error } = await service.write({ level, target: 'out', msg: 'struck' });
     await service.stop();
     const results = trace().map(({ result }) => result);
@@ -135,10 +135,10 @@ test('an injected EINTR: raw, os and int80 say so, std tries again, and uring ne
   }
 });
 
-test('a short count injected is reported as it is', async (t) => {
+test('an injected short count is reported as the bytes written', async (t) => {
   if (!need(t, STRACE)) return;
   const out = path.join(tempFolder(t), 'out');
-  const { service } = await traced(t, ['--target', `out=${out}`], ['-P', out, '-e', 'inject=write:retval=3']);
+  const { service } = await startTraced(t, ['--target', `out=${out}`], ['-P', out, '-e', 'inject=write:retval=3']);
   for (const level of SEEN.filter((id) => id !== 'std')) {
     const { written, requested, error } = await service.write({ level, target: 'out', msg: 'hello' });
     assert.deepEqual({ written, requested, error }, { written: 3, requested: 5, error: null });
@@ -146,10 +146,10 @@ test('a short count injected is reported as it is', async (t) => {
   await service.stop();
 });
 
-test('a wait is not busy: one write for each record, and no more while nothing changes', async (t) => {
+test('a write that waits makes no call while nothing changes', async (t) => {
   if (!need(t, STRACE)) return;
   const { path: fifo, writer, reader } = openFifo(t);
-  const { service, trace } = await traced(t, ['--target', `pipe=${fifo}`], ['-P', fifo]);
+  const { service, trace } = await startTraced(t, ['--target', `pipe=${fifo}`], ['-P', fifo]);
   closeSync(writer);
   await service.write({ level: 'raw', target: 'pipe', msg: 'x'.repeat(65_536) });
   await service.write({ level: 'raw', target: 'pipe', msg: 'late', timeoutMs: 800 });
@@ -163,11 +163,11 @@ test('a wait is not busy: one write for each record, and no more while nothing c
   assert.equal((await read(reader, 65_536)).length, 65_536);
 });
 
-test('time is up while a call takes part of the bytes: the next one says why it was not more', async (t) => {
+test('when time runs out during a partial call, one more call finds the error that the answer reports', async (t) => {
   if (!need(t, STRACE)) return;
   const { path: fifo, writer } = openFifo(t);
   const slow = ['-P', fifo, '-e', 'inject=write:delay_enter=300000:when=1'];
-  const { service, trace } = await traced(t, ['--target', `pipe=${fifo}`], slow);
+  const { service, trace } = await startTraced(t, ['--target', `pipe=${fifo}`], slow);
   closeSync(writer);
   const { written, error } = await service.write({
     level: 'raw',
@@ -183,26 +183,30 @@ test('time is up while a call takes part of the bytes: the next one says why it 
   );
 });
 
-test('a time is the start of its call, however long the call takes', async (t) => {
+test("a record's time is the start of its call, however long the call takes", async (t) => {
   if (!need(t, STRACE)) return;
   const out = path.join(tempFolder(t), 'out');
-  const { service } = await traced(t, ['--target', `out=${out}`], ['-P', out, '-e', 'inject=write:delay_enter=300000']);
+  const { service } = await startTraced(
+    t,
+    ['--target', `out=${out}`],
+    ['-P', out, '-e', 'inject=write:delay_enter=300000'],
+  );
   const sent = Date.now();
   await service.write({ level: 'raw', target: 'out', msg: 'slow' });
   const answered = Date.now();
   const [record] = await service.records();
   assert.ok(record && record.durationNs > 290e6, `${record?.durationNs} ns`);
-  // However slow the machine is, the call itself lies between its time and the answer.
+  // On a machine of any speed the call lies between the record's time and the answer.
   const [after, before] = [record.time - sent, answered - record.time];
   assert.ok(after >= -3 && before >= 290, `${after} ms after it was sent, ${before} ms before it was answered`);
   await service.stop();
 });
 
-test('calls that get nowhere leave the event loop free while a write waits', async (t) => {
+test('other requests are answered while a write repeats calls that write nothing', async (t) => {
   if (!need(t, STRACE)) return;
   for (const fault of ['retval=0', 'error=EINTR']) {
     const out = path.join(tempFolder(t), 'out');
-    const { service } = await traced(t, ['--target', `out=${out}`], ['-P', out, '-e', `inject=write:${fault}`]);
+    const { service } = await startTraced(t, ['--target', `out=${out}`], ['-P', out, '-e', `inject=write:${fault}`]);
     const waiting = service.write({ level: 'raw', target: 'out', msg: 'x', timeoutMs: 1000 });
     let slowest = 0;
     for (let done = false; !done; ) {

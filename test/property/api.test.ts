@@ -1,6 +1,6 @@
-// Whatever is sent: the answer is one that openapi.yaml has, the service lives, and what arrived at the targets is what
-// the answers and the records say. fast-check makes the requests, and finds the smallest one that breaks it.
-// PROPERTY_SEED=… makes the same ones again. https://fast-check.dev/
+// For any request the answer is one that openapi.yaml allows, the service survives, and the bytes at the targets are
+// those of the answers and the records. fast-check makes the requests, and finds the smallest one that fails.
+// PROPERTY_SEED=… makes the same requests again. https://fast-check.dev/
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,25 +19,25 @@ import { watch } from '../support/watcher.js';
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 const CASES = 10_000;
-/** An answer that takes longer is none: a burst may take 60 s, which a changed byte can ask for. */
+/** A request that takes longer has failed. A burst may take 60 s, and a changed byte can ask for such a burst. */
 const HANGS_MS = 70_000;
-/** So that the smallest request that was found by then is told before the test runner's own limit. */
+/** Less than the test runner's own limit, so that fast-check can still report the smallest request that failed. */
 const MOST_MS = 250_000;
 const SEED = Number(process.env.PROPERTY_SEED ?? Date.now() % 2 ** 31);
 
 type Subject = {
   names: string[];
-  /** Sends requests side by side, and holds everything that came of them against everything else. */
+  /** Sends requests side by side, and compares their answers, records and bytes with each other. */
   check: (sent: Request[]) => Promise<void>;
-  /** How often each status was answered. */
+  /** Status → number of answers. */
   statuses: Map<number, number>;
-  /** Every record so far, as the answers of GET /events had them. */
+  /** All records so far, from GET /events. */
   records: CallRecord[];
-  /** The same as the stream told them. */
+  /** Waits for the same records on the stream, and returns them. */
   streamed: () => Promise<unknown[]>;
 };
 
-/** Everything that can be read from a descriptor at once. */
+/** Reads all bytes that a descriptor has now. */
 function readAll(fd: number): Buffer {
   const chunks: Buffer[] = [];
   for (;;) {
@@ -56,11 +56,14 @@ function readAll(fd: number): Buffer {
 
 const CALLS = new Set(['/write', '/writes', '/bursts']);
 
-/** What the document allows is refused for what it has no words for only: lone surrogates, bad base64, bursts too long. */
+/**
+ * Checks a refusal. A body that the document allows can only have faults that a schema cannot express: lone surrogates,
+ * invalid base64, bursts that would take too long.
+ */
 function checkRefusal(route: string, body: Buffer | null, answer: Answered): void {
   if (!CALLS.has(route) || answer.status !== 400) return;
   const { errors } = JSON.parse(String(answer.body)) as Problem;
-  // No body at all, and no type of one: Fastify lets that pass as nothing.
+  // Fastify accepts a request without a body and without a type, so there may be no body to parse.
   if (errors && body?.length && isAllowed(route, JSON.parse(String(body))))
     for (const { pointer } of errors) assert.match(pointer, /\/(msg|ratePerSecond)$/, `${body}: ${answer.body}`);
 }
@@ -118,17 +121,18 @@ async function startSubject(t: TestContext): Promise<Subject> {
     });
     assert.equal(status, 200);
     const { events } = JSON.parse(String(body)) as { events: CallRecord[] };
-    for (const record of events) assert.equal(records.push(record), record.seq, 'one number after the other');
+    for (const record of events) assert.equal(records.push(record), record.seq, 'records are numbered without a hole');
     return events;
   }
 
-  /** An answer against the contract, and its calls against their records. */
-  function account(request: Request, answer: Answered & { id: string }, fresh: CallRecord[]): Piece[] {
+  /** Checks an answer against the contract, and its calls against their records. @returns the bytes of each call */
+  function checkCalls(request: Request, answer: Answered & { id: string }, fresh: CallRecord[]): Piece[] {
     const { method, url, headers, body } = request;
     statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
     const asked = headers['x-request-id'];
     assert.match(answer.id, REQUEST_ID);
-    if (asked !== undefined) assert.equal(answer.id === asked, REQUEST_ID.test(asked), 'the id that was asked for');
+    if (asked !== undefined)
+      assert.equal(answer.id === asked, REQUEST_ID.test(asked), 'the answer has the request id that was asked for');
     checkAnswer(method, url, answer);
     const route = url.split('?', 1)[0] as string;
     const mine = fresh.filter(({ requestId }) => requestId === answer.id);
@@ -138,7 +142,7 @@ async function startSubject(t: TestContext): Promise<Subject> {
       return [];
     }
     const sent = JSON.parse(String(body));
-    assert.ok(isAllowed(route, sent), `${route} took what the document does not allow: ${body}`);
+    assert.ok(isAllowed(route, sent), `${route} accepted a body that the document does not allow: ${body}`);
     return piecesOf(route, sent, JSON.parse(String(answer.body)), mine);
   }
 
@@ -151,14 +155,14 @@ async function startSubject(t: TestContext): Promise<Subject> {
     async check(sent) {
       const answers = await Promise.all(sent.map(send));
       const fresh = await newRecords();
-      // Before anything is judged: what is left over would be the next request's fault.
+      // Read everything before the first assertion: bytes that stay behind would look like the next request's.
       const arrived = Object.entries(readers).map(([target, fd]) => ({ target, bytes: readAll(fd) }));
-      const pieces = answers.flatMap((answer, index) => account(sent[index] as Request, answer, fresh));
-      assert.equal(pieces.length, fresh.length, 'no record is without its request');
+      const pieces = answers.flatMap((answer, index) => checkCalls(sent[index] as Request, answer, fresh));
+      assert.equal(pieces.length, fresh.length, 'every record belongs to a request');
       pieces.sort((one, other) => one.seq - other.seq);
       for (const { target, bytes } of arrived) {
-        const told = Buffer.concat(pieces.filter((piece) => piece.target === target).map((piece) => piece.bytes));
-        assert.ok(bytes.equals(told), `what arrived at ${target} is what was told`);
+        const recorded = Buffer.concat(pieces.filter((piece) => piece.target === target).map((piece) => piece.bytes));
+        assert.ok(bytes.equals(recorded), `the bytes that arrived at ${target} are those of its records`);
       }
     },
     async streamed() {
@@ -169,14 +173,15 @@ async function startSubject(t: TestContext): Promise<Subject> {
   };
 }
 
-/** One by one: what deepEqual would print of a hundred thousand takes it minutes. */
+/** Compares record by record: deepEqual takes minutes to print the difference of two lists of a hundred thousand. */
 async function checkStream(streamed: Subject['streamed'], records: CallRecord[]): Promise<void> {
   const lines = await streamed();
-  for (const [index, record] of records.entries()) assert.deepEqual(lines[index], record, 'the stream told the same');
+  for (const [index, record] of records.entries())
+    assert.deepEqual(lines[index], record, 'the stream sent the same record');
   assert.equal(lines.length, records.length);
 }
 
-test(`${CASES} requests, one after the other`, async (t) => {
+test(`each of ${CASES} requests, sent one after the other, gets an answer of the contract and the calls that it reports`, async (t) => {
   t.diagnostic(`seed ${SEED}`);
   const { names, check, statuses, records, streamed } = await startSubject(t);
   await fc.assert(
@@ -184,15 +189,18 @@ test(`${CASES} requests, one after the other`, async (t) => {
     { numRuns: CASES, seed: SEED, timeout: HANGS_MS, interruptAfterTimeLimit: MOST_MS, markInterruptAsFailure: true },
   );
   for (const status of [200, 400, 403, 404, 405, 413, 415])
-    assert.ok((statuses.get(status) ?? 0) >= CASES / 1000, `many were ${status}: ${JSON.stringify([...statuses])}`);
-  assert.ok(records.length > CASES, 'and many made calls');
+    assert.ok(
+      (statuses.get(status) ?? 0) >= CASES / 1000,
+      `many answers were ${status}: ${JSON.stringify([...statuses])}`,
+    );
+  assert.ok(records.length > CASES, 'many requests made calls');
   await checkStream(streamed, records);
 });
 
-test('requests side by side', async (t) => {
+test('requests that are sent side by side get answers of the contract and the calls that they report', async (t) => {
   t.diagnostic(`seed ${SEED}`);
   const { names, check, records, streamed } = await startSubject(t);
-  // An id of its own for each, so that records can be told apart.
+  // Each request has its own id, so that each record can be assigned to its request.
   const many = fc
     .array(requests(names), { minLength: 2, maxLength: 16 })
     .map((all) =>

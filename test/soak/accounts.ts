@@ -1,4 +1,4 @@
-// The accounts of subscribers: what was streamed and what was told as lost is all that a filter lets pass.
+// The accounts of subscribers: records delivered + records lost in gaps = records that pass the filter.
 
 import { LEVEL_IDS, type LevelId } from '../../src/protocol/names.js';
 import type { CallRecord } from '../../src/protocol/records.js';
@@ -6,21 +6,21 @@ import { createColumn } from './column.js';
 
 export type Filter = { level?: LevelId; target?: string; errors?: '1' };
 
-/** What a subscriber was streamed, from `first` up to `next`. */
+/** The records that a subscriber got, from `first` to before `next`. */
 export type Account = {
   filter: Filter;
   first: number;
   next: number;
   delivered: number;
-  /** The sum of the numbers delivered. */
+  /** The sum of the delivered records' numbers. */
   sum: number;
   gaps: [from: number, to: number][];
 };
 
 export type Accounts = {
-  /** Remembers of a record what filters ask for. */
-  made: (record: CallRecord) => void;
-  /** Why an account does not add up; null when it does. All records up to its `next` must have been made. */
+  /** Remembers the facts of a record that filters use. */
+  addRecord: (record: CallRecord) => void;
+  /** Returns the account in JSON if it does not add up, or null. All records before its `next` must have been added. */
   audit: (account: Account) => string | null;
 };
 
@@ -29,7 +29,8 @@ export function createAccounts(targets: readonly string[]): Accounts {
   const targetsOf = createColumn(Uint8Array);
   const refused = createColumn(Uint8Array);
 
-  function passing({ level, target, errors }: Filter, from: number, to: number): { count: number; sum: number } {
+  /** Counts and sums the records that pass a filter, from `from` to before `to`. */
+  function countPassing({ level, target, errors }: Filter, from: number, to: number): { count: number; sum: number } {
     let count = 0;
     let sum = 0;
     for (let seq = from; seq < to; seq++) {
@@ -43,15 +44,15 @@ export function createAccounts(targets: readonly string[]): Accounts {
   }
 
   return {
-    made({ seq, level, target, error }) {
+    addRecord({ seq, level, target, error }) {
       levels.set(seq, LEVEL_IDS.indexOf(level));
       targetsOf.set(seq, targets.indexOf(target));
       refused.set(seq, error ? 1 : 0);
     },
     audit({ filter, first, next, delivered, sum, gaps }) {
-      const all = passing(filter, first, next);
+      const all = countPassing(filter, first, next);
       for (const [from, to] of gaps) {
-        const lost = passing(filter, Math.max(first, from), to + 1);
+        const lost = countPassing(filter, Math.max(first, from), to + 1);
         all.count -= lost.count;
         all.sum -= lost.sum;
       }

@@ -1,34 +1,34 @@
-// What the soak claims: how often each claim was put to the test, and where it did not hold.
+// The soak's claims about the service. Counts how often each claim was tested, and collects its failures.
 
-/** Failures of one claim that are told; the rest is counted. */
-const TOLD = 5;
+/** Print so many failures of a claim; the others are only counted. */
+const MOST_PRINTED = 5;
 
 export type Checks = {
-  /** Counts one test of a claim. @param detail what was seen instead */
+  /** Counts one test of a claim. @param detail describes the failure */
   check: (claim: string, holds: boolean, detail?: () => string) => void;
-  /** Prints a line a claim, and the last line. @returns how many claims failed */
-  tell: () => number;
+  /** Prints a line for each claim, and a summary. @returns the number of claims that failed */
+  print: () => number;
 };
 
 export function createChecks(): Checks {
-  const claims = new Map<string, { held: number; failed: number; told: string[] }>();
+  const claims = new Map<string, { held: number; failed: number; details: string[] }>();
   return {
     check(claim, holds, detail = () => '') {
-      const row = claims.get(claim) ?? { held: 0, failed: 0, told: [] };
+      const row = claims.get(claim) ?? { held: 0, failed: 0, details: [] };
       claims.set(claim, row);
       if (holds) row.held += 1;
       else {
         row.failed += 1;
-        if (row.told.length < TOLD) row.told.push(detail());
+        if (row.details.length < MOST_PRINTED) row.details.push(detail());
       }
     },
-    tell() {
+    print() {
       let failed = 0;
       for (const [claim, row] of claims) {
         if (row.failed > 0) failed += 1;
         console.log(`${row.failed > 0 ? 'FAILED' : 'passed'} ${`${row.held + row.failed}`.padStart(9)} × ${claim}`);
-        if (row.failed > 0) console.log(`       ${row.failed} times not so:`);
-        for (const detail of row.told) console.log(`         ${detail}`);
+        if (row.failed > 0) console.log(`       failed ${row.failed} times:`);
+        for (const detail of row.details) console.log(`         ${detail}`);
       }
       console.log(`${claims.size - failed} passed, ${failed} failed`);
       return failed;

@@ -1,4 +1,4 @@
-// One client: its connection, its random numbers, and what it says and is told, which the ledger hears of.
+// One client, with its own connection and random numbers. It reports its requests and their answers to the ledger.
 import { Agent, request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,16 +7,16 @@ import type { Checks } from './checks.js';
 import type { Kind, Ledger } from './ledger.js';
 import { type Message, messageOf, type Random } from './messages.js';
 
-/** What all clients share. */
+/** The facts and tools that all clients share. */
 export type World = {
   url: string;
   run: string;
   levels: readonly LevelId[];
-  /** Fault targets that are there. */
+  /** The fault targets that are available. */
   faults: readonly string[];
   checks: Checks;
   ledger: Ledger;
-  /** Counts what happened, by name. */
+  /** Adds `times` to the counter of that name. */
   count: (what: string, times?: number) => void;
 };
 
@@ -25,17 +25,17 @@ export type Answer = { status: number; body: string };
 export type Client = World & {
   name: string;
   random: Random;
-  /** Aborts when the load shall come to its end. */
+  /** Aborts when the load is to end. */
   signal: AbortSignal;
-  /** A request id of its own, each time. */
+  /** Returns a new request id. */
   newId: () => string;
-  /** Asks, on a connection that is kept. @returns null when it went away before the answer, after `leaveMs` */
+  /** Sends a request on the client's connection. @returns null if the client left after `leaveMs`, before the answer */
   ask: (method: string, path: string, options?: AskOptions) => Promise<Answer | null>;
-  /** Sends messages, and lets the ledger know of it and of the answer; null when it went away. */
+  /** Sends messages, and reports the request and its answer to the ledger. @returns null if the client left */
   send: (kind: Kind, messages: Message[], body: object, leaveMs?: number) => Promise<Answer | null>;
   message: (targets: readonly string[], options?: Parameters<typeof messageOf>[3]) => Message;
   rest: (ms: number) => Promise<void>;
-  /** Closes its connection. */
+  /** Closes the client's connection. */
   close: () => void;
 };
 
@@ -90,10 +90,10 @@ export function createClient(world: World, name: string, random: Random, signal:
         body: JSON.stringify(body),
         ...(leaveMs !== undefined && { leaveMs }),
       });
-      count(answer ? `POST /${kind}: ${answer.status}` : `POST /${kind}: client went away`);
-      if (answer === null) ledger.gone(id);
-      else if (answer.status === 200) ledger.answered(id, JSON.parse(answer.body));
-      else ledger.refused(id);
+      count(answer ? `POST /${kind}: ${answer.status}` : `POST /${kind}: the client left`);
+      if (answer === null) ledger.markGone(id);
+      else if (answer.status === 200) ledger.addAnswer(id, JSON.parse(answer.body));
+      else ledger.markRefused(id);
       return answer;
     },
     message: (targets, options) => messageOf(random, random.one(world.levels), random.one(targets), options),

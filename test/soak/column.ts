@@ -1,8 +1,8 @@
-// A number for each record, in as many bytes as it needs: an hour's records are tens of millions.
+// A compact list with one number for each record: an hour of load makes tens of millions of records.
 
 export type Column = { at: (index: number) => number; set: (index: number, value: number) => void };
 
-/** Numbers by index; 0 where none was set. */
+/** Creates a list of numbers by index, which grows by itself. A number that was never set is 0. */
 export function createColumn(Kind: { new (length: number): Uint8Array | Uint32Array }): Column {
   let values = new Kind(1 << 16);
   return {

@@ -1,5 +1,5 @@
-// A client in a process of its own, to be killed: a subscriber who reads, and requests that may wait. They come
-// on stdin as [path, id, body].
+// A client process for the soak to kill: it subscribes, and sends requests that may wait. The requests come on stdin as
+// [path, id, body].
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 

@@ -1,20 +1,20 @@
-// Faults that the kernel injects for strace into calls of the running service, on chosen descriptors only: the
-// sockets of its answers stay whole. https://man7.org/linux/man-pages/man1/strace.1.html
+// Injects faults with strace into the running service's calls, on chosen files only, so that its answers stay whole:
+// https://man7.org/linux/man-pages/man1/strace.1.html
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What is injected, and into which files. Never all calls: std repeats a call that was interrupted for ever. */
+/** Faults, and the files that they strike. None strikes every call: std would repeat an interrupted call for ever. */
 const FAULTS = [
   { inject: 'error=EINTR:when=3+7', into: ['file', 'fifo-1', 'fifo-2', 'slow', 'stuck', 'terminal'] },
   { inject: 'error=ENOSPC:when=2+2', into: ['file'] },
   { inject: 'error=EIO:when=2+3', into: ['terminal', 'fifo-1', 'slow'] },
   { inject: 'error=EAGAIN:when=1+2', into: ['file', 'fifo-2', 'stuck'] },
-  // The file of records takes only every second write: records wait in the ring, and none is lost.
+  // Every second write of the record file fails: records wait in the ring, and none is lost.
   { inject: 'error=ENOSPC:when=1+2', into: ['records'] },
-  // Slow, and yet made.
+  // These calls are delayed, not refused.
   { inject: 'delay_enter=20000:when=1+10', into: ['file', 'stuck', 'terminal'] },
 ];
 const EVERY_MS = 12_000;
@@ -23,13 +23,13 @@ const LAST_MS = 3000;
 export type Faults = {
   /** Injects one fault after the other until `signal` aborts. */
   run: (signal: AbortSignal) => Promise<void>;
-  /** How often each error was injected into targets, by its code. */
+  /** Error code → number of injections into targets. */
   injected: Map<string, number>;
-  /** Why a tracer could not attach; null when it could. */
+  /** Returns the reason why strace could not attach, or null. */
   problem: () => string | null;
 };
 
-/** @param paths name → path of what may be struck */
+/** @param paths name → path of the files that may be struck */
 export function createFaults(pid: number, paths: Record<string, string>, folder: string): Faults {
   const injected = new Map<string, number>();
   let problem: string | null = null;
@@ -40,21 +40,21 @@ export function createFaults(pid: number, paths: Record<string, string>, folder:
     const where = into.flatMap((name) => ['-P', paths[name] as string]);
     const flags = ['-f', '-s', '0', '-o', trace, '-e', 'trace=write', '-e', `inject=write:${inject}`, ...where];
     const strace = spawn('strace', [...flags, '-p', `${pid}`], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
+    let output = '';
     strace.stderr.on('data', (text) => {
-      said += text;
+      output += text;
     });
     const ended = once(strace, 'exit').catch((error: Error) => {
-      said = error.message;
+      output = error.message;
     });
     await Promise.race([ended, sleep(LAST_MS, undefined, { signal }).catch(() => {})]);
-    // It lets go of all threads at a signal; a tracer that is killed could leave a call half changed.
+    // At SIGTERM strace detaches from all threads. SIGKILL could leave a call half changed.
     strace.kill('SIGTERM');
     await ended;
-    if (!said.includes('attached')) {
-      // The load was over before it had begun.
+    if (!output.includes('attached')) {
+      // The load ended before strace had attached.
       if (signal.aborted) return;
-      problem = `strace: ${said.trim()}`;
+      problem = `strace: ${output.trim()}`;
       return;
     }
     const lines = readFileSync(trace, 'latin1');

@@ -1,5 +1,5 @@
-// The accounting. The records of --record are the truth; what clients sent and were answered, what subscribers were
-// streamed and what arrived at the targets is held against them, record by record, while they are written.
+// The accounting. The file of --record is the truth. While the service writes it, the ledger compares each record with
+// the clients' requests and answers, with the lines of subscribers, and with the bytes at the targets.
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -15,7 +15,7 @@ import { createPrint, type Print } from './print.js';
 
 export type Kind = 'write' | 'writes' | 'bursts';
 
-/** What the records say came of one message. */
+/** The sum of one message's records. */
 type Tally = {
   requested: number;
   calls: number;
@@ -27,40 +27,45 @@ type Tally = {
   durationNs: number;
 };
 
-/** A request, and how far the records have come with it. */
+/** A request, and the place that its records have reached. */
 type Entry = {
   kind: Kind;
   messages: readonly Message[];
   tallies: Tally[];
-  /** The message that the last record was of, and its bytes. */
+  /** The index of the message that the last record belongs to, and that message's bytes. */
   at: number;
   bytes: Buffer;
   answer?: unknown;
 };
 
 export type Ledger = {
-  /** A request is about to be sent. */
+  /** Adds a request that is about to be sent. */
   expect: (id: string, kind: Kind, messages: readonly Message[]) => void;
-  /** It was answered with 200, which is held against its records once they are read. */
-  answered: (id: string, answer: unknown) => void;
-  /** It was answered with another status: it has no records, and must never have one. */
-  refused: (id: string) => void;
-  /** Its client has gone before an answer: its calls end. */
-  gone: (id: string) => void;
-  /** The service said on a new connection that `seq` is next: it has seen who went before. @param asked by performance.now() */
-  known: (seq: number, asked: number) => void;
-  /** Somebody saw a record: everybody sees the same. */
-  saw: (seq: number, line: string) => void;
-  subscribed: (account: Account) => void;
-  /** The first `seq` that was not read yet. */
+  /** Adds the answer with status 200, to compare it with the request's records once they are read. */
+  addAnswer: (id: string, answer: unknown) => void;
+  /** Notes an answer with another status: the request must never have a record. */
+  markRefused: (id: string) => void;
+  /** Notes that the client left before its answer: the request's calls must end. */
+  markGone: (id: string) => void;
+  /**
+   * Notes that the service knows all clients that left before `asked`: it has accepted a new connection since.
+   * @param seq the next record at that time
+   * @param asked by performance.now()
+   */
+  markSeen: (seq: number, asked: number) => void;
+  /** Compares a record's line with the same record's line from other readers. */
+  compare: (seq: number, line: string) => void;
+  /** Adds the account of a subscriber that has left, to audit it once its records are read. */
+  addAccount: (account: Account) => void;
+  /** Returns the first `seq` that is not read yet. */
   next: () => number;
-  /** Reads on in the file of records, as far as it goes. */
+  /** Reads the record file up to its present end. */
   read: () => Promise<void>;
-  /** What the records say arrived at a target that can be read. */
-  told: ReadonlyMap<string, Print>;
-  /** How often each error was recorded, by target and code. */
+  /** Target → fingerprint of the bytes that its records say were written. */
+  recorded: ReadonlyMap<string, Print>;
+  /** `target code` → number of records with that error. */
   errors: ReadonlyMap<string, number>;
-  /** All is over: whatever is still open is settled. */
+  /** Checks at the end that no answer and no account is left over. */
   close: () => void;
 };
 
@@ -70,16 +75,16 @@ export type LedgerOptions = {
   pid: number;
   /** Targets whose bytes are accounted for. */
   readable: readonly string[];
-  /** Every target, and the errno that it always gives; null for the others. */
+  /** All targets; `expects` is the errno of a fault target, null for others. */
   targets: readonly { name: string; expects: string | null }[];
 };
 
 const CHUNK = 1 << 18;
-/** How long the service may take to act on it that a client has gone, besides: see `known`. */
+/** The service may take so long to stop the calls of a client that has left, besides what `markSeen` allows. */
 const GRACE_MS = 2000;
 const NONE = Buffer.alloc(0);
 
-const fresh = (): Tally => ({
+const emptyTally = (): Tally => ({
   requested: 0,
   calls: 0,
   written: 0,
@@ -94,31 +99,31 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
   const fd = openSync(file, 'r');
   const entries = new Map<string, Entry>();
   const toSettle = new Map<string, Entry>();
-  const told = new Map(readable.map((name) => [name, createPrint()]));
+  const recorded = new Map(readable.map((name) => [name, createPrint()]));
   const expects = new Map(targets.map(({ name, expects }) => [name, expects]));
   const errors = new Map<string, number>();
   const fds = new Map<string, number>();
-  /** Per record, of its line. */
+  /** `seq` → checksum of the record's line. */
   const checksums = createColumn(Uint32Array);
   const accounts = createAccounts(targets.map(({ name }) => name));
   const open: Account[] = [];
-  /** Per target: whose turn it is among the messages that wait. */
+  /** Target → the message that has its turn, among those that wait. */
   const turns = new Map<string, Tally>();
-  /** Requests whose client has gone: when, and then the record at which the service must have known. */
+  /** Requests whose client has left: `leaving` has the time, `left` the next record when the service had seen it. */
   const leaving = new Map<string, number>();
   const left = new Map<string, number>();
   let next = 1;
   let rest = NONE;
 
-  function saw(seq: number, line: string): void {
+  function compare(seq: number, line: string): void {
     const checksum = crc32(line) || 1;
     const known = checksums.at(seq);
     if (known === 0) checksums.set(seq, checksum);
-    else check('a record reads the same wherever it is read', known === checksum, () => line);
+    else check('a record is the same in the file, on the stream and in GET /events', known === checksum, () => line);
   }
 
-  /** Which message of its request a record is of, and what of it the call was asked to write; null when it is of none. */
-  function place(entry: Entry, record: CallRecord): { tally: Tally; piece: Buffer; waits: boolean } | null {
+  /** Finds the message of a record, and the bytes that the call was asked to write. @returns null if no message fits */
+  function findMessage(entry: Entry, record: CallRecord): { tally: Tally; piece: Buffer; waits: boolean } | null {
     for (; entry.at < entry.messages.length; entry.at++, entry.bytes = NONE) {
       const message = entry.messages[entry.at] as Message;
       const tally = entry.tallies[entry.at] as Tally;
@@ -128,38 +133,34 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
         entry.kind !== 'bursts' && tally.calls > 0 && (message.timeoutMs === 0 || tally.written === tally.requested);
       if (!isOver && fits(record, message, piece))
         return { tally, piece, waits: entry.kind !== 'bursts' && message.timeoutMs > 0 };
-      // Only who waits may come to its end without a call, or with bytes left.
+      // Only a message that waits may end without a call, or with bytes left.
       if (!isOver && message.timeoutMs === 0) return null;
     }
     return null;
   }
 
-  function book(record: CallRecord, line: string): void {
+  function addRecord(record: CallRecord, line: string): void {
     const { seq, target, requested, written, error } = record;
-    check(
-      'records are numbered 1, 2, 3 … without a hole, and the file of records has no gap',
-      seq === next,
-      () => line,
-    );
+    check('records are numbered 1, 2, 3 … without a hole, and the record file has no gap', seq === next, () => line);
     next = seq + 1;
-    saw(seq, line);
-    accounts.made(record);
+    compare(seq, line);
+    accounts.addRecord(record);
     if (error) errors.set(`${target} ${error.code}`, (errors.get(`${target} ${error.code}`) ?? 0) + 1);
-    const isSame = record.pid === pid && (fds.get(target) ?? record.fd) === record.fd;
-    check('a record names the process, and for each target one descriptor', isSame, () => line);
+    const isConstant = record.pid === pid && (fds.get(target) ?? record.fd) === record.fd;
+    check("a record has the service's process id, and always the same descriptor for a target", isConstant, () => line);
     fds.set(target, record.fd);
     const always = expects.get(target);
     if (always && requested > 0)
-      check('a fault target gives its errno, each time', error?.code === always && written === 0, () => line);
-    check('no call is made for a client that has gone', seq < (left.get(record.requestId) ?? Infinity), () => line);
+      check('a fault target always gives its errno', error?.code === always && written === 0, () => line);
+    check('no call is made for a client that has left', seq < (left.get(record.requestId) ?? Infinity), () => line);
     const entry = entries.get(record.requestId);
-    const placed = entry ? place(entry, record) : null;
-    check('each record is of a request that was sent, in its order, with its bytes', placed !== null, () => {
+    const found = entry ? findMessage(entry, record) : null;
+    check('each record belongs to a request that was sent, in its order, with its bytes', found !== null, () => {
       const due = entry?.messages[entry.at];
-      return `due was ${JSON.stringify(due)}: ${line}`;
+      return `expected ${JSON.stringify(due)}: ${line}`;
     });
-    if (!placed) return;
-    const { tally, piece, waits } = placed;
+    if (!found) return;
+    const { tally, piece, waits } = found;
     if (waits) {
       const isItsTurn = tally.calls === 0 || turns.get(target) === tally;
       check('messages that wait for one target never mix', isItsTurn, () => line);
@@ -172,17 +173,18 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
     tally.error = error;
     if (error) tally.errors[error.code] = (tally.errors[error.code] ?? 0) + 1;
     tally.durationNs += record.durationNs;
-    told.get(target)?.add(piece.subarray(0, written));
+    recorded.get(target)?.add(piece.subarray(0, written));
   }
 
   function settle(id: string, { kind, messages, tallies, answer }: Entry): void {
-    const made = tallies.map((tally, index) => madeOf(kind, id, messages[index] as Message, tally));
-    const said = saidOf[kind](answer);
-    const isSo = (result: Said, index: number): boolean =>
-      'status' in result ? tallies[index]?.calls === 0 : isDeepStrictEqual(result, made[index]);
-    const wrong = said.length === made.length ? said.findIndex((result, index) => !isSo(result, index)) : 0;
+    const expected = tallies.map((tally, index) => resultFrom(kind, id, messages[index] as Message, tally));
+    const results = resultsOf[kind](answer);
+    const isRight = (result: Result, index: number): boolean =>
+      'status' in result ? tallies[index]?.calls === 0 : isDeepStrictEqual(result, expected[index]);
+    const wrong =
+      results.length === expected.length ? results.findIndex((result, index) => !isRight(result, index)) : 0;
     check(`an answer of /${kind} is the sum of its records`, wrong < 0, () =>
-      JSON.stringify({ index: wrong, said: said[wrong], made: made[wrong], message: messages[wrong] }),
+      JSON.stringify({ index: wrong, result: results[wrong], expected: expected[wrong], message: messages[wrong] }),
     );
   }
 
@@ -191,40 +193,40 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
       if (lastOf(entry) >= next) continue;
       settle(id, entry);
       toSettle.delete(id);
-      // From here on another record of it is one of nobody's.
+      // Forget the request: one more record of it would now belong to no request.
       entries.delete(id);
     }
   }
 
   return {
-    told,
+    recorded,
     errors,
-    saw,
+    compare,
     next: () => next,
     expect(id, kind, messages) {
-      entries.set(id, { kind, messages, tallies: messages.map(fresh), at: 0, bytes: NONE });
+      entries.set(id, { kind, messages, tallies: messages.map(emptyTally), at: 0, bytes: NONE });
     },
-    answered(id, answer) {
+    addAnswer(id, answer) {
       const entry = entries.get(id) as Entry;
       entry.answer = answer;
       toSettle.set(id, entry);
     },
-    refused(id) {
+    markRefused(id) {
       const calls = entries.get(id)?.tallies.filter((tally) => tally.calls > 0).length;
-      check('what is refused makes no call', calls === 0, () => id);
+      check('a request that is refused makes no call', calls === 0, () => id);
       entries.delete(id);
     },
-    gone(id) {
+    markGone(id) {
       leaving.set(id, performance.now());
     },
-    known(seq, asked) {
+    markSeen(seq, asked) {
       for (const [id, gone] of leaving) {
         if (gone + GRACE_MS > asked) break;
         left.set(id, seq);
         leaving.delete(id);
       }
     },
-    subscribed: (account) => open.push(account),
+    addAccount: (account) => open.push(account),
     async read() {
       for (;;) {
         const chunk = Buffer.allocUnsafe(CHUNK);
@@ -232,7 +234,7 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
         if (length === 0) break;
         rest = Buffer.concat([rest, chunk.subarray(0, length)]);
         const end = rest.lastIndexOf(10);
-        for (const line of end < 0 ? [] : rest.toString('utf8', 0, end).split('\n')) book(JSON.parse(line), line);
+        for (const line of end < 0 ? [] : rest.toString('utf8', 0, end).split('\n')) addRecord(JSON.parse(line), line);
         rest = rest.subarray(end + 1);
         settleAll();
         await setImmediate();
@@ -242,51 +244,56 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
         if (account.next > next) open.push(account);
         else {
           const wrong = accounts.audit(account);
-          check('streamed + gaps = made, for each subscriber', wrong === null, () => wrong ?? '');
+          check('for each subscriber, delivered + lost = made', wrong === null, () => wrong ?? '');
         }
       }
     },
     close() {
       closeSync(fd);
-      check('every answer, and every subscriber, has its records', toSettle.size + open.length === 0, () =>
+      check('the records for every answer and every subscriber are there', toSettle.size + open.length === 0, () =>
         JSON.stringify([[...toSettle.keys()].slice(0, 5), open.slice(0, 5)]),
       );
-      check('the file of records ends with a whole line', rest.length === 0);
+      check('the record file ends with a whole line', rest.length === 0);
     },
   };
 }
 
-function fits({ level, target, requested, written, preview: shown }: CallRecord, of: Message, piece: Buffer): boolean {
+/** Returns true if a record can be that of a call that was asked to write `piece` of a message. */
+function fits(
+  { level, target, requested, written, preview: shown }: CallRecord,
+  message: Message,
+  piece: Buffer,
+): boolean {
   return (
-    level === of.level &&
-    target === of.target &&
+    level === message.level &&
+    target === message.target &&
     requested === piece.length &&
     written <= requested &&
     shown === preview(piece.subarray(0, PREVIEW_BYTES), piece.length <= PREVIEW_BYTES)
   );
 }
 
-/** What the answer to a message should say, from its records. */
-function madeOf(kind: Kind, requestId: string, { level, target }: Message, tally: Tally): object {
+/** Makes the result that the answer to a message should have, from its records. */
+function resultFrom(kind: Kind, requestId: string, { level, target }: Message, tally: Tally): object {
   const { requested, written, error, errors, calls, firstSeq, seq, durationNs } = tally;
   const whole = { requestId, level, target, requested, written };
   if (kind !== 'bursts') return { ...whole, error, calls, seq, durationNs };
   return { ...whole, errors, count: calls, firstSeq, lastSeq: seq, mean: Math.round(durationNs / calls) };
 }
 
-type Said = Record<string, unknown>;
+type Result = Record<string, unknown>;
 
-/** What an answer says of each message, as far as records can bear it out. */
-const saidOf: Record<Kind, (answer: unknown) => Said[]> = {
+/** Returns an answer's result for each message, without the fields that records cannot confirm. */
+const resultsOf: Record<Kind, (answer: unknown) => Result[]> = {
   write: (answer) => [answer as WriteResult],
   writes: (answer) => (answer as WritesResult).results,
   bursts(answer) {
-    const { durationNs, histogram: _, callsPerSecond: __, ...said } = answer as BurstResult;
-    return [{ ...said, mean: durationNs.mean }];
+    const { durationNs, histogram: _, callsPerSecond: __, ...result } = answer as BurstResult;
+    return [{ ...result, mean: durationNs.mean }];
   },
 };
 
-/** The last record that an answer tells of. */
+/** Returns the number of the last record in an answer, 0 if it has none. */
 function lastOf({ kind, answer }: Entry): number {
-  return Math.max(0, ...saidOf[kind](answer).map(({ seq, lastSeq }) => Number(seq ?? lastSeq ?? 0)));
+  return Math.max(0, ...resultsOf[kind](answer).map(({ seq, lastSeq }) => Number(seq ?? lastSeq ?? 0)));
 }

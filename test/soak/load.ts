@@ -1,4 +1,4 @@
-// The load: clients of many kinds, side by side. A table of them, each with what one turn of it does.
+// The load: clients of many kinds, side by side. A table says what one turn of each kind does.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -7,30 +7,30 @@ import type { WriteResult } from '../../src/protocol/calls.js';
 import { type AskOptions, type Client, createClient, type World } from './client.js';
 import { burstOf, createRandom, writeOf } from './messages.js';
 
-/** Targets that take what they get, and those that make writers wait. */
+/** Targets that take everything at once, and targets that make writers wait. */
 const OPEN = ['file', 'fifo-1', 'fifo-2', 'null', 'stdout', 'terminal'];
 const NARROW = ['stuck', 'slow', 'terminal'];
 const READABLE = [...OPEN, ...NARROW];
 
 export type ClientKind = {
   clients: number;
-  /** How long a client rests between two turns, in ms, at most. */
+  /** The longest rest between two turns, in ms. */
   restMs: number;
-  /** What one turn does. */
+  /** Runs one turn. */
   turn: (client: Client) => Promise<void>;
 };
 
-/** How long a request may take to arrive, in ms, and how much later that is noticed: src/server/app.ts. */
+/** A request must arrive in this time, in ms, and the service checks at this interval: src/server/app.ts. */
 const REQUEST_MS = 60_000;
 const REQUEST_CHECK_MS = 5000;
-/** How much later than it should an answer may come, on a machine that has other things to do. */
+/** An answer may be so late on a busy machine, in ms. */
 const LATE_MS = 5000;
 
 const json = { 'content-type': 'application/json' };
 const good = { level: 'std', msg: 'x', target: 'null' };
 const tooMuch = Buffer.alloc((4 << 20) + 1, ' ');
 
-/** Requests that make no call, and what is said to them. */
+/** Requests that make no call, and the status of their answers. */
 const WRONG: [status: number, method: string, path: string, options: AskOptions][] = [
   [400, 'POST', '/write', { headers: json, body: '{"level":' }],
   [400, 'POST', '/write', { headers: json, body: '' }],
@@ -51,7 +51,7 @@ const WRONG: [status: number, method: string, path: string, options: AskOptions]
   [415, 'POST', '/write', { headers: { 'content-type': 'text/plain' }, body: JSON.stringify(good) }],
 ];
 
-/** What is asked for besides, and the statuses that are right. */
+/** Pages that clients read, and the statuses that are right. */
 const READS: Record<string, number[]> = {
   '/levels': [200],
   '/targets': [200],
@@ -61,30 +61,30 @@ const READS: Record<string, number[]> = {
   '/': [200],
 };
 
-/** Connections that never come to a whole answer, by what is sent on them; `%` is a write of its own. */
-const HALF: { sent: string; ends: boolean }[] = [
-  { sent: '', ends: false },
-  { sent: 'POST /write HTTP/1.1\r\nHost: localhost\r\n', ends: false },
-  { sent: 'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Le', ends: true },
-  { sent: '%', ends: false },
-  { sent: '%', ends: true },
-  { sent: '%%%', ends: true },
-  { sent: 'not HTTP at all\r\n\r\n', ends: false },
+/** Bytes of connections that close before their answer, and whether FIN follows. `%` is replaced by a write. */
+const HALF_OPEN: { bytes: string; ends: boolean }[] = [
+  { bytes: '', ends: false },
+  { bytes: 'POST /write HTTP/1.1\r\nHost: localhost\r\n', ends: false },
+  { bytes: 'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Le', ends: true },
+  { bytes: '%', ends: false },
+  { bytes: '%', ends: true },
+  { bytes: '%%%', ends: true },
+  { bytes: 'not HTTP at all\r\n\r\n', ends: false },
 ];
 
-async function halfOpen({ url, random, ledger, message, newId, rest, count }: Client): Promise<void> {
+async function leaveHalfOpen({ url, random, ledger, message, newId, rest, count }: Client): Promise<void> {
   const { hostname, port } = new URL(url);
-  const { sent, ends } = random.one(HALF);
+  const { bytes, ends } = random.one(HALF_OPEN);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
   socket.on('error', () => {});
   await once(socket, 'connect');
-  const sentIds: string[] = [];
-  const whole = sent.replaceAll('%', () => {
-    const of = message(READABLE, { most: 1000, timeoutMs: random.one([0, 10_000]) });
+  const ids: string[] = [];
+  const whole = bytes.replaceAll('%', () => {
+    const mine = message(READABLE, { most: 1000, timeoutMs: random.one([0, 10_000]) });
     const id = newId();
-    sentIds.push(id);
-    ledger.expect(id, 'write', [of]);
-    const body = JSON.stringify(writeOf(of));
+    ids.push(id);
+    ledger.expect(id, 'write', [mine]);
+    const body = JSON.stringify(writeOf(mine));
     return `POST /write HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: ${id}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
   });
   if (ends) socket.end(whole);
@@ -92,17 +92,17 @@ async function halfOpen({ url, random, ledger, message, newId, rest, count }: Cl
   count(`half-open connections${ends ? ', with a FIN' : ''}`);
   await rest(random.below(3000));
   socket.destroy();
-  for (const id of sentIds) ledger.gone(id);
+  for (const id of ids) ledger.markGone(id);
 }
 
-/** Half a request, and nothing more. */
-async function neverEnds({ url, signal, count, checks: { check } }: Client): Promise<void> {
+/** Sends half a request and nothing more, and checks that the service refuses it in time. */
+async function sendHalfARequest({ url, signal, count, checks: { check } }: Client): Promise<void> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   socket.on('error', () => {});
-  let told = '';
+  let answer = '';
   socket.setEncoding('utf8').on('data', (chunk) => {
-    told += chunk;
+    answer += chunk;
   });
   await once(socket, 'connect');
   const before = performance.now();
@@ -114,18 +114,19 @@ async function neverEnds({ url, signal, count, checks: { check } }: Client): Pro
   if (signal.aborted) return;
   const ms = performance.now() - before;
   const isInTime = ms > REQUEST_MS && ms < REQUEST_MS + REQUEST_CHECK_MS + LATE_MS;
-  const isTold = told.startsWith('HTTP/1.1 408 ');
-  check('a request that never ends is ended after a minute', isTold && isInTime, () => `${ms} ms: ${told}`);
+  const isRefused = answer.startsWith('HTTP/1.1 408 ');
+  check('a request that never ends is refused after a minute', isRefused && isInTime, () => `${ms} ms: ${answer}`);
   count('requests that never end');
 }
 
-async function doomed({ url, random, ledger, message, newId, rest, count }: Client): Promise<void> {
+/** Starts a client process with requests under way, and kills it. */
+async function killClient({ url, random, ledger, message, newId, rest, count }: Client): Promise<void> {
   const requests = Array.from({ length: 8 }, (_, index): [path: string, id: string, body: object] => {
     const isBurst = index === 0;
-    const of = message(isBurst ? OPEN : READABLE, { most: 20_000, timeoutMs: random.one([0, 10_000]) });
+    const mine = message(isBurst ? OPEN : READABLE, { most: 20_000, timeoutMs: random.one([0, 10_000]) });
     const id = newId();
-    ledger.expect(id, isBurst ? 'bursts' : 'write', [of]);
-    return isBurst ? ['/bursts', id, burstOf(of, 5000, 1000)] : ['/write', id, writeOf(of)];
+    ledger.expect(id, isBurst ? 'bursts' : 'write', [mine]);
+    return isBurst ? ['/bursts', id, burstOf(mine, 5000, 1000)] : ['/write', id, writeOf(mine)];
   });
   const program = fileURLToPath(new URL('doomed.mjs', import.meta.url));
   const child = spawn(process.execPath, [program, url], { stdio: ['pipe', 'ignore', 'ignore'] });
@@ -134,19 +135,19 @@ async function doomed({ url, random, ledger, message, newId, rest, count }: Clie
   await rest(300 + random.below(1500));
   child.kill('SIGKILL');
   await exited;
-  for (const [, id] of requests) ledger.gone(id);
+  for (const [, id] of requests) ledger.markGone(id);
   count('client processes killed');
 }
 
-async function pageThrough({ ask, random, checks: { check }, ledger, count }: Client): Promise<void> {
+async function readPage({ ask, random, checks: { check }, ledger, count }: Client): Promise<void> {
   const limit = 1 + random.below(500);
   const answer = await ask('GET', `/events?since=${Math.max(1, ledger.next() - random.below(3000))}&limit=${limit}`);
-  // The service may not have written to the file yet what it tells here, nor we have read it.
+  // If the ledger has not read these records yet, it compares them when it does.
   const { events, next, oldest } = JSON.parse(answer?.body ?? '{}');
   const first = events[0]?.seq ?? next;
-  const goesOn = events.every(({ seq }: { seq: number }, index: number) => seq === first + index);
-  check('a page of GET /events has no hole', goesOn && next === first + events.length && first >= oldest);
-  for (const event of events) ledger.saw(event.seq, JSON.stringify(event));
+  const hasNoHole = events.every(({ seq }: { seq: number }, index: number) => seq === first + index);
+  check('a page of GET /events has no hole', hasNoHole && next === first + events.length && first >= oldest);
+  for (const event of events) ledger.compare(event.seq, JSON.stringify(event));
   count('GET /events: records', events.length);
 }
 
@@ -155,8 +156,8 @@ export const KINDS: Record<string, ClientKind> = {
     clients: 10,
     restMs: 120,
     async turn({ message, send, random, faults, checks: { check } }) {
-      const of = message(random.below(5) === 0 ? faults : READABLE);
-      const answer = await send('write', [of], writeOf(of));
+      const mine = message(random.below(5) === 0 ? faults : READABLE);
+      const answer = await send('write', [mine], writeOf(mine));
       check('a write that does not wait is answered with 200', answer?.status === 200);
     },
   },
@@ -165,27 +166,27 @@ export const KINDS: Record<string, ClientKind> = {
     restMs: 100,
     async turn({ message, send, random, checks: { check } }) {
       const timeoutMs = 1 + random.below(3000);
-      const of = message(READABLE, { timeoutMs });
+      const mine = message(READABLE, { timeoutMs });
       const before = performance.now();
-      const answer = await send('write', [of], writeOf(of));
+      const answer = await send('write', [mine], writeOf(mine));
       const ms = performance.now() - before;
       const detail = (): string => `${ms} ms of ${timeoutMs}: ${answer?.status} ${answer?.body}`;
-      check('a write that waits is answered when its time is up', ms < timeoutMs + LATE_MS, detail);
+      check('a write that waits is answered when its time is over', ms < timeoutMs + LATE_MS, detail);
       if (answer?.status !== 200) return;
       const { requested, written, error } = JSON.parse(answer.body) as WriteResult;
       const isWhole = written === requested || (error !== null && !['EAGAIN', 'EINTR'].includes(error.code));
-      check('a write waits until it is whole, refused, or its time is up', isWhole || ms >= timeoutMs, detail);
+      check('a write waits until it is whole, is refused, or its time is over', isWhole || ms >= timeoutMs, detail);
     },
   },
-  'writes whose client goes away': {
+  'writes whose client leaves': {
     clients: 4,
     restMs: 100,
     async turn({ message, send, random }) {
-      const of = message(NARROW, { timeoutMs: 20_000 });
-      await send('write', [of], writeOf(of), random.below(1500));
+      const mine = message(NARROW, { timeoutMs: 20_000 });
+      await send('write', [mine], writeOf(mine), random.below(1500));
     },
   },
-  'more than may wait': {
+  'more writes than may wait': {
     clients: 1,
     restMs: 6000,
     async turn(client) {
@@ -194,14 +195,14 @@ export const KINDS: Record<string, ClientKind> = {
       );
       await Promise.all(
         all.map((each) => {
-          const of = each.message(['stuck'], { most: 2000, timeoutMs: 1500 });
-          return each.send('write', [of], writeOf(of));
+          const mine = each.message(['stuck'], { most: 2000, timeoutMs: 1500 });
+          return each.send('write', [mine], writeOf(mine));
         }),
       );
       for (const each of all) each.close();
     },
   },
-  'many at once': {
+  'lists of writes': {
     clients: 2,
     restMs: 1500,
     async turn({ message, send, random, faults }) {
@@ -217,11 +218,14 @@ export const KINDS: Record<string, ClientKind> = {
     clients: 2,
     restMs: 2500,
     async turn({ message, send, random, faults, checks: { check } }) {
-      const of = message([...OPEN, ...faults], { most: 500 });
+      const mine = message([...OPEN, ...faults], { most: 500 });
       const rate = random.one([undefined, 500, 3000]);
       const leaveMs = random.below(4) === 0 ? random.below(400) : undefined;
-      const answer = await send('bursts', [of], burstOf(of, 1 + random.below(3000), rate), leaveMs);
-      check('a burst is made, or another one runs', answer === null || [200, 503].includes(answer.status));
+      const answer = await send('bursts', [mine], burstOf(mine, 1 + random.below(3000), rate), leaveMs);
+      check(
+        'a burst is made, or refused because another one runs',
+        answer === null || [200, 503].includes(answer.status),
+      );
     },
   },
   'wrong requests': {
@@ -229,14 +233,18 @@ export const KINDS: Record<string, ClientKind> = {
     restMs: 200,
     async turn({ ask, random, newId, count, checks: { check } }) {
       const [status, method, path, options] = random.one(WRONG);
-      // No message is expected under this id: a record of it would be of nobody's request.
+      // The ledger expects no message under this id, so a record of it would fail.
       const headers = { ...options.headers, 'x-request-id': newId() };
       const answer = await ask(method, path, { ...options, headers }).catch((error: NodeJS.ErrnoException) => {
-        // Who sends on after the answer may find the connection closed before it has read it.
+        // A client that still sends after the answer may find the connection closed before it has read the answer.
         if (status !== 413) throw error;
         return { status, body: '' };
       });
-      check('what is wrong is refused as it should be', answer?.status === status, () => `${path}: ${answer?.status}`);
+      check(
+        'a wrong request is refused with the right status',
+        answer?.status === status,
+        () => `${path}: ${answer?.status}`,
+      );
       count(`refused with ${status}`);
     },
   },
@@ -246,13 +254,13 @@ export const KINDS: Record<string, ClientKind> = {
     async turn({ ask, random, count, checks: { check } }) {
       const [path, right] = random.one(Object.entries(READS));
       const answer = await ask('GET', path);
-      check('what is asked for is there', right.includes(answer?.status ?? 0), () => `${path}: ${answer?.status}`);
+      check('a page that exists is served', right.includes(answer?.status ?? 0), () => `${path}: ${answer?.status}`);
       count(`GET ${path}: ${answer?.status}`);
     },
   },
-  'pages of records': { clients: 2, restMs: 400, turn: pageThrough },
-  'half-open connections': { clients: 5, restMs: 200, turn: halfOpen },
-  'requests that never end': { clients: 1, restMs: 1000, turn: neverEnds },
+  'pages of records': { clients: 2, restMs: 400, turn: readPage },
+  'half-open connections': { clients: 5, restMs: 200, turn: leaveHalfOpen },
+  'requests that never end': { clients: 1, restMs: 1000, turn: sendHalfARequest },
   'idle connections': {
     clients: 5,
     restMs: 8000,
@@ -261,10 +269,10 @@ export const KINDS: Record<string, ClientKind> = {
       count('idle connections used again');
     },
   },
-  'killed processes': { clients: 1, restMs: 2500, turn: doomed },
+  'killed processes': { clients: 1, restMs: 2500, turn: killClient },
 };
 
-/** Runs a table of clients until `signal` aborts, and each has come to the end of its turn. */
+/** Runs a table of clients until `signal` aborts and each client has ended its turn. */
 export async function runClients(
   world: World,
   kinds: Record<string, ClientKind>,
@@ -277,11 +285,11 @@ export async function runClients(
       const random = createRandom(seed + 1000 * kind + index);
       const client = createClient(world, name, random, signal);
       while (!signal.aborted) {
-        const made = await turn(client).then(
+        const failure = await turn(client).then(
           () => null,
           (error: Error) => error,
         );
-        check('no client meets an error', made === null, () => `${name}: ${made?.stack}`);
+        check('no client meets an error', failure === null, () => `${name}: ${failure?.stack}`);
         await client.rest(random.below(restMs));
       }
       client.close();

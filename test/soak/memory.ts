@@ -1,21 +1,21 @@
-// What the service holds: its heap through the inspector, after collections that it is made to do; its descriptors and
-// threads as the kernel counts them. https://chromedevtools.github.io/devtools-protocol/v8/HeapProfiler/
+// Measures the service: its heap through the inspector, after forced collections; its descriptors and threads as the
+// kernel counts them. https://chromedevtools.github.io/devtools-protocol/v8/HeapProfiler/
 import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { WebSocket } from 'ws';
 
 export type Held = {
-  /** JavaScript's heap and what hangs on it: buffers, compiled code. */
+  /** JavaScript's heap and the memory outside it that belongs to its objects, in bytes. */
   heap: number;
   resident: number;
-  /** Each with what it leads to. */
+  /** Each as `number → file`. */
   descriptors: string[];
   threads: number;
 };
 
 export type Inspector = { collect: () => Promise<Pick<Held, 'heap' | 'resident'>>; close: () => void };
 
-/** Speaks to the inspector of a process that was started with --inspect. @param log what it said on stderr */
+/** Connects to the inspector of a process that was started with --inspect. @param log the lines of its stderr */
 export async function openInspector(log: readonly string[]): Promise<Inspector> {
   const url = log.map((line) => /^Debugger listening on (ws:\S+)/.exec(line)?.[1]).find(Boolean);
   if (!url) throw new Error(`no inspector: ${log.join('\n')}`);
@@ -34,7 +34,7 @@ export async function openInspector(log: readonly string[]): Promise<Inspector> 
 
   return {
     async collect() {
-      // Twice: finalizers that the first one runs let go of more.
+      // The first collection runs finalizers, which free objects for the second one.
       for (let i = 0; i < 2; i++) await ask('HeapProfiler.collectGarbage');
       const { result } = await ask('Runtime.evaluate', { expression: 'process.memoryUsage()', returnByValue: true });
       const { heapUsed, external, rss } = result.value as NodeJS.MemoryUsage;
@@ -44,6 +44,7 @@ export async function openInspector(log: readonly string[]): Promise<Inspector> 
   };
 }
 
+/** Lists the open descriptors of a process, each as `number → file`. */
 export const descriptorsOf = (pid: number): string[] =>
   readdirSync(`/proc/${pid}/fd`).map((fd) => `${fd} → ${linkOf(`/proc/${pid}/fd/${fd}`)}`);
 
@@ -55,7 +56,7 @@ function linkOf(file: string): string {
   }
 }
 
-/** The kernel's own workers for io_uring count as threads of who asks, and go when they are idle. */
+/** Counts the threads of a process, without the kernel's io_uring workers, which come and go with the load. */
 export const threadsOf = (pid: number): number =>
   readdirSync(`/proc/${pid}/task`).filter((task) => !commOf(`/proc/${pid}/task/${task}`).startsWith('iou-')).length;
 
@@ -63,6 +64,6 @@ function commOf(task: string): string {
   try {
     return readFileSync(`${task}/comm`, 'latin1');
   } catch {
-    return 'iou-'; // gone meanwhile, as they go
+    return 'iou-'; // ended meanwhile, as only the workers do
   }
 }

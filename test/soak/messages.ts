@@ -1,10 +1,10 @@
-// Messages out of a seeded generator. A message is a slice of one of two pools, so that its bytes can be had
-// again at any time, and nobody has to keep them.
+// Random messages from a seed. A message is a slice of one of two pools, so its bytes need not be kept: they can be cut
+// from the pool again at any time.
 import type { BurstRequest, WriteRequest } from '../../src/protocol/calls.js';
 import type { LevelId } from '../../src/protocol/names.js';
 
 export type Random = {
-  /** From 0 to `below`, without it. */
+  /** Returns a whole number from 0 to `below` - 1. */
   below: (below: number) => number;
   one: <T>(of: readonly T[]) => T;
 };
@@ -33,17 +33,17 @@ export type Message = {
 
 const MOST = 200_000;
 const POOL = 1 << 20;
-/** What JSON escapes, what a record escapes, and UTF-8 of one, two and three bytes. */
+/** Characters that JSON escapes, that a preview escapes, and that take one, two and three bytes in UTF-8. */
 const CHARACTERS = [...'abcdefghij0123456789 .,"\\\n\r\t\x1b\x7f\x00éßж世界'];
 
 const filling = createRandom(1);
 const bytes = Buffer.from(Uint8Array.from({ length: POOL }, () => filling.below(256)));
 const text = Array.from({ length: POOL }, () => filling.one(CHARACTERS)).join('');
 
-/** What waits is long enough to be told from what comes behind it, also when it has come to no call. */
+/** Messages that wait are at least so long: else the ledger could take the next message's record for one of theirs. */
 const LEAST_THAT_WAITS = 16;
 
-/** A message of any length up to `most`: as many between 10 and 100 as between 10,000 and 100,000. */
+/** Makes a message of up to `most` bytes or characters. As many have 10 to 100 as have 10,000 to 100,000. */
 export function messageOf(
   random: Random,
   level: LevelId,
@@ -63,7 +63,7 @@ export function bytesOf(message: Message): Buffer {
   return typeof slice === 'string' ? Buffer.from(slice) : slice;
 }
 
-function spokenOf(message: Message): Pick<BurstRequest, 'level' | 'target' | 'msg' | 'encoding'> {
+function fieldsOf(message: Message): Pick<BurstRequest, 'level' | 'target' | 'msg' | 'encoding'> {
   const { level, target } = message;
   const slice = sliceOf(message);
   return typeof slice === 'string'
@@ -71,10 +71,10 @@ function spokenOf(message: Message): Pick<BurstRequest, 'level' | 'target' | 'ms
     : { level, target, msg: slice.toString('base64'), encoding: 'base64' };
 }
 
-export const writeOf = (message: Message): WriteRequest => ({ ...spokenOf(message), timeoutMs: message.timeoutMs });
+export const writeOf = (message: Message): WriteRequest => ({ ...fieldsOf(message), timeoutMs: message.timeoutMs });
 
 export const burstOf = (message: Message, count: number, ratePerSecond?: number): BurstRequest => ({
-  ...spokenOf(message),
+  ...fieldsOf(message),
   count,
   ...(ratePerSecond !== undefined && { ratePerSecond }),
 });

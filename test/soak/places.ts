@@ -1,4 +1,4 @@
-// Where the load writes to, and who reads there: at once, slowly, or not for seconds.
+// The places that the load writes to, and their readers: they read at once, slowly, or not for seconds.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, createReadStream } from 'node:fs';
@@ -11,17 +11,17 @@ import { createPrint, type Print } from './print.js';
 export type Places = {
   /** name → path, for --target. */
   paths: Record<string, string>;
-  /** What arrived so far, by target. */
+  /** Target → fingerprint of the bytes that arrived so far. */
   arrived: Map<string, Print>;
-  /** The service has opened them. @param stdout the other end of its stdout */
+  /** Starts the readers, once the service has opened the places. @param stdout the other end of the service's stdout */
   begin: (stdout: Readable) => void;
-  /** Whether everybody reads at once now, whatever else they do. */
+  /** Makes all readers read at once (true), or in their own way again (false). */
   hurry: (yes: boolean) => void;
-  /** The service is gone: the rest is read. */
+  /** Reads the rest, once the service has ended. */
   finish: () => Promise<void>;
 };
 
-/** A terminal that changes nothing of what is written to it, and what came out of it on stdout. */
+/** A program that opens a terminal in raw mode, prints its name on stderr, and copies what it gets to stdout. */
 const TERMINAL = `
 import os, pty, sys, tty
 master, slave = pty.openpty()
@@ -30,7 +30,7 @@ print(os.ttyname(slave), file=sys.stderr, flush=True)
 while True: os.write(1, os.read(master, 65536))
 `;
 
-/** How a FIFO is read: a chunk, then a rest of so many ms; or all that comes for `open` ms, nothing for `shut` ms. */
+/** Ways to read a FIFO, in ms: a chunk, then a rest; or everything for `open`, then nothing for `shut`. */
 const READERS: Record<string, { rest: number } | { open: number; shut: number }> = {
   'fifo-1': { rest: 0 },
   'fifo-2': { rest: 0 },

@@ -1,4 +1,4 @@
-// The fingerprint of a long row of bytes: its length, and a hash a block, so that it can be said where two differ.
+// The fingerprint of a long sequence of bytes: its length and a hash of each block, which shows where two differ.
 import { createHash } from 'node:crypto';
 
 const BLOCK = 1 << 20;
@@ -26,10 +26,11 @@ export function createPrint(): Print {
   };
 }
 
-/** How two rows differ, in words; null when they do not. */
-export function differenceOf(arrived: Print, told: Print): string | null {
-  if (arrived.total() !== told.total()) return `${arrived.total()} bytes arrived, the records tell of ${told.total()}`;
-  const blocks = told.blocks();
+/** Returns the difference between the bytes that arrived and those of the records in words, or null. */
+export function differenceOf(arrived: Print, recorded: Print): string | null {
+  if (arrived.total() !== recorded.total())
+    return `${arrived.total()} bytes arrived, the records have ${recorded.total()}`;
+  const blocks = recorded.blocks();
   const index = arrived.blocks().findIndex((block, at) => block !== blocks[at]);
-  return index < 0 ? null : `other bytes arrived than the records tell of, from about ${index} MiB on`;
+  return index < 0 ? null : `the bytes that arrived differ from those of the records, from about ${index} MiB on`;
 }

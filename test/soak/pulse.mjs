@@ -1,4 +1,4 @@
-// How long GET /health takes while the load runs, in a thread that has nothing else to do.
+// Measures how long GET /health takes while the load runs. Its own thread is idle, so only the service delays it.
 import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
@@ -9,7 +9,7 @@ let over = false;
 parentPort.once('message', () => {
   over = true;
 });
-parentPort.postMessage('begins');
+parentPort.postMessage('started');
 while (!over) {
   const before = performance.now();
   const isAnswered = await new Promise((resolve) => {

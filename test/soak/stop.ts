@@ -1,4 +1,4 @@
-// The stop: the signal comes while calls are under way, and connections that have nothing to wait for are open.
+// The stop: SIGTERM comes while calls wait or run, and while idle connections are open.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,12 +8,12 @@ import { createClient, type World } from './client.js';
 import type { Kind } from './ledger.js';
 import { burstOf, createRandom, type Message, messageOf, writeOf } from './messages.js';
 
-/** SIGTERM's promise is 5 s; the rest is the machine's. */
+/** The service promises to stop within 5 s; the rest allows for a busy machine. */
 const STOP_MS = 8000;
-/** What takes so long does not come to an end. */
+/** After so long the stop counts as hung, and the service is killed. */
 const HANG_MS = 30_000;
 
-/** Ends the service by SIGTERM, and sees to it that whoever waited was answered with what its records say. */
+/** Stops the service with SIGTERM, and checks that every waiting request is answered. The ledger checks the answers. */
 export async function stopService(world: World, service: Service, seed: number): Promise<void> {
   const { checks, ledger, url } = world;
   const random = createRandom(seed);
@@ -29,15 +29,15 @@ export async function stopService(world: World, service: Service, seed: number):
   silent.on('error', () => {});
   await once(silent, 'connect');
 
-  const send = (kind: Kind, of: Message, body: object) =>
-    createClient(world, 'stop', random, never).send(kind, [of], body);
+  const send = (kind: Kind, message: Message, body: object) =>
+    createClient(world, 'stop', random, never).send(kind, [message], body);
   const waiting = world.levels.map((level) => {
-    const of = messageOf(random, level, 'stuck-pipe', { timeoutMs: 60_000 });
-    return send('write', { ...of, length: 1 }, writeOf({ ...of, length: 1 }));
+    const message = { ...messageOf(random, level, 'stuck-pipe', { timeoutMs: 60_000 }), length: 1 };
+    return send('write', message, writeOf(message));
   });
-  const of = messageOf(random, 'raw', 'file', { most: 100 });
-  waiting.push(send('bursts', of, burstOf(of, 30_000, 500)));
-  // One of the writes has its turn and waits; and the burst has begun.
+  const message = messageOf(random, 'raw', 'file', { most: 100 });
+  waiting.push(send('bursts', message, burstOf(message, 30_000, 500)));
+  // After ten new records one of the writes has its turn and waits, and the burst has begun.
   const end = Date.now() + HANG_MS;
   for (; ledger.next() < next + 10 && Date.now() < end; await sleep(20)) await ledger.read();
 
@@ -46,12 +46,16 @@ export async function stopService(world: World, service: Service, seed: number):
   const code = await service.stop();
   clearTimeout(kill);
   const ms = performance.now() - before;
-  checks.check('SIGTERM: exit code 0', code === 0, () => `${code}`);
-  checks.check('it stops in less than 8 s', ms < STOP_MS, () => `${ms} ms`);
+  checks.check('the service exits with code 0 after SIGTERM', code === 0, () => `${code}`);
+  checks.check('the service stops in less than 8 s', ms < STOP_MS, () => `${ms} ms`);
   for (const answer of await Promise.all(waiting.map((one) => one.catch(() => null)))) {
-    // Those that had their turn were calls; the others made none.
-    const isSo = answer?.status === 200 || answer?.status === 503;
-    checks.check('who waits when it stops is answered', isSo, () => `${answer?.status} ${answer?.body}`);
+    // 200: the request had its turn and made calls. 503: it made none.
+    const isAnswered = answer?.status === 200 || answer?.status === 503;
+    checks.check(
+      'a request that waits when the service stops is answered',
+      isAnswered,
+      () => `${answer?.status} ${answer?.body}`,
+    );
   }
   subscriber.terminate();
   silent.destroy();

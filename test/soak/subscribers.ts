@@ -1,4 +1,4 @@
-// Subscribers of the stream: fast, slow and stalled ones, with filters, and some that come and go. Each keeps account.
+// Subscribers of the stream: fast, slow and stalled ones, filtered ones, and some that reconnect. Each keeps account.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,12 +8,12 @@ import type { Client } from './client.js';
 import type { ClientKind } from './load.js';
 
 const CALL = '{"type":"call","seq":';
-/** How long a subscriber that stays may take to read what is left, in ms. */
+/** A subscriber that stays may take so long to read the rest, in ms. */
 const CATCH_UP_MS = 30_000;
 
 type Subscription = { socket: WebSocket; account: Account; isOpen: () => boolean };
 
-/** Subscribes, and keeps account of each line. @param last what another connection came to, to go on from it */
+/** Subscribes, and keeps account of each line. @param last the account of an earlier connection, to continue */
 async function subscribe(client: Client, filter: Filter = {}, last?: Account): Promise<Subscription | null> {
   const { url, run, ledger, count, checks } = client;
   const query = new URLSearchParams({ ...filter, ...(last && { since: `${last.next}`, run }) });
@@ -24,30 +24,34 @@ async function subscribe(client: Client, filter: Filter = {}, last?: Account): P
   function line(text: string): void {
     if (text.startsWith(CALL)) {
       const seq = Number.parseInt(text.slice(CALL.length, CALL.length + 16), 10);
-      const of = account as Account;
-      const goesOn = Object.keys(filter).length > 0 ? seq >= of.next : seq === of.next;
-      checks.check('each line of the stream goes on where the last one ended', goesOn, () => `${of.next}: ${text}`);
-      of.next = seq + 1;
-      of.delivered += 1;
-      of.sum += seq;
-      ledger.saw(seq, text);
+      const mine = account as Account;
+      const continues = Object.keys(filter).length > 0 ? seq >= mine.next : seq === mine.next;
+      checks.check(
+        'each line of the stream continues where the last one ended',
+        continues,
+        () => `${mine.next}: ${text}`,
+      );
+      mine.next = seq + 1;
+      mine.delivered += 1;
+      mine.sum += seq;
+      ledger.compare(seq, text);
       return;
     }
     const { type, from, to, next } = JSON.parse(text);
     if (type === 'hello') account ??= { filter, first: next, next, delivered: 0, sum: 0, gaps: [] };
     else if (type === 'gap') {
-      const of = account as Account;
-      checks.check('each gap goes on where the last line ended', from >= of.next, () => `${of.next}: ${text}`);
+      const mine = account as Account;
+      checks.check('no gap begins before the last line ended', from >= mine.next, () => `${mine.next}: ${text}`);
       if (Object.keys(filter).length === 0)
-        checks.check('a gap without a filter begins where the last line ended', from === of.next, () => text);
-      of.gaps.push([from, to]);
-      of.next = to + 1;
-      count('streamed: records told as lost', to - from + 1);
-    } else checks.check('a subscriber is told of nothing but calls and gaps', false, () => text);
+        checks.check('a gap without a filter begins where the last line ended', from === mine.next, () => text);
+      mine.gaps.push([from, to]);
+      mine.next = to + 1;
+      count('streamed: records lost in gaps', to - from + 1);
+    } else checks.check('a subscriber gets only calls and gaps after its hello', false, () => text);
   }
 
   socket.on('message', (data) => {
-    // What comes after we have left is nobody's.
+    // Lines that come after the subscriber has left are in no account.
     if (socket.readyState === socket.OPEN) for (const text of String(data).split('\n')) line(text);
   });
   socket.on('error', () => {});
@@ -60,7 +64,11 @@ async function subscribe(client: Client, filter: Filter = {}, last?: Account): P
   ]);
   count(`subscribed: ${answer}`);
   if (answer === 101) return { socket, account: account as unknown as Account, isOpen: () => open };
-  checks.check('a subscriber is let in, or there are too many', answer === 503, () => `${answer}`);
+  checks.check(
+    'a subscriber is accepted, or refused with 503 because there are too many',
+    answer === 503,
+    () => `${answer}`,
+  );
   socket.terminate();
   return null;
 }
@@ -68,11 +76,11 @@ async function subscribe(client: Client, filter: Filter = {}, last?: Account): P
 function leave({ ledger, count }: Client, { socket, account }: Subscription): void {
   socket.terminate();
   count('streamed: records', account.delivered);
-  ledger.subscribed(account);
+  ledger.addAccount(account);
 }
 
-/** Stays to the end, and then has everything. @param each what it does meanwhile, again and again */
-const stays =
+/** Makes a subscriber that stays to the end, and must account for every record then. @param each runs until the end */
+const stay =
   (each: (client: Client, socket: WebSocket) => Promise<void>): ClientKind['turn'] =>
   async (client) => {
     const subscription = await subscribe(client);
@@ -82,22 +90,22 @@ const stays =
     socket.resume();
     const { next } = JSON.parse((await client.ask('GET', '/health'))?.body ?? '{}');
     for (const end = Date.now() + CATCH_UP_MS; account.next < next && Date.now() < end; ) await sleep(50);
-    // A write whose client has left may still end after the service has told how far it is.
+    // More records than `next` are possible: a write whose client has left may end after /health has answered.
     client.checks.check(
-      'a subscriber that stays is told of everything',
+      'a subscriber that stays to the end accounts for every record',
       account.next >= next && subscription.isOpen(),
-      () => `${client.name}: told up to ${account.next} of ${next}, ${subscription.isOpen() ? 'open' : 'closed'}`,
+      () => `${client.name}: at ${account.next} of ${next}, ${subscription.isOpen() ? 'open' : 'closed'}`,
     );
     leave(client, subscription);
   };
 
 export const SUBSCRIBERS: Record<string, ClientKind> = {
-  fast: { clients: 2, restMs: 1000, turn: stays(({ rest }) => rest(1000)) },
+  fast: { clients: 2, restMs: 1000, turn: stay(({ rest }) => rest(1000)) },
   slow: {
     clients: 2,
     restMs: 1000,
-    // A frame, then a rest.
-    turn: stays(async ({ rest }, socket) => {
+    // One frame, then a rest.
+    turn: stay(async ({ rest }, socket) => {
       socket.pause();
       await rest(200);
       socket.resume();
@@ -107,15 +115,15 @@ export const SUBSCRIBERS: Record<string, ClientKind> = {
   stalled: {
     clients: 2,
     restMs: 1000,
-    // A frame a minute: who takes none for five is dropped.
-    turn: stays(async ({ rest }, socket) => {
+    // One frame a minute. The service drops a subscriber that takes none for five minutes.
+    turn: stay(async ({ rest }, socket) => {
       socket.pause();
       await rest(60_000);
       socket.resume();
       await Promise.race([once(socket, 'message'), rest(200)]);
     }),
   },
-  'comes and goes': {
+  reconnecting: {
     clients: 3,
     restMs: 100,
     async turn(client) {
@@ -149,7 +157,7 @@ export const SUBSCRIBERS: Record<string, ClientKind> = {
       leave(client, subscription);
     },
   },
-  // Not even the answer to the upgrade is read.
+  // These subscribers do not even read the answer to their upgrade.
   'never reads': {
     clients: 2,
     restMs: 300,

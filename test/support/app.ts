@@ -1,4 +1,4 @@
-// The service in this process, for tests of its answers, with a file to write to.
+// The service in the test's own process, with a file to write to: for tests of its answers.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
@@ -8,7 +8,7 @@ import { tempFolder } from './service.js';
 
 export type TestApp = {
   app: FastifyInstance;
-  /** What arrived at the target `out`. */
+  /** Returns the bytes that arrived at the target `out`. */
   written: () => Buffer;
   /** POSTs to /write, or to another route. */
   post: (
@@ -18,7 +18,7 @@ export type TestApp = {
   ) => Promise<LightMyRequestResponse>;
 };
 
-/** An app with a file target `out`, closed when the test ends. stdout is the test runner's: write to `out`. */
+/** Builds an app with a file target `out`: stdout is the test runner's. Closes the app when the test ends. */
 export function testApp(t: TestContext, options: AppOptions = {}): TestApp {
   const out = path.join(tempFolder(t), 'out');
   const app = buildApp({ ...options, targets: { out, ...options.targets } });
@@ -36,8 +36,8 @@ export function testApp(t: TestContext, options: AppOptions = {}): TestApp {
   };
 }
 
-/** The address of an app that listens on a free port. */
+/** Listens on a free port, and returns the address. */
 export const listen = (app: FastifyInstance): Promise<string> => app.listen({ port: 0, host: '127.0.0.1' });
 
-/** One turn of the event loop: inject() by itself needs none, and would keep everything else waiting. */
+/** Waits for one turn of the event loop. A loop around inject() needs it: inject() alone lets nothing else run. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

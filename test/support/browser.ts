@@ -4,7 +4,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 import { need } from './tools.js';
 
 const EXECUTABLE = '/usr/bin/chromium';
-/** No sandbox, since tests may run as root; and nothing that looks for a network. */
+/** No sandbox, because tests may run as root; and none of the features that look for a network. */
 const ARGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -19,13 +19,13 @@ export const launch = (): Promise<Browser> => chromium.launch({ executablePath: 
 
 export type Opened = {
   page: Page;
-  /** What went wrong in it: uncaught errors, and the console's, those of the Content-Security-Policy among them. */
+  /** Uncaught errors, and errors on the console, which include breaches of the Content-Security-Policy. */
   errors: string[];
-  /** What it asked of others than the service. */
+  /** URLs of requests to any other origin than the service's. */
   elsewhere: string[];
 };
 
-/** A page of its own in a browser of its own, closed when the test ends; null where there is no Chromium. */
+/** Opens a page in a new browser, and closes it when the test ends. Returns null where Chromium is not installed. */
 export async function openPage(
   t: TestContext,
   url: string,

@@ -10,7 +10,7 @@ import { MAIN } from './service.js';
 
 export const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 export const TOKEN = 'a-token-for-this-test';
-// biome-ignore lint/suspicious/noControlCharactersInRegex: it is what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: tests search for this character
 export const ESCAPE = /\u001b/;
 
 export type Ran = { code: number | null; out: string; err: string };
@@ -31,8 +31,8 @@ export async function run(args: string[], url: string, { env = {}, input = '' as
 }
 
 /**
- * A terminal around a command, and what it shows; `enough` says when to end it.
- * https://man7.org/linux/man-pages/man1/script.1.html
+ * Run a command in a terminal of 100 columns, and return the text that the terminal shows. When `enough` returns true
+ * for the text so far, the command gets a SIGTERM. https://man7.org/linux/man-pages/man1/script.1.html
  */
 export async function inTerminal(
   args: string[],
@@ -42,7 +42,7 @@ export async function inTerminal(
 ): Promise<string> {
   const command = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
   const child = spawn('script', ['-qec', `stty cols 100; echo $$; exec ${command}`, '/dev/null'], {
-    // Under CI Node says that a terminal has no colours.
+    // If CI is set, Node reports that a terminal has no colours.
     env: { ...process.env, CI: undefined, SYSWIRE_URL: url, TERM: 'xterm-256color', ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -65,22 +65,25 @@ export async function appWithToken(t: TestContext) {
   return { ...app, url, ask };
 }
 
-/** A watcher's lines as they come. */
+/**
+ * Start `syswire watch` and collect its output. `until` waits until a condition holds: it checks it at each new piece
+ * of output.
+ */
 export function watcher(t: TestContext, args: string[], url: string, env: NodeJS.ProcessEnv = {}) {
   const child = start(['watch', ...args], url, env);
   t.after(() => child.kill('SIGKILL'));
   const got = { out: '', err: '' };
   child.stdout?.setEncoding('utf8').on('data', (chunk) => {
     got.out += chunk;
-    child.emit('said');
+    child.emit('output');
   });
   child.stderr?.setEncoding('utf8').on('data', (chunk) => {
     got.err += chunk;
-    child.emit('said');
+    child.emit('output');
   });
   const exited = once(child, 'exit');
   async function until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await once(child, 'said', { signal: AbortSignal.timeout(20_000) });
+    while (!isSo()) await once(child, 'output', { signal: AbortSignal.timeout(20_000) });
   }
   const lines = () => got.out.split('\n').slice(0, -1);
   return { child, got, until, lines, exited };

@@ -1,4 +1,4 @@
-// A connection whose bytes are the test's own, and HTTP answers held to the letter of RFC 9112.
+// A TCP connection on which the test itself writes every byte, and a strict parser of HTTP answers (RFC 9112).
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -7,29 +7,29 @@ import type { FastifyInstance } from 'fastify';
 import { Problem } from '../../src/protocol/problem.js';
 import { turn } from './app.js';
 
-/** In place of bytes: this side's FIN, or its RST. */
+/** Steps in place of bytes: the client ends its side, or resets the connection. */
 export const FIN = Symbol('FIN');
 export const RST = Symbol('RST');
 
-/** What is done to a connection: bytes are written, a number is so many answers to wait for. */
+/** A client's step: bytes to write, a number of answers to wait for, FIN or RST. */
 export type Step = string | Buffer | number | typeof FIN | typeof RST;
 
 export type Wire = {
-  /** What has come so far. */
+  /** Returns the bytes received so far. */
   received: () => Buffer;
-  /** Takes steps one after the other, writing `size` bytes at a time; no more of them once the service has closed. */
+  /** Takes steps one after the other, writing `size` bytes at a time. Writes no more once the service has closed. */
   take: (steps: readonly Step[], size?: number) => Promise<void>;
-  /** Waits until what has come is enough. */
+  /** Waits until the bytes received are enough, and returns them. */
   until: (enough: (received: Buffer) => boolean) => Promise<Buffer>;
-  /** Waits for the service's FIN, or RST. */
+  /** Waits for the service's FIN or RST, and returns the bytes received. */
   untilClosed: () => Promise<Buffer>;
   end: () => void;
 };
 
-/** Longer than any answer takes, on a busy machine too. */
+/** Longer than any answer takes, even on a busy machine. */
 const PATIENCE_MS = 20_000;
 
-/** A connection that stays until the test ends; the other side's FIN is not answered by itself. */
+/** Opens a connection that lasts until the test ends. The service's FIN is not answered by itself. */
 export async function dial(t: TestContext, url: string): Promise<Wire> {
   const { hostname, port } = new URL(url);
   const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true, noDelay: true });
@@ -40,7 +40,7 @@ export async function dial(t: TestContext, url: string): Promise<Wire> {
     isClosed = true;
     socket.emit('news');
   };
-  // A reset while this side still writes: what came before it counts.
+  // The service may reset while the test still writes: the bytes that came before count.
   socket
     .on('error', () => {})
     .on('end', close)
@@ -55,13 +55,13 @@ export async function dial(t: TestContext, url: string): Promise<Wire> {
     const signal = AbortSignal.timeout(PATIENCE_MS);
     while (!isOver())
       await once(socket, 'news', { signal }).catch(() => {
-        throw new Error(`still waiting, after ${JSON.stringify(received.toString('latin1'))}`);
+        throw new Error(`timed out after receiving ${JSON.stringify(received.toString('latin1'))}`);
       });
     return received;
   }
   async function until(enough: (received: Buffer) => boolean): Promise<Buffer> {
     await wait(() => enough(received) || isClosed);
-    assert.ok(enough(received), `closed after ${JSON.stringify(received.toString('latin1'))}`);
+    assert.ok(enough(received), `the service closed after sending ${JSON.stringify(received.toString('latin1'))}`);
     return received;
   }
   async function write(bytes: Buffer, size: number): Promise<void> {
@@ -92,7 +92,7 @@ const STATUS_LINE = /^HTTP\/1\.1 ([1-5]\d\d) [\t\x20-\x7e]+$/;
 const FIELD_LINE = /^([\w!#$%&'*+.^`|~-]+): ([\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)$/;
 
 /**
- * The whole answers at the start of bytes, and what is left behind them; what is no answer fails.
+ * Parses the whole answers at the start of bytes, and returns what is left behind them. Fails on an invalid answer.
  * https://www.rfc-editor.org/rfc/rfc9112#section-6.3
  */
 export function parseAnswers(bytes: Buffer, isToHead = false): { answers: Answer[]; rest: Buffer } {
@@ -103,24 +103,24 @@ export function parseAnswers(bytes: Buffer, isToHead = false): { answers: Answer
     if (end < 0) return { answers, rest };
     const [first = '', ...lines] = bytes.toString('latin1', at, end).split('\r\n');
     const status = Number(STATUS_LINE.exec(first)?.[1]);
-    assert.ok(status, `a status line: ${JSON.stringify(first)}`);
+    assert.ok(status, `not a status line: ${JSON.stringify(first)}`);
     const headers = new Map<string, string>();
     for (const line of lines) {
       const [, name, value = ''] = FIELD_LINE.exec(line) ?? [];
-      assert.ok(name, `a field: ${JSON.stringify(line)}`);
-      assert.ok(!headers.has(name.toLowerCase()), `${name} twice`);
+      assert.ok(name, `not a field: ${JSON.stringify(line)}`);
+      assert.ok(!headers.has(name.toLowerCase()), `the field ${name} occurs twice`);
       headers.set(name.toLowerCase(), value);
     }
     const length = headers.get('content-length') ?? '0';
     assert.match(length, /^\d+$/);
-    assert.ok(status < 200 || headers.has('content-length'), 'its length is known');
+    assert.ok(status < 200 || headers.has('content-length'), 'the answer has a Content-Length');
     at = end + 4 + (isToHead ? 0 : Number(length));
     if (at > bytes.length) return { answers, rest };
     answers.push({ status, headers, body: bytes.subarray(end + 4, at) });
   }
 }
 
-/** Holds an answer to RFC 9457 and to our own shape of it. */
+/** Checks that an answer is a problem (RFC 9457) of our own shape, and returns the problem. */
 export function assertProblem({ status, headers, body }: Answer): Problem {
   assert.equal(headers.get('content-type'), 'application/problem+json');
   const problem = Problem.strict().parse(JSON.parse(String(body)));
@@ -128,13 +128,13 @@ export function assertProblem({ status, headers, body }: Answer): Problem {
   return problem;
 }
 
-/** Waits until the service holds no connection any more. */
-export async function noConnections({ server }: FastifyInstance): Promise<void> {
+/** Waits until the service has no open connection. */
+export async function waitForNoConnections({ server }: FastifyInstance): Promise<void> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
     const count = await new Promise<number>((resolve) => server.getConnections((_error, number) => resolve(number)));
     if (count === 0) return;
-    assert.ok(performance.now() < deadline, `${count} connections are still there`);
+    assert.ok(performance.now() < deadline, `${count} connections are still open`);
     await turn();
   }
 }

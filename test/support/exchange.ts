@@ -1,8 +1,8 @@
-// HTTP requests as they stand on the wire, and rows of them with what must come back.
+// HTTP requests as text, and tables of them with the answers that the service must give.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { listen, type TestApp, testApp } from './app.js';
-import { assertProblem, dial, noConnections, parseAnswers, type Step } from './connection.js';
+import { assertProblem, dial, parseAnswers, type Step, waitForNoConnections } from './connection.js';
 
 export const BODY_LIMIT = 4096;
 /** Rows up to this size are sent a second time, one byte a write. */
@@ -17,7 +17,7 @@ export const LENGTH = `Content-Length: ${BODY.length}\r\n`;
 
 export const ask = (target: string, fields = HOST, { method = 'GET', version = 'HTTP/1.1' } = {}): string =>
   `${method} ${target} ${version}\r\n${fields}\r\n`;
-/** POST /write with these fields besides Host and Content-Type. */
+/** Returns a POST /write with these fields besides Host and Content-Type. */
 export const post = (fields = LENGTH, body = BODY): string =>
   `${ask('/write', HOST + JSON_TYPE + fields, { method: 'POST' })}${body}`;
 export const write = (msg: string, more = {}): string =>
@@ -29,19 +29,20 @@ export type Row = {
   send: string | Buffer | Step[];
   /** The statuses of all answers, in order. */
   answers: number[];
-  /** Whether the service then closes; else the connection must serve another request. */
+  /** The service then closes. Without this the connection must serve another request. */
   closed?: true;
-  /** What arrives at the target. */
+  /** The text that arrives at the target. */
   arrives?: string;
-  /** How many records are made: one for each byte that arrives, if it is not said. */
+  /** The number of new records. Default: one for each byte that arrives. */
   records?: number;
+  /** The request is a HEAD, so its answer has no body. */
   toHead?: true;
-  /** Whether it must be sent in one write, since it means something else in several. */
+  /** The row must be sent in one write, because it means something else in several. */
   atOnce?: true;
 };
 
-/** Rows that all come to the same. */
-export const each = (outcome: Omit<Row, 'send'>, sends: Record<string, Row['send']>): Record<string, Row> =>
+/** Returns rows that all have the same outcome. */
+export const expectAll = (outcome: Omit<Row, 'send'>, sends: Record<string, Row['send']>): Record<string, Row> =>
   Object.fromEntries(Object.entries(sends).map(([name, send]) => [name, { ...outcome, send }]));
 
 type Service = TestApp & { url: string; records: () => Promise<number> };
@@ -52,7 +53,7 @@ export async function start(t: TestContext): Promise<Service> {
   return { ...service, url: await listen(service.app), records };
 }
 
-/** Sends a row, `size` bytes a write, and holds everything that comes of it to what must. */
+/** Sends a row, `size` bytes a write. Checks the answers, the bytes at the target and the number of records. */
 export async function check(
   t: TestContext,
   { url, written, records }: Service,
@@ -76,7 +77,7 @@ export async function check(
   const [last] = answers.slice(-1);
   if (closed && last && last.status >= 400) assert.equal(last.headers.get('connection'), 'close');
   if (!closed) {
-    // In step: its next request has the next answer, and there is nothing in between.
+    // The answer that comes next must belong to the next request.
     await wire.take([ask('/health')]);
     const next = (bytes: Buffer) => parseAnswers(bytes.subarray(received.length)).answers;
     const [healthy] = next(await wire.until((bytes) => next(bytes).length === 1));
@@ -87,7 +88,7 @@ export async function check(
   assert.equal((await records()) - before.records, row.records ?? arrives.length);
 }
 
-/** A client like any other is served. */
+/** Checks that the service still serves an ordinary client. */
 export async function checkAlive(t: TestContext, service: Service): Promise<void> {
   await check(t, service, { send: post(), answers: [200], arrives: 'x' });
 }
@@ -97,7 +98,13 @@ const sizeOf = (send: Row['send']): number =>
     .flat()
     .reduce((sum: number, step) => sum + (typeof step === 'string' || step instanceof Buffer ? step.length : 0), 0);
 
-/** A table as a test, on one service that lives through all of it. */
+/** Says what the service does with a row. */
+function describeOutcome({ answers, closed }: Row): string {
+  const does = [...(answers.length > 0 ? [`answers ${answers.join(', ')}`] : []), ...(closed ? ['closes'] : [])];
+  return `the service ${does.join(' and ')}`;
+}
+
+/** Runs a table as one test. All rows meet the same service, which must survive each of them. */
 export function testTable(name: string, rows: Record<string, Row>): void {
   test(name, async (t) => {
     const service = await start(t);
@@ -106,14 +113,14 @@ export function testTable(name: string, rows: Record<string, Row>): void {
     process.on('warning', warn);
     t.after(() => process.off('warning', warn));
     for (const [name, row] of Object.entries(rows)) {
-      await t.test(name, async (t) => {
+      await t.test(`${name}: ${describeOutcome(row)}`, async (t) => {
         await check(t, service, row);
         await checkAlive(t, service);
       });
       if (!row.atOnce && sizeOf(row.send) <= BYTEWISE_BYTES)
-        await t.test(`${name}, one byte a write`, (t) => check(t, service, row, 1));
+        await t.test(`${name}, one byte a write: ${describeOutcome(row)}`, (t) => check(t, service, row, 1));
     }
-    await noConnections(service.app);
-    assert.deepEqual(warnings, [], 'no listeners pile up');
+    await waitForNoConnections(service.app);
+    assert.deepEqual(warnings, [], 'Node warns of nothing, such as too many listeners');
   });
 }

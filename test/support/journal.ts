@@ -1,4 +1,4 @@
-// Calls that were never made, for tests of the journal and of its readers.
+// Invented calls, for tests of the journal and of its readers.
 import type { Journal, MadeCall } from '../../src/server/records/journal.js';
 
 const CALL = {
@@ -12,7 +12,7 @@ const CALL = {
   end: 0,
 };
 
-/** Appends `count` calls that differ in their numbers only. @returns the number of the last */
+/** Appends `count` calls that differ only in their numbers. @returns the number of the last call */
 export function append(journal: Journal, count = 1, facts: Partial<MadeCall> = {}): number {
   for (let i = 0; i < count; i++) journal.append({ ...CALL, ...facts, seq: journal.next() });
   return journal.next() - 1;

@@ -1,4 +1,4 @@
-// The real service as a child process, as a user starts it, and the places that its stdout leads to.
+// Starts the real service as a child process, and makes FIFOs and folders for its targets.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import { constants, mkdtempSync, openSync, rmSync } from 'node:fs';
@@ -13,13 +13,13 @@ import type { WriteResult } from '../../src/protocol/calls.js';
 import type { Problem } from '../../src/protocol/problem.js';
 import type { CallRecord } from '../../src/protocol/records.js';
 
-/** Where what is opened is put down to be closed: a test, or anything else that ends. */
+/** A test, or anything else that calls functions when it ends: helpers register their clean-up here. */
 export type Scope = Pick<TestContext, 'after'>;
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const MAIN = path.join(ROOT, 'dist/cli/main.js');
 
-/** A folder of the test's own, removed when it ends. */
+/** Make a folder, which is removed when the test ends. */
 export function tempFolder(t: Scope): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -28,11 +28,11 @@ export function tempFolder(t: Scope): string {
 
 export type Fifo = { path: string; reader: Socket; writer: number };
 
-/** A FIFO with both ends open. Nothing is taken out before the first `read`; from then on Node reads ahead. */
+/** Make a FIFO and open both ends. `reader` takes nothing before the first `read`; from then on Node reads ahead. */
 export function openFifo(t: Scope): Fifo {
   const file = path.join(tempFolder(t), 'fifo');
   execFileSync('mkfifo', [file]);
-  // An option that @types/node does not know: without it Node begins to read at once.
+  // pauseOnCreate is missing in @types/node. Without it Node begins to read at once.
   const options: SocketConstructorOpts & { pauseOnCreate: boolean } = {
     fd: openSync(file, constants.O_RDONLY | constants.O_NONBLOCK),
     readable: true,
@@ -44,7 +44,7 @@ export function openFifo(t: Scope): Fifo {
   return { path: file, reader, writer };
 }
 
-/** The next `length` bytes from a stream. */
+/** Read exactly `length` bytes from a stream. */
 export async function read(stream: Socket, length: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for (let have = 0; have < length; ) {
@@ -61,29 +61,29 @@ export async function read(stream: Socket, length: number): Promise<Buffer> {
 export type Service = {
   child: ChildProcess;
   url: string;
-  /** Log lines so far. */
+  /** The log lines so far. */
   log: string[];
-  /** The first log line with these words, once it is there. */
+  /** Wait for the first log line that contains these words, and return it. */
   logged: (words: string) => Promise<string>;
-  /** POSTs a write and gives back the answer's body. */
+  /** Send POST /write and return the answer's body. */
   write: (body: object) => Promise<WriteResult & Problem>;
   records: () => Promise<CallRecord[]>;
-  /** Sends SIGTERM, and gives back the exit code once it is gone. */
+  /** Send SIGTERM, wait for the exit, and return the exit code. */
   stop: () => Promise<number | null>;
 };
 
 export type ServiceOptions = {
   args?: string[];
   env?: NodeJS.ProcessEnv;
-  /** What its stdout is: a descriptor, which stays the caller's to close, a pipe to `child.stdout`; none: /dev/null. */
+  /** The service's stdout: a descriptor, which the caller closes, or a pipe to `child.stdout`. Default: /dev/null. */
   stdout?: number | 'pipe';
-  /** What its stderr is, instead of a pipe that is read: it is read up to where the service listens. */
+  /** The service's stderr. It is read only up to the line `listening`. Default: a pipe that is read to the end. */
   stderr?: Fifo;
-  /** Puts something around the command, strace say. What is around it may log to descriptor 3. */
+  /** Return the command with another one around it, strace for example, which may log to descriptor 3. */
   wrap?: (command: string[]) => string[];
 };
 
-/** Starts the service on a free port, and waits until it listens. It is stopped when the test ends. */
+/** Start the service on a free port, and wait until it listens. It is stopped when the test ends. */
 export async function startService(t: Scope, options: ServiceOptions = {}): Promise<Service> {
   const plain = [process.execPath, MAIN, '--port', '0', ...(options.args ?? [])];
   const [command, ...args] = options.wrap?.(plain) ?? plain;
@@ -116,7 +116,7 @@ export async function startService(t: Scope, options: ServiceOptions = {}): Prom
   if (options.stderr) readers[0]?.close();
 
   async function stop(): Promise<number | null> {
-    // Under a tracer the child is the tracer; the service says its own process id.
+    // Under a tracer, `child` is the tracer. GET /health returns the process id of the service.
     if (child.exitCode === null && child.signalCode === null) process.kill(await pidOf(url), 'SIGTERM');
     return (await exited)[0];
   }
@@ -151,7 +151,7 @@ async function pidOf(url: string): Promise<number> {
   return ((await (await fetch(`${url}/health`)).json()) as { pid: number }).pid;
 }
 
-/** Resolves once so many calls were made. */
+/** Wait until the service has made at least `count` calls. */
 export async function callsMade({ url }: Service, count: number): Promise<void> {
   for (const signal = AbortSignal.timeout(20_000); ; ) {
     const health = await fetch(`${url}/health`, { signal });

@@ -1,13 +1,13 @@
-// What `strace -f -xx -e trace=write` printed, as values.
+// Parses the output of `strace -f -xx -e trace=write`.
 import { constants } from 'node:os';
 
 export type TracedWrite = { pid: number; fd: number; bytes: Buffer; count: number; result: number; injected: boolean };
 
-/** A line: `123 write(1, "\x68\x69", 2) = 2`, or `… = -1 EIO (Input/output error) (INJECTED)`. */
+/** Matches `123 write(1, "\x68\x69", 2) = 2`, or `… = -1 EIO (Input/output error) (INJECTED)`. */
 const WRITE =
   /^(\d+)\s+(?:[\d.]+ )?write\((-?\d+)(?:<[^>]*>)?, (?:"((?:\\x[\da-f]{2})*)"|NULL|0x[\da-f]+), (\d+)\s*\)\s*= (-?\d+)(?: (E[A-Z0-9]+))?(.*)$/;
 
-/** Every whole `write` of a trace. @throws when a write is torn in two, which a reader must not overlook */
+/** Returns every `write` of a trace. @throws on a write that it cannot parse, so that none is overlooked */
 export function parseStrace(trace: string): TracedWrite[] {
   return joinTorn(trace).flatMap((line) => {
     if (!/\bwrite\(/.test(line)) return [];
@@ -26,7 +26,10 @@ export function parseStrace(trace: string): TracedWrite[] {
   });
 }
 
-/** With more than one thread strace may print a call in two parts: `… <unfinished ...>`, `<... write resumed>) = 2`. */
+/**
+ * Joins the calls that strace printed in two parts, as it may with several threads: `… <unfinished ...>`, and later
+ * `<... write resumed>) = 2`.
+ */
 export function joinTorn(trace: string): string[] {
   const open = new Map<string, string>();
   const lines: string[] = [];

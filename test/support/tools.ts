@@ -1,5 +1,4 @@
-// Outside tools that a test needs.
-
+// Checks that the tools which a test needs are installed and allowed.
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
@@ -19,8 +18,8 @@ function isInstalled(command: string): boolean {
 }
 
 /**
- * Whether every tool is there. If one is not, the test is skipped, loudly; in CI, where they are all
- * installed first, it fails.
+ * Check that every tool is installed. If one is missing, skip the test with a message that names its package, and
+ * return false; in CI, which installs them all, throw.
  */
 export function need(t: TestContext, ...tools: Tool[]): boolean {
   const missing = tools.filter(({ command }) => !isInstalled(command));
@@ -32,7 +31,10 @@ export function need(t: TestContext, ...tools: Tool[]): boolean {
   return false;
 }
 
-/** Whether this machine lets a command do what a test needs; a container may not. Skips the test, or fails in CI. */
+/**
+ * Check that a command succeeds on this machine; in a container it may be forbidden. If it fails, skip the test and
+ * return false; in CI, throw.
+ */
 export function mayDo(t: TestContext, what: string, command: string, ...args: string[]): boolean {
   if (spawnSync(command, args).status === 0) return true;
   const message = `needs to ${what}, which is forbidden here`;
@@ -41,5 +43,5 @@ export function mayDo(t: TestContext, what: string, command: string, ...args: st
   return false;
 }
 
-/** Whether AddressSanitizer runs with the tests. Its shadow fills 2 to 4 GiB, where int80 copies long messages to. */
+/** True under AddressSanitizer. Its shadow memory fills 2 to 4 GiB, the range that int80 copies long messages to. */
 export const underAsan = process.env.LD_PRELOAD?.includes('libasan') ?? false;

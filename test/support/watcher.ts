@@ -1,4 +1,4 @@
-// Subscribers of the stream, for tests.
+// Subscribers of the stream.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
@@ -20,7 +20,7 @@ export type Watcher = {
   until: (enough: (lines: Line[]) => boolean) => Promise<Line[]>;
 };
 
-/** A subscriber that keeps every line it gets. */
+/** Subscribe to the stream, and keep every line. `until` waits until the lines are enough. */
 export function watch(t: TestContext, url: string, query = ''): Watcher {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/events${query}`);
   const lines: Line[] = [];
@@ -31,7 +31,7 @@ export function watch(t: TestContext, url: string, query = ''): Watcher {
         .map((line) => JSON.parse(line)),
     ),
   );
-  // A refused upgrade is an error of the socket too; the tests look at the answer.
+  // ws emits an error for a refused upgrade. Tests check the answer itself.
   socket.on('error', () => {});
   t.after(() => socket.terminate());
   async function until(enough: (lines: Line[]) => boolean): Promise<Line[]> {
@@ -46,7 +46,7 @@ export const seqs = (lines: Line[]): (number | undefined)[] =>
 
 export type Account = { next: number; delivered: number; lost: number; gaps: number };
 
-/** A subscriber who keeps account, and insists that each line goes on where the last one ended. */
+/** Subscribe to the stream, and count records in `account`. Assert that each line continues after the last one. */
 export function subscribe(url: string, account: Account, since?: number): WebSocket {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/events${since ? `?since=${since}` : ''}`);
   socket.on('message', (data: Buffer) => {
@@ -68,5 +68,5 @@ export function subscribe(url: string, account: Account, since?: number): WebSoc
   return socket;
 }
 
-/** An account that begins at record `next`. */
+/** Create an account that begins at record `next`. */
 export const fresh = (next: number): Account => ({ next, delivered: 0, lost: 0, gaps: 0 });

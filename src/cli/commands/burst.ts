@@ -1,46 +1,46 @@
-// syswire burst LEVEL MSG: asks a running service for many calls, and shows what they cost.
+// syswire burst LEVEL MSG: asks a running service for many calls, and shows how long they took.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BurstResult } from '../../protocol/calls.js';
 import { duration, number } from '../../protocol/format.js';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import type { Health } from '../../protocol/service.js';
-import { CLIENT_FLAGS, CLIENT_HELP, type Client, createClient, messageOf } from '../client.js';
+import { CLIENT_FLAGS, CLIENT_HELP, type Client, createClient, encodeMessage } from '../client.js';
 import type { Command, Terminal } from '../command.js';
-import { bytesOf, levelAndMessage, numberOf, parseFlags } from '../flags.js';
+import { parseFlags, parseLevelAndMessage, parseNumber, readMessage } from '../flags.js';
 
 const DEFAULT_COUNT = 100_000;
 
-const HELP = `syswire burst LEVEL MSG: many calls by a running service, and what they cost
+const HELP = `syswire burst LEVEL MSG: ask a running service for many calls, and show how long they took
 
   LEVEL            ${LEVEL_IDS.join(', ')}
-  MSG              what each call writes, as it is; - reads it from stdin
-  --count N        how many calls (${DEFAULT_COUNT})
-  --rate N         how many of them a second; as fast as they go when not given
-  --target NAME    where to (stdout): GET /targets lists the names
-  --json           the answer as it is
+  MSG              the text that each call writes, unchanged; - reads it from stdin
+  --count N        the number of calls (${DEFAULT_COUNT})
+  --rate N         calls per second; without it, as fast as possible
+  --target NAME    the target to write to (stdout); GET /targets lists the names
+  --json           print the answer of the service as JSON
 ${CLIENT_HELP}
 
-exit: 0 all were taken, 1 the operating system refused some, 2 usage, 3 no answer from the service, or it
-      made fewer calls than asked for`;
+exit: 0 the operating system accepted every call, 1 it refused some, 2 wrong usage, 3 the service did not
+      answer, or made fewer calls than requested`;
 
 const PROGRESS_MS = 100;
 const BAR = 30;
 
-/** Draws how far a burst is until `signal` comes, then wipes it away. */
+/** Draw a progress bar until `signal` aborts, then remove it. */
 async function showProgress(client: Client, count: number, terminal: Terminal, signal: AbortSignal): Promise<void> {
   const next = async (): Promise<number> => (await client.get<Health>('health')).next;
   try {
     const first = await next();
     for (;;) {
       await sleep(PROGRESS_MS, undefined, { signal });
-      // The calls of others meanwhile count too: close enough for a bar.
+      // This counts the calls of other clients too, which is good enough for a bar.
       const part = Math.min(1, ((await next()) - first) / count);
       const bar = '█'.repeat(Math.round(part * BAR)).padEnd(BAR, '░');
       terminal.write(`\r${bar} ${Math.floor(part * 100)} % of ${number(count)}`);
     }
   } catch {
-    // Over; whatever the service has to say, it says in its answer.
+    // The burst is over, or the service failed: its answer to the burst says which.
   }
   terminal.write('\r\x1b[K');
 }
@@ -74,11 +74,11 @@ export const burst: Command = async ({ args, env, print, terminal }) => {
     print(HELP);
     return 0;
   }
-  const [level, msg] = levelAndMessage('burst', LEVEL_IDS, positionals);
-  const count = numberOf('count', values.count) ?? DEFAULT_COUNT;
-  const ratePerSecond = numberOf('rate', values.rate);
+  const [level, msg] = parseLevelAndMessage('burst', LEVEL_IDS, positionals);
+  const count = parseNumber('count', values.count) ?? DEFAULT_COUNT;
+  const ratePerSecond = parseNumber('rate', values.rate);
   const client = createClient(values, env);
-  const body = { level, target: values.target, count, ratePerSecond, ...messageOf(bytesOf(msg)) };
+  const body = { level, target: values.target, count, ratePerSecond, ...encodeMessage(readMessage(msg)) };
 
   const over = new AbortController();
   const drawn = terminal && showProgress(client, count, terminal, over.signal);

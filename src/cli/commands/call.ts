@@ -1,5 +1,5 @@
-// syswire call LEVEL MSG: makes the call here and now, without a service. It writes nothing else to stdout, so that
-// `strace syswire call raw hello` shows the one write that was asked for.
+// syswire call LEVEL MSG: makes one call in this process, without a service. It writes nothing else to stdout, so that
+// `strace syswire call raw hello` shows exactly one write there.
 
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
@@ -7,25 +7,25 @@ import type { CallRecord } from '../../protocol/records.js';
 import { levels, osError } from '../../syscalls/index.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { type Command, UsageError } from '../command.js';
-import { bytesOf, levelAndMessage, parseFlags } from '../flags.js';
+import { parseFlags, parseLevelAndMessage, readMessage } from '../flags.js';
 
-const HELP = `syswire call LEVEL MSG: makes one call, here and now, and exits
+const HELP = `syswire call LEVEL MSG: make one call in this process, without a service
 
   LEVEL            ${LEVEL_IDS.join(', ')}
-  MSG              what to write, as it is; - reads it from stdin
-  --target PATH    where to (standard output); a file is created if need be and appended to
-  --json           the record of the call, as JSON, on stderr
+  MSG              the text to write, unchanged; - reads it from stdin
+  --target PATH    the file to append to (standard output); it is created if it does not exist
+  --json           print the record of the call to stderr, as JSON
 
-exit: 0 the call was taken, 1 the operating system refused it, 2 usage`;
+exit: 0 the operating system accepted the call, 1 it refused the call, 2 wrong usage`;
 
-/** Standard output as it is: here a write may block, since only the person who asked for it waits. */
+/** stdout, not made non-blocking: a write that blocks holds up nobody but the user of this command. */
 const STDOUT = { name: 'stdout', fd: 1, close: () => {} };
 
 function open(path: string | undefined): Pick<Target, 'name' | 'fd' | 'close'> {
   try {
     return path === undefined ? STDOUT : openTarget(path, path);
   } catch (error) {
-    throw new UsageError(`--target: ${(error as Error).message}`);
+    throw new UsageError(`--target ${path}: ${(error as Error).message}`);
   }
 }
 
@@ -39,11 +39,11 @@ export const call: Command = ({ args, print, note, fail }) => {
     print(HELP);
     return 0;
   }
-  const [id, msg] = levelAndMessage('call', LEVEL_IDS, positionals);
+  const [id, msg] = parseLevelAndMessage('call', LEVEL_IDS, positionals);
   const level = id as LevelId;
   if (!levels[level].available) throw new UsageError(`level '${level}' is not available here: ${levels[level].reason}`);
 
-  const bytes = bytesOf(msg);
+  const bytes = readMessage(msg);
   const target = open(values.target);
   const before = performance.now();
   const result = levels[level].write(target.fd, bytes);
@@ -52,7 +52,7 @@ export const call: Command = ({ args, print, note, fail }) => {
 
   const error = osError(result);
   const written = Math.max(0, result);
-  // The record that the service would make, so that whatever reads those can read this one.
+  // The same fields as in the service's records, so that programs that read those can read this one.
   const record: CallRecord = {
     type: 'call',
     seq: 1,

@@ -1,5 +1,5 @@
-// syswire probe CASE --level LEVEL: a write with arguments that no program should pass, made in a child
-// process, since it may end it. Prints the one result.
+// syswire probe CASE --level LEVEL: makes one write with arguments that no program should pass, and prints its result.
+// The call is made in a child process, because it may kill the process.
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,25 +9,25 @@ import type { LevelId } from '../../protocol/names.js';
 import { HOSTILE, WRITE_FROM } from '../../syscalls/hostile.js';
 import { levels, osError } from '../../syscalls/index.js';
 import { type Command, UsageError } from '../command.js';
-import { parseFlags } from '../flags.js';
+import { joinWithOr, parseFlags } from '../flags.js';
 
 const CASES = Object.keys(HOSTILE);
 const LEVELS = Object.keys(WRITE_FROM) as LevelId[];
-/** Tells the child from its parent; nobody else has use for it. */
+/** The environment variable that marks the child process. Users do not set it. */
 const CHILD = 'SYSWIRE_PROBE_CHILD';
 
-const HELP = `syswire probe CASE --level LEVEL: one write with hostile arguments, in a child process (Linux)
+const HELP = `syswire probe CASE --level LEVEL: make one write with hostile arguments, in a child process (Linux)
 
 ${CASES.map((name) => `  ${name.padEnd(12)} ${HOSTILE[name]?.about}`).join('\n')}
 
-  --level      ${LEVELS.join(', ')}; std and uring take no address
+  --level      ${LEVELS.join(', ')} (std and uring take no address)
 
-It prints {"case","level","result","error","signal"}: result is the bytes written or -errno, or null
-where a signal ended the child.
+It prints {"case","level","result","error","signal"}: result is the number of bytes written or -errno, or
+null if a signal killed the child.
 
-exit: 0 there is a result, 1 the child died, 2 usage`;
+exit: 0 the call returned a result, 1 the child died, 2 wrong usage`;
 
-/** The call itself, in this process. */
+/** Make the call in this process. */
 function call(name: string, level: LevelId): number {
   const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
   const file = openSync(path.join(folder, 'file'), 'w');
@@ -49,12 +49,14 @@ export const probe: Command = ({ args, env, print }) => {
     return 0;
   }
   const [name, extra] = positionals;
-  if (extra !== undefined) throw new UsageError(`one case at a time: '${extra}' is one too many`);
-  if (name === undefined || !CASES.includes(name)) throw new UsageError(`a case is needed: one of ${CASES.join(', ')}`);
+  if (extra !== undefined) throw new UsageError(`more than one case is given: leave out '${extra}'`);
+  if (name === undefined) throw new UsageError(`case is missing: use ${joinWithOr(CASES)}`);
+  if (!CASES.includes(name)) throw new UsageError(`case '${name}' is unknown: use ${joinWithOr(CASES)}`);
+  if (values.level === undefined) throw new UsageError(`--level is missing: use ${joinWithOr(LEVELS)}`);
   const level = LEVELS.find((known) => known === values.level);
-  if (!level) throw new UsageError(`--level is needed: one of ${LEVELS.join(', ')}`);
-  // The memory is made with Linux's numbers.
-  if (process.platform !== 'linux') throw new UsageError(`probe is for Linux, and this is ${process.platform}`);
+  if (!level) throw new UsageError(`--level ${values.level} cannot be probed: use ${joinWithOr(LEVELS)}`);
+  // The cases map memory with Linux's constants.
+  if (process.platform !== 'linux') throw new UsageError(`this is ${process.platform}: probe runs on Linux only`);
   const { reason } = levels[level];
   if (reason !== null) throw new UsageError(`level '${level}' is not available here: ${reason}`);
 

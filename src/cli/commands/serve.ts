@@ -1,4 +1,4 @@
-// syswire [serve]: the service, from its flags to its last breath.
+// syswire [serve]: starts the service, and stops it at a signal or an uncaught error.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../server/app.js';
@@ -12,34 +12,38 @@ const url = (at: AddressInfo | string): string => {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 };
 
-/** What went wrong at start, in one line that says what to do. */
+/** Describe an error at start in one line that says what to do. */
 function startError(error: NodeJS.ErrnoException, host: string, port: number): string {
   if (error.code === 'EADDRINUSE')
     return `port ${port} on ${host} is in use: choose another with --port (0 picks a free one)`;
   if (error.code === 'EACCES' && error.syscall === 'listen')
     return `port ${port} needs privileges: choose one above 1023 with --port`;
+  if (error.code === 'EADDRNOTAVAIL')
+    return `address ${host} does not belong to this machine: choose another with --host`;
+  if (error.syscall === 'getaddrinfo')
+    return `host ${host} has no known address (${error.code}): choose another with --host`;
   return error.message;
 }
 
-const HELP = `syswire [serve] [flags]: the write system call over HTTP, at the level you pick
+const HELP = `syswire [serve] [flags]: serve the write system call over HTTP, at the level you pick
 
 ${FLAG_HELP}
 
-Each flag is an environment variable too: --log-level is SYSWIRE_LOG_LEVEL, --no-faults is
-SYSWIRE_FAULTS=false; a repeatable one takes one value a line. The service stops at SIGTERM, SIGINT
-or SIGHUP, within 5 s, of which waiting writes get 3.5; a second signal ends it at once.
+Each flag has an environment variable: --log-level is SYSWIRE_LOG_LEVEL, --no-faults is
+SYSWIRE_FAULTS=false. The variable of a repeatable flag takes one value per line. SIGTERM, SIGINT or
+SIGHUP stops the service within 5 s; waiting writes get 3.5 s of them. A second signal ends it at once.
 
-exit: 0 stopped, 1 could not start, or failed, 2 usage
+exit: 0 a signal stopped it, 1 it could not start, or failed, 2 wrong usage
 
-The other verbs, each with a --help of its own:
-  syswire write LEVEL MSG            asks a running service for a write
-  syswire burst LEVEL MSG            asks it for many, and shows what they cost
-  syswire watch                      shows every call it makes
-  syswire call LEVEL MSG             one call, here and now
-  syswire probe CASE --level LEVEL   one call with hostile arguments, in a child process
-  syswire reconcile TRACE RECORDS    holds a tracer's trace against the records`;
+The other commands, each with its own --help:
+  syswire write LEVEL MSG            ask a running service for one write
+  syswire burst LEVEL MSG            ask it for many calls, and show how long they took
+  syswire watch                      show every call that it makes
+  syswire call LEVEL MSG             make one call in this process, without a service
+  syswire probe CASE --level LEVEL   make one write with hostile arguments, in a child process
+  syswire reconcile TRACE RECORDS    compare a tracer's trace with the records`;
 
-/** Runs until a signal. */
+/** Run the service until a signal comes. */
 export const serve: Command = async ({ args, env, print, fail, untilSignal, atExit, onUncaught }) => {
   if (args.includes('--help') || args.includes('-h')) {
     print(HELP);
@@ -49,19 +53,19 @@ export const serve: Command = async ({ args, env, print, fail, untilSignal, atEx
   const signal = untilSignal();
   const logger = openLog(logLevel);
   onUncaught((error) => {
-    const what = 'the service made a mistake, and ends';
-    // While it starts, the log is silent.
+    const message = 'the service failed and stops';
+    // The level is still `silent` if the service fails while it starts.
     logger.level = logLevel;
-    if (logLevel === 'silent') fail(1, `${what}: ${error instanceof Error ? error.message : error}`);
-    else logger.fatal({ err: error }, what);
+    if (logLevel === 'silent') fail(1, `${message}: ${error instanceof Error ? error.message : error}`);
+    else logger.fatal({ err: error }, message);
   });
 
   let app: ReturnType<typeof buildApp> | undefined;
   try {
     app = buildApp({ ...options, logger, atExit });
-    // Fastify's own line has the address inside its text; ours has it as a field.
+    // Hide Fastify's own line, which has the address inside its text. The line below has it in a field.
     app.log.level = 'silent';
-    // For this name Fastify would open a second server, on the other family's address, that has none of our limits.
+    // For `localhost` Fastify opens a second server, on the other address family, without our limits.
     await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port });
     app.log.level = logLevel;
   } catch (error) {

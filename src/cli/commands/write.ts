@@ -1,21 +1,22 @@
-// syswire write LEVEL MSG: asks a running service for a write, and says what came of it.
+// syswire write LEVEL MSG: asks a running service for one write, and prints the result.
 import type { WriteResult } from '../../protocol/calls.js';
 import { duration } from '../../protocol/format.js';
 import { LEVEL_IDS } from '../../protocol/names.js';
-import { CLIENT_FLAGS, CLIENT_HELP, createClient, messageOf } from '../client.js';
+import { CLIENT_FLAGS, CLIENT_HELP, createClient, encodeMessage } from '../client.js';
 import type { Command } from '../command.js';
-import { bytesOf, levelAndMessage, numberOf, parseFlags } from '../flags.js';
+import { parseFlags, parseLevelAndMessage, parseNumber, readMessage } from '../flags.js';
 
-const HELP = `syswire write LEVEL MSG: one write by a running service
+const HELP = `syswire write LEVEL MSG: ask a running service for one write
 
   LEVEL            ${LEVEL_IDS.join(', ')}
-  MSG              what to write, as it is; - reads it from stdin
-  --target NAME    where to (stdout): GET /targets lists the names
-  --timeout MS     how long to go on until every byte is written (0: exactly one call)
-  --json           the answer as it is
+  MSG              the text to write, unchanged; - reads it from stdin
+  --target NAME    the target to write to (stdout); GET /targets lists the names
+  --timeout MS     retry for this long until every byte is written (0: exactly one call)
+  --json           print the answer of the service as JSON
 ${CLIENT_HELP}
 
-exit: 0 the write was taken, 1 the operating system refused it, 2 usage, 3 no answer from the service`;
+exit: 0 the operating system accepted the write, 1 it refused the write, 2 wrong usage, 3 the service did not
+      answer`;
 
 export const write: Command = async ({ args, env, print, fail }) => {
   const { values, positionals } = parseFlags({
@@ -30,11 +31,16 @@ export const write: Command = async ({ args, env, print, fail }) => {
     print(HELP);
     return 0;
   }
-  const [level, msg] = levelAndMessage('write', LEVEL_IDS, positionals);
-  const timeoutMs = numberOf('timeout', values.timeout);
+  const [level, msg] = parseLevelAndMessage('write', LEVEL_IDS, positionals);
+  const timeoutMs = parseNumber('timeout', values.timeout);
   const client = createClient(values, env);
   const { target } = values;
-  const result = await client.post<WriteResult>('write', { level, target, timeoutMs, ...messageOf(bytesOf(msg)) });
+  const result = await client.post<WriteResult>('write', {
+    level,
+    target,
+    timeoutMs,
+    ...encodeMessage(readMessage(msg)),
+  });
   const { written, requested, calls, seq, error } = result;
   if (values.json) print(JSON.stringify(result));
   else if (!error)

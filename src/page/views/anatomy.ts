@@ -59,21 +59,21 @@ function createRoad(level: Level): HTMLElement {
 }
 
 function createConvention({ registers, number }: Level): HTMLElement[] {
-  if (!registers) return [createElement('p', {}, 'Registers and number are the library’s business.')];
+  if (!registers) return [createElement('p', {}, 'The library chooses the registers and the call number.')];
   const rows: [string, string][] = [
     [registers.number, `call number${number === null ? '' : `: ${number} (0x${number.toString(16)})`}`],
     ...registers.arguments.map((register, index): [string, string] => [
       register,
-      ['descriptor', 'address of the bytes', 'how many'][index] ?? `argument ${index + 1}`,
+      ['descriptor', 'address of the bytes', 'number of bytes'][index] ?? `argument ${index + 1}`,
     ]),
     [registers.result, 'result'],
-    [registers.clobbered.join(', '), 'overwritten besides'],
+    [registers.clobbered.join(', '), 'also overwritten'],
   ];
   return [
     createElement(
       'table',
       {},
-      createElement('caption', {}, `Registers. An error is told so: ${registers.error}.`),
+      createElement('caption', {}, `Registers. Errors: ${registers.error}.`),
       createElement(
         'tbody',
         {},
@@ -86,7 +86,7 @@ function createConvention({ registers, number }: Level): HTMLElement[] {
 }
 
 function createMachineCode({ code, disassembly }: Level): HTMLElement[] {
-  if (code === null) return [createElement('p', {}, 'No machine code of its own to show.')];
+  if (code === null) return [createElement('p', {}, 'This level has no machine code of its own.')];
   const hex = code.match(/../g)?.join(' ') ?? '';
   const short = hex.length > 120 ? `${hex.slice(0, 119)} … (${code.length / 2} bytes)` : hex;
   return [
@@ -96,10 +96,10 @@ function createMachineCode({ code, disassembly }: Level): HTMLElement[] {
 }
 
 function createObservers({ seenBy }: Level): HTMLElement {
-  if (seenBy === null) return createElement('p', {}, 'Nobody has tried who can see it.');
+  if (seenBy === null) return createElement('p', {}, 'Not tested yet which observers see it.');
   return createElement(
     'ul',
-    { class: 'observers', 'aria-label': 'Who can see the write' },
+    { class: 'observers', 'aria-label': 'Observers of the write' },
     ...Object.entries(OBSERVERS).map(([key, [yes, no]]) => {
       const sees = seenBy[key as keyof typeof seenBy];
       return createElement('li', { class: sees ? 'sees' : 'blind' }, sees ? `✓ ${yes}` : `✗ ${no}`);

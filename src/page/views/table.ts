@@ -1,7 +1,7 @@
 // The live table: only the rows that fit are in the document, of as many as there are. Scrolled to the top it shows the
 // newest rows. Scrolled down it stands still and counts the rows that arrive.
 import { clock, duration, number } from '../../protocol/format.js';
-import type { CallRecord } from '../../protocol/records.js';
+import type { CallRecord, Gap } from '../../protocol/records.js';
 import { createElement, getById } from '../dom.js';
 import type { Entry, Row } from '../stream/history.js';
 import type { Rows, View } from '../stream/messages.js';
@@ -36,12 +36,13 @@ function createCallCells(call: CallRecord): HTMLElement[] {
   ];
 }
 
+const describeGap = ({ from, to }: Gap): string =>
+  from === to ? `Record ${from} is lost` : `${number(to - from + 1)} records are lost: ${from} to ${to}`;
+
 function createCells(entry: Entry): HTMLElement[] {
   if (entry.type === 'call') return createCallCells(entry);
   const text =
-    entry.type === 'gap'
-      ? `${number(entry.to - entry.from + 1)} records are lost: ${entry.from} to ${entry.to}`
-      : `The service was started anew: run ${entry.run}, process ${entry.pid}`;
+    entry.type === 'gap' ? describeGap(entry) : `The service was restarted: run ${entry.run}, process ${entry.pid}`;
   return [createElement('span', { role: 'gridcell', class: 'note', 'aria-colspan': '8' }, text)];
 }
 
@@ -189,7 +190,8 @@ export function createTable(onView: (view: View) => void, onOpen: (entry: Entry)
       }
       const waiting = until === null ? 0 : matched - until;
       newer.hidden = until === null;
-      newer.textContent = waiting > 0 ? `${number(waiting)} newer rows: show them` : 'Show the newest';
+      newer.textContent =
+        waiting > 0 ? `${number(waiting)} new ${waiting === 1 ? 'record' : 'records'}` : 'Show the newest';
       markActive();
     },
     goToTop,

@@ -1,10 +1,11 @@
-// The headers of everything that a browser renders: nothing from elsewhere gets into it, and nobody may frame it.
+// The security headers of pages: a page loads nothing from other sites, and no site may show it in a frame.
 import type { FastifyHelmetOptions } from '@fastify/helmet';
 
 /**
- * Options for helmet. Its defaults allow inline styles, and send a browser to https where there is none.
+ * Returns the options for helmet. Its defaults are not used: they allow inline styles, and send the browser to https,
+ * which this service does not have.
  *
- * @param directives what a page needs besides
+ * @param directives further directives of the Content-Security-Policy that a page needs
  */
 export const pageHeaders = (directives: Record<string, string[]> = {}): FastifyHelmetOptions => ({
   contentSecurityPolicy: {

@@ -1,19 +1,19 @@
-// Every answer to a request that made no call is application/problem+json, whatever went wrong and however early.
+// Turns refusals and errors into answers. Every request that made no call gets application/problem+json.
 // https://www.rfc-editor.org/rfc/rfc9457
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { Problem } from '../../protocol/problem.js';
 import type { Counters } from '../metrics/counters.js';
-import { type FieldError, isRefusal, type Refusal, type RefusalKind, refusal } from '../refusal.js';
+import { type FieldError, isRefusal, quoteHeader, type Refusal, type RefusalKind, refusal } from '../refusal.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** A body may have a million unknown keys; naming each would make an answer of megabytes. */
+/** The most fields that one problem lists. A body may have a million unknown keys, and an answer should stay short. */
 const MAX_FIELD_ERRORS = 20;
 
 type Headers = Record<string, string>;
 
-/** How each kind of refusal is answered. */
+/** The status and the headers of each kind of refusal. */
 const ANSWERS: Record<RefusalKind, { status: number; headers?: (refusal: Refusal) => Headers }> = {
   malformed: { status: 400 },
   'no-token': { status: 401, headers: () => ({ 'www-authenticate': 'Bearer' }) },
@@ -28,7 +28,7 @@ const ANSWERS: Record<RefusalKind, { status: number; headers?: (refusal: Refusal
   busy: { status: 503, headers: ({ retryAfterS = 1 }) => ({ 'retry-after': `${retryAfterS}` }) },
 };
 
-/** The answers to document for a route: these, and those that any request may get. */
+/** Returns the problems that openapi.yaml lists for a route: the given statuses, and those of every request. */
 export const problems = <const S extends number = never>(...more: S[]): Record<S | 400 | 403 | 503, typeof Problem> =>
   Object.fromEntries([400, 403, 503, ...more].map((status) => [status, Problem])) as Record<
     S | 400 | 403 | 503,
@@ -40,11 +40,11 @@ export function problem(status: number, detail: string, requestId?: string, erro
   return { type: 'about:blank', title, status, detail, ...(requestId && { requestId }), ...(errors && { errors }) };
 }
 
-/** A refusal as an answer's body, or as one result among others. */
+/** Makes the problem of a refusal, for an answer or for one of several results. */
 export const problemOf = ({ kind, message, errors }: Refusal, requestId?: string): Problem =>
   problem(ANSWERS[kind].status, message, requestId, errors);
 
-/** zod's findings, field by field: `#/msg` in a body, `?since` in a query. Each unknown key is a finding of its own. */
+/** Converts zod's findings to one error per field: `#/msg` in a body, `?since` in a query, and each unknown key. */
 function fieldErrors({ validation = [], validationContext }: FastifyError): FieldError[] {
   const isQuery = validationContext === 'querystring';
   const pointer = (path: string): string => (isQuery ? `?${path.slice(1)}` : path === '/' ? '#' : `#${path}`);
@@ -52,7 +52,7 @@ function fieldErrors({ validation = [], validationContext }: FastifyError): Fiel
     const { keys } = params as { keys?: string[] };
     if (!keys) return [{ pointer: pointer(instancePath), detail: message }];
     const parent = instancePath === '/' ? '' : instancePath;
-    return keys.map((key) => ({ pointer: pointer(`${parent}/${key}`), detail: 'is not known here: leave it out' }));
+    return keys.map((key) => ({ pointer: pointer(`${parent}/${key}`), detail: 'is unknown: leave it out' }));
   });
 }
 
@@ -64,21 +64,24 @@ function validationProblem(error: FastifyError, requestId: string): Problem {
   return problem(400, details.join('; '), requestId, errors);
 }
 
-/** Our words for Fastify's errors whose own do not say what to do. */
+/** Replacements for Fastify's messages that do not say what to do, by error code. */
 const DETAILS: Record<string, (request: FastifyRequest) => string> = {
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: () => 'send a body of Content-Type: application/json',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ({ headers: { 'content-type': type } }) =>
+    type === undefined
+      ? 'the Content-Type header is missing: send JSON, with Content-Type: application/json'
+      : `Content-Type ${quoteHeader(type)} is not supported: send JSON, with Content-Type: application/json`,
 };
 
 function explain(error: FastifyError | Refusal, request: FastifyRequest): Problem {
   if (isRefusal(error)) return problemOf(error, request.id);
   if (error.validation) return validationProblem(error, request.id);
   const status = error.statusCode ?? 500;
-  // The client gets few words about our own mistakes; the log has all of them.
-  if (status === 500) return problem(500, 'the service made a mistake; its log says more', request.id);
+  // The message of an internal error may contain paths or other details of this machine. Only the log gets it.
+  if (status === 500) return problem(500, "an internal error occurred: the service's log has the details", request.id);
   return problem(status, DETAILS[error.code]?.(request) ?? error.message, request.id);
 }
 
-/** Answers any error. */
+/** Answers a refusal or an error with its problem. Counts the limit that it reached, and logs internal errors. */
 export function answerError(
   error: FastifyError | Refusal,
   request: FastifyRequest,
@@ -87,17 +90,17 @@ export function answerError(
 ): void {
   if (isRefusal(error) && error.limit) counters.limit(error.limit);
   const answer = explain(error, request);
-  if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'failed');
+  if (answer.status === 500) request.log.error({ err: error, requestId: request.id }, 'request failed');
   if (isRefusal(error)) reply.headers(ANSWERS[error.kind].headers?.(error) ?? {});
-  // An upgrade has taken the connection from Node's parser: it serves nothing after this.
+  // An upgrade has taken the connection from Node's parser, which cannot serve another request on it.
   if ((request.raw as IncomingMessage & { upgrade?: boolean }).upgrade) reply.header('connection', 'close');
   reply.code(answer.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(answer);
 }
 
-/** Refuses a request that no route takes: as a wrong method where another one would do. */
+/** Refuses a request without a route: as a wrong method if the path has another one, else as an unknown path. */
 export function refuseUnknown(app: FastifyInstance, request: FastifyRequest): never {
   const path = request.url.split('?', 1)[0] as string;
   const allowed = ['GET', 'POST'].filter((method) => app.hasRoute({ method, url: path }));
-  if (allowed.length === 0) throw refusal('unknown-path', `there is nothing at ${path}: /docs shows what there is`);
-  throw refusal('wrong-method', `${path} takes ${allowed.join(' and ')}`, { allowed });
+  if (allowed.length === 0) throw refusal('unknown-path', `there is nothing at ${path}: /docs lists the paths`);
+  throw refusal('wrong-method', `${path} does not accept ${request.method}: use ${allowed.join(' or ')}`, { allowed });
 }

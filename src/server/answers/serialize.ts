@@ -1,5 +1,5 @@
-// zod shapes → compiled serializers. fastify-type-provider-zod's own checks every answer again:
-// 3,150 ns each, against 204 ns for fast-json-stringify made from the same shape.
+// Compiles serializers from zod shapes. The serializer of fastify-type-provider-zod validates every answer, which takes
+// 3,150 ns; one that fast-json-stringify compiles from the same shape takes 204 ns.
 import fastJson from 'fast-json-stringify';
 import type { FastifySerializerCompiler } from 'fastify';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ export type Serializer = (value: unknown) => string;
 
 const compiled = new WeakMap<z.core.$ZodType, Serializer>();
 
-/** `X | null` as `nullable: true`, which is a test, where `anyOf` would run a validator at each answer. */
+/** Writes `X | null` as `nullable: true`, which compiles to a test for null. `anyOf` compiles to a slow validator. */
 const override = ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
   const [shape, none, ...others] = jsonSchema.anyOf ?? [];
   if (!shape || none?.type !== 'null' || others.length > 0) return;
@@ -16,7 +16,7 @@ const override = ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }):
   Object.assign(jsonSchema, shape, { nullable: true });
 };
 
-/** A function that makes JSON of values of that shape, compiled once; keys the shape lacks are left out. */
+/** Returns a function that makes JSON of a value, compiled once per shape. It leaves out keys that the shape lacks. */
 export function serializer(shape: z.core.$ZodType): Serializer {
   let serialize = compiled.get(shape);
   if (!serialize) {

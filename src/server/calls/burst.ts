@@ -1,4 +1,4 @@
-// Bursts: one message, many calls, as fast as they go or at a rate. One burst runs at a time.
+// Bursts: many calls with the same message, as fast as possible or at a rate. One burst runs at a time.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BurstRequest, type BurstResult, MAX_BURST_MS } from '../../protocol/calls.js';
@@ -9,9 +9,9 @@ import { busy } from '../refusal.js';
 import type { Calls, Job } from './call.js';
 import { CALL_SLICE_MS, timeSlice } from './time-slice.js';
 
-/** How much longer than MAX_BURST_MS a burst at a rate may take, whose last timer comes late. */
+/** The time by which a burst at a rate may exceed MAX_BURST_MS, in ms, because its last timer may fire late. */
 const LATE_MS = 1000;
-/** More calls a second than any machine makes. */
+/** A rate in calls per second that no machine reaches. */
 const UNLIMITED = 1e12;
 
 /**
@@ -23,31 +23,31 @@ export type Burst = (request: BurstRequest, requestId: string, clientGone: Abort
 
 export type BurstOptions = { calls: Calls; tasks: Tasks };
 
-/** The calls of a burst so far, added up. */
+/** The sums over the calls that a burst has made so far. */
 type Tally = {
   calls: number;
   written: number;
   durationNs: number;
   first: MadeCall;
   last: MadeCall;
-  /** How often each −errno was returned. */
+  /** −errno → the number of calls that returned it. */
   refused: Map<number, number>;
   minNs: number;
   maxNs: number;
-  /** How many calls took how long, by `histogramBucketOf`. */
+  /** The number of calls in each bucket of `histogramBucketOf`. */
   buckets: Uint32Array;
-  /** Durations for the percentiles: within 0.1 %, and in 16 bytes each, where sorting would keep them all. */
+  /** The durations for the percentiles, to 0.1 %. It has a fixed size; sorting would need all durations in memory. */
   histogram: RecordableHistogram;
 };
 
-/** Eight buckets an octave, from 8 ns to 2 s: as even on a logarithmic axis as whole numbers can be. */
+/** Returns the bucket of a duration. There are eight buckets per octave, from 8 ns to 2 s. */
 function histogramBucketOf(ns: number): number {
   const within = Math.max(8, Math.min(ns, 0x7fffffff));
   const octave = 31 - Math.clz32(within);
   return octave * 8 + (within >>> (octave - 3)) - 8;
 }
 
-/** The shortest time of a bucket, in ns. */
+/** Returns the lower end of a bucket, in ns. */
 const leastOf = (bucket: number): number => (8 + (bucket & 7)) * 2 ** ((bucket >> 3) - 3);
 
 const tallyOf = (first: MadeCall): Tally => ({
@@ -77,11 +77,11 @@ function add(tally: Tally, call: MadeCall): void {
   tally.histogram.record(durationNs || 1);
 }
 
-/** On performance.now()'s clock. */
+/** Returns the start of a call, on performance.now()'s clock. */
 const startOf = ({ end, durationNs }: MadeCall): number => end - durationNs / 1e6;
 
 export function createBurst({ calls, tasks }: BurstOptions): Burst {
-  /** When the burst that runs will be over at the latest, on performance.now()'s clock; null when none runs. */
+  /** The time when the running burst should end, on performance.now()'s clock; null when none runs. */
   let isOverBy: number | null = null;
 
   async function run(job: Job, count: number, perMs: number, signal: AbortSignal): Promise<BurstResult> {
@@ -91,12 +91,12 @@ export function createBurst({ calls, tasks }: BurstOptions): Burst {
     const start = startOf(first);
     const deadline = start + MAX_BURST_MS + (perMs < UNLIMITED / 1000 ? LATE_MS : 0);
     for (;;) {
-      // Call k is due at k / perMs, so that a late slice is made up for and no error adds up.
+      // Call k is due at start + k / perMs. A late slice makes up for the calls that it missed, so no error adds up.
       const now = performance.now();
       const due = Math.min(count, Math.floor((now - start) * perMs) + 1);
       while (tally.calls < due && tally.last.end - now < CALL_SLICE_MS) add(tally, calls.make(job, job.bytes));
       if (tally.calls >= count || now >= deadline) break;
-      // A timer waits a millisecond or more: calls at a rate are made in lots of as many as are due by then.
+      // A timer waits one millisecond or more, so at a high rate several calls are due when it fires.
       if (tally.calls < due) await timeSlice();
       else await sleep(start + tally.calls / perMs - performance.now(), undefined, { signal }).catch(() => {});
       if (signal.aborted) break;
@@ -109,7 +109,7 @@ export function createBurst({ calls, tasks }: BurstOptions): Burst {
     const now = performance.now();
     if (isOverBy !== null)
       throw busy(
-        'another burst runs, and there is one at a time: try again later',
+        'another burst is running, and only one may run at a time: try again later',
         'bursts',
         Math.max(1, Math.ceil((isOverBy - now) / 1000)),
       );
@@ -124,7 +124,7 @@ export function createBurst({ calls, tasks }: BurstOptions): Burst {
 
 function resultOf(job: Job, tally: Tally): BurstResult {
   const { calls, written, durationNs, first, last, refused, minNs, maxNs, buckets, histogram } = tally;
-  // The upper end of a bucket may lie above the longest.
+  // createHistogram reports the upper end of its bucket, which may lie above the longest duration.
   const percentile = (percent: number): number => Math.min(maxNs, histogram.percentile(percent));
   return {
     requestId: job.requestId,

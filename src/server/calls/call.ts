@@ -1,4 +1,4 @@
-// One call: from a checked request to the bytes that a level is given, and from its result to the record.
+// One call: turns a checked request into a job, makes the call, and keeps its record.
 import type { WriteRequest } from '../../protocol/calls.js';
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import type { Level, Write } from '../../syscalls/contract.js';
@@ -7,14 +7,15 @@ import type { Counters } from '../metrics/counters.js';
 import type { Journal, MadeCall } from '../records/journal.js';
 import { type Refusal, type RefusalKind, refusal, tooLate } from '../refusal.js';
 import { wallTimeOf } from './clock.js';
-import type { Targets } from './targets.js';
+import { type Targets, unknownTarget } from './targets.js';
 
-/** A request that can be carried out: all that its calls need. */
+/** A request that can be carried out, with everything that its calls need. */
 export type Job = Readonly<{
   requestId: string;
   level: LevelId;
-  /** Their indices in the tables of levels and of targets. */
+  /** The level's index in LEVEL_IDS. */
   levelIndex: number;
+  /** The target's index in the list of targets. */
   targetIndex: number;
   target: string;
   write: Write;
@@ -24,19 +25,19 @@ export type Job = Readonly<{
 
 export type Calls = {
   /**
-   * Makes a job of a request.
+   * Prepares a job for a request.
    *
-   * @param pointer where the request stands in the body, as a JSON Pointer
-   * @throws a refusal: an unknown target, a level or target that is unavailable, bad base64
+   * @param pointer the place of the request in the body, as a JSON Pointer
+   * @throws a refusal of an unknown target, an unavailable level or target, or a `msg` that is not base64
    */
   prepare: (
     request: Pick<WriteRequest, 'level' | 'target' | 'msg' | 'encoding'>,
     requestId: string,
     pointer?: string,
   ) => Job;
-  /** Makes one call, and keeps its record. `bytes` are the job's, or the rest of them. */
+  /** Makes one call and keeps its record. @param bytes the job's bytes, or the rest of them */
   make: (job: Job, bytes: Uint8Array) => MadeCall;
-  /** Prepares no job from now on: only then may targets be closed. */
+  /** Refuses every job from now on. Targets may be closed only after this. */
   end: () => void;
 };
 
@@ -47,10 +48,10 @@ export type CallsOptions = {
   counters: Counters;
 };
 
-/** The bytes of a message; null when it is not the base64 that it claims to be. */
+/** Returns the bytes of a message; null when `encoding` is base64 and the message is not. */
 function decode(msg: string, encoding: WriteRequest['encoding']): Buffer | null {
   const bytes = Buffer.from(msg, encoding);
-  // Buffer skips characters that are not base64. A text that comes back the same had none.
+  // Buffer skips characters that are not base64. If encoding the bytes again gives the same text, it skipped none.
   return encoding === 'base64' && bytes.toString('base64') !== msg ? null : bytes;
 }
 
@@ -64,12 +65,7 @@ export function createCalls({ levels, targets, journal, counters }: CallsOptions
         refusal(kind, whole, { errors: [{ pointer: `${pointer}/${field}`, detail }] });
 
       const targetIndex = targets.indexOf(name);
-      if (targetIndex === undefined)
-        throw refused(
-          'unknown-target',
-          'target',
-          `there is no target '${name}': GET /targets lists them, --target name=path adds one`,
-        );
+      if (targetIndex === undefined) throw unknownTarget(name, `${pointer}/target`);
       const { fd, reason } = targets.all[targetIndex] as Target;
       if (reason !== null) throw refused('unavailable', 'target', `target '${name}' is not available here: ${reason}`);
       const level = levels[id];

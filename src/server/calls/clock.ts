@@ -1,15 +1,18 @@
-// The wall clock at the resolution of performance.now().
+// The wall clock, with the resolution of performance.now().
 
-/** How far the two clocks may drift apart before the difference is taken anew, in ms: Date.now() has whole ones. */
+/** The drift of the two clocks above which their difference is measured again, in ms. Date.now() has whole ms only. */
 const TOLERANCE_MS = 2;
 
 let epoch = performance.timeOrigin;
 
 /**
- * Milliseconds since 1970 at `now`, a reading of performance.now() that was taken just before.
+ * Returns the wall clock's time at `now`.
  *
- * performance.timeOrigin alone would not do: performance.now() does not follow when the wall clock is set, nor does it
- * count the time that a suspended machine slept.
+ * It does not use performance.timeOrigin alone: performance.now() does not follow when the wall clock is set, and does
+ * not count the time during which the machine is suspended.
+ *
+ * @param now a reading of performance.now(), taken just before
+ * @returns milliseconds since 1970, with fractions
  */
 export function wallTimeOf(now: number): number {
   const wall = Date.now();

@@ -1,21 +1,32 @@
-// The targets of the service: stdout, stderr, those that the user named, and the fault targets.
+// The targets of the service: stdout, stderr, the fault targets, and the paths given with --target.
 import { openFaults } from '../../syscalls/targets/faults.js';
 import { adoptTarget, openTarget, type Target } from '../../syscalls/targets/target.js';
+import { type Refusal, refusal } from '../refusal.js';
 
 export type Targets = {
-  /** In the order in which they are listed; records keep a target's index in it. */
+  /** In the order of GET /targets. Records store a target's index in this list. */
   all: readonly Target[];
-  /** A target's index; undefined when no target has that name. */
+  /** Returns a target's index; undefined when no target has that name. */
   indexOf: (name: string) => number | undefined;
 };
 
 /**
- * Opens all targets. When one cannot be opened, the others are put back and closed.
+ * Makes the refusal of a request for a target that does not exist.
+ *
+ * @param pointer the field of the request that names the target: `#/target`, `?target`
+ */
+export function unknownTarget(name: string, pointer: string): Refusal {
+  const detail = `there is no target '${name}': GET /targets lists them, --target name=path adds one`;
+  return refusal('unknown-target', detail, { errors: [{ pointer, detail }] });
+}
+
+/**
+ * Opens all targets. When one cannot be opened, the others are restored and closed.
  *
  * @param paths name → path, besides `stdout` and `stderr`
- * @param faults whether to open the fault targets
- * @throws an error with `code` when a path cannot be opened; an error when two targets have one name, since a client
- *   could not say which one it means
+ * @param faults true to open the fault targets
+ * @throws an error with `code` when a path cannot be opened; an error when two targets have the same name, because a
+ *   client could not choose between them
  */
 export function openTargets(paths: Record<string, string>, faults: boolean): Targets {
   const all: Target[] = [];
@@ -24,7 +35,7 @@ export function openTargets(paths: Record<string, string>, faults: boolean): Tar
     const isTaken = indices.has(target.name);
     indices.set(target.name, all.length);
     all.push(target);
-    if (isTaken) throw new Error(`there is a target '${target.name}' already: choose another name`);
+    if (isTaken) throw new Error(`target '${target.name}' exists already: choose another name`);
   }
   try {
     add(adoptTarget('stdout', 1));

@@ -1,8 +1,9 @@
-// Time slices of the event loop, for requests that make many calls. There is one event loop, so there is one queue.
+// Time slices of the event loop, for requests that make many calls. The process has one event loop, so there is one
+// queue, even for several services.
 
 /**
- * How long calls may be made in a row before the event loop goes on, in ms. Together with the stream's 2 ms, which fall
- * into the same turn, other requests are served every 5 ms.
+ * The longest time for which a request may make calls before the event loop goes on, in ms. The stream adds up to 2 ms
+ * in the same turn (STREAM_SLICE_MS), so other requests are served every 5 ms.
  */
 export const CALL_SLICE_MS = 3;
 
@@ -14,8 +15,8 @@ function startNext(): void {
 }
 
 /**
- * Resolves when the caller may make calls for CALL_SLICE_MS. One slice starts in each turn of the event loop, first come
- * first served, so that many long requests delay the others no longer than one does.
+ * Resolves when the caller may make calls for CALL_SLICE_MS. One slice starts in each turn of the event loop, in the
+ * order of the requests, so that many long requests delay other requests no longer than one does.
  */
 export function timeSlice(): Promise<void> {
   if (queue.length === 0) setImmediate(startNext);

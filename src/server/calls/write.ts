@@ -1,4 +1,4 @@
-// Writes: one or many, each of one call or, where the request allows it to wait, of as many as its bytes take.
+// Carries out POST /write and /writes. A write makes one call; with `timeoutMs`, it makes as many as its bytes need.
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { WriteRequest, WriteResult } from '../../protocol/calls.js';
 import { minusErrno, osError } from '../../syscalls/bindings/errno.js';
@@ -12,7 +12,7 @@ import { createQueue, type Queue } from './queue.js';
 import type { Targets } from './targets.js';
 import { CALL_SLICE_MS, timeSlice } from './time-slice.js';
 
-/** No room, and a signal in between: a write that may wait goes on after these. */
+/** A write that may wait goes on after these two: no room, and interrupted by a signal. */
 const EAGAIN = minusErrno('EAGAIN');
 const EINTR = minusErrno('EINTR');
 
@@ -20,22 +20,22 @@ export type Writer = {
   /**
    * Makes the one call of a write that does not wait.
    *
-   * @throws a refusal when no call was made; so do the others
+   * @throws a refusal when no call was made; the other two functions do the same
    */
   writeOnce: (request: WriteRequest, requestId: string) => WriteResult;
-  /** Makes calls until every byte is written, an error other than EAGAIN or EINTR comes, or `timeoutMs` is over. */
+  /** Makes calls until every byte is written, an error other than EAGAIN or EINTR occurs, or `timeoutMs` is over. */
   writeAll: (request: WriteRequest, requestId: string, clientGone: AbortSignal) => Promise<WriteResult>;
   /**
-   * Makes many writes, one after the other. All are checked before the first call.
+   * Makes many writes, one after the other. All of them are checked before the first call.
    *
-   * @returns a result for each; a refusal for one that made no call
+   * @returns for each write its result, or a refusal if it made no call
    */
   writeMany: (
     requests: readonly WriteRequest[],
     requestId: string,
     clientGone: AbortSignal,
   ) => Promise<(WriteResult | Refusal)[]>;
-  /** How many writes run or wait in the queue of each target. */
+  /** Returns the number of writes that run or wait in the queue of each target. */
   waiting: () => number[];
 };
 
@@ -43,14 +43,14 @@ export type WriterOptions = {
   calls: Calls;
   tasks: Tasks;
   targets: Targets;
-  /** How many writes may wait for one target. */
+  /** The most writes that may run or wait in the queue of one target. */
   maxWaiting: number;
   counters: Counters;
 };
 
 const bytesTaken = ({ result }: MadeCall): number => Math.max(0, result);
 
-/** @param last the last of the write's calls; the other figures are of all of them */
+/** @param last the last of the write's calls; `calls`, `written` and `durationNs` are totals of all of them */
 function resultOf(job: Job, last: MadeCall, calls: number, written: number, durationNs: number): WriteResult {
   return {
     requestId: job.requestId,
@@ -66,7 +66,7 @@ function resultOf(job: Job, last: MadeCall, calls: number, written: number, dura
 }
 
 export function createWriter({ calls, tasks, targets, maxWaiting, counters }: WriterOptions): Writer {
-  const queues = targets.all.map(() => createQueue(maxWaiting));
+  const queues = targets.all.map(({ name }) => createQueue(name, maxWaiting));
 
   function once(job: Job): WriteResult {
     const call = calls.make(job, job.bytes);
@@ -89,15 +89,16 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters }: Wr
       if (written === job.bytes.length) return resultSoFar();
       if (result < 0 && result !== EAGAIN && result !== EINTR) return resultSoFar();
       if (signal.aborted) return resultSoFar();
-      // After a partial write the next call shows at once whether there is more room. So time is only ever up after the
-      // kernel said that there is none.
+      // Do not stop after a partial write: the next call returns at once and shows whether there is more room. So the
+      // time is up only after the kernel has reported that there is none.
       if (result <= 0 && performance.now() >= deadline) return resultSoFar();
       if (result !== EAGAIN) {
         await (result > 0 ? setImmediate() : sleep(1));
         if (signal.aborted) return resultSoFar();
         continue;
       }
-      // Ready, and yet no room: another writer was quicker, or the pipe has less than one page left.
+      // poll reported room, and yet the write found none: another writer was faster, or the pipe has less than one page
+      // left. Wait, so that the loop does not spin.
       if (isReady) await sleep(10, undefined, { signal }).catch(() => {});
       isReady = await waitForRoom(job.fd, deadline, signal);
       if (!isReady) return resultSoFar();
@@ -110,7 +111,7 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters }: Wr
     return queue.run(() => untilWritten(job, deadline, signal), timeoutMs, signal);
   }
 
-  /** A refusal as one result among others. */
+  /** Turns a thrown refusal into a result, so that the other writes go on. */
   async function orRefusal(made: Promise<WriteResult>): Promise<WriteResult | Refusal> {
     try {
       return await made;
@@ -156,7 +157,7 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters }: Wr
       const jobs = requests.map((request, index) => calls.prepare(request, requestId, `#/writes/${index}`));
       const results = await tasks.run(clientGone, (signal) => inOrder(jobs, requests, signal));
       const refusals = results.filter(isRefusal);
-      // Not one call was made: then the whole request is refused.
+      // No call was made, so the whole request is refused: 2xx would mean that the operating system was asked.
       if (refusals.length === results.length) throw busy((refusals[0] as Refusal).message);
       return results;
     },

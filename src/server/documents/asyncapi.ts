@@ -1,5 +1,5 @@
-// The stream's contract as AsyncAPI 3, made from the shapes of its lines: GET /asyncapi.yaml, and the file of that
-// name. https://www.asyncapi.com/docs/reference/specification/v3.0.0
+// Makes the stream's contract in AsyncAPI 3 from the shapes of its lines: the file asyncapi.yaml, and the answer of
+// GET /asyncapi.yaml. https://www.asyncapi.com/docs/reference/specification/v3.0.0
 import { stringify } from 'yaml';
 import { z } from 'zod';
 import { CallRecord, EventsQuery, Gap, Hello, StreamError } from '../../protocol/records.js';
@@ -7,17 +7,19 @@ import { VERSION } from '../version.js';
 
 const LINES = { hello: Hello, call: CallRecord, gap: Gap, error: StreamError };
 
-const DESCRIPTION = `A record of every call that the service makes, as it makes them, and of every record that could not be delivered.
+const DESCRIPTION = `The service sends a record of every call that it makes, as soon as it has made the call. If records are lost, it sends their numbers.
 
-A text frame holds one line of JSON or more; a message below is one such line. The first line of a connection is \`hello\`. After it come \`call\` for each call that passes the filters, in the order of \`seq\`, and \`gap\` for records that were lost because this reader was slower than the calls. Lines and gaps together leave nothing out: when \`since\` was S, the calls told of and the numbers in gaps are all from S on (without filters, each exactly once).
+**Lines.** A text frame holds one or more lines of JSON. Each message below is one line. The first line of a connection is \`hello\`. After it, the service sends a \`call\` line for each call that matches the filters, in the order of \`seq\`. If you read more slowly than calls are made, the oldest records are overwritten, and you receive a \`gap\` line with their range. So no record is missing without notice: without filters, the \`call\` and \`gap\` lines together contain every number from \`since\` on exactly once.
 
-**Resuming.** Remember \`run\` from \`hello\`, and the number after the last one that you were told of (\`seq\` of a call, \`to\` of a gap). After a lost connection connect again with \`?since=NEXT&run=RUN\`: what you missed is replayed, or told as a \`gap\` where the ring has overtaken it, and then the stream goes on live.
+**Resuming.** Remember \`run\` from \`hello\`. Remember also the next number: one more than the last \`seq\` of a \`call\`, or than the last \`to\` of a \`gap\`. When the connection is lost, connect again with \`?since=NEXT&run=RUN\`. The service sends the records that you missed, or a \`gap\` for those that were overwritten. Then the stream goes on live.
 
-**After a restart** the service has another \`run\`, and its \`seq\` begins at 1 again. Asked for the \`run\` that is over, it sends \`hello\` and \`error\` and closes with 1008. Take the new \`run\` from that \`hello\`, and connect with \`?since=1\`. Records of the old run that you had not seen are gone, unless it kept them with \`--record\`.
+**After a restart** the service has a new \`run\`, and \`seq\` begins at 1 again. If you ask for the old \`run\`, the service sends \`hello\` and \`error\`, and closes with 1008. Take the new \`run\` from that \`hello\`, and connect with \`?since=1\`. Records of the old run are lost, unless the old service wrote them to a file with \`--record\`.
 
-**Closing.** 1001: the service is stopping, and has told you of every call: what you could not take within a moment is a last \`gap\`. 1008: it was sent a message (none are expected), or \`since\` cannot be served; the \`error\` line says why. A connection that ends without such a code was cut, and you cannot know what came after. A reader that gives no sign of life for five minutes (no pong, no frame taken) is dropped. What is wrong with the request itself is answered before the upgrade, as application/problem+json (openapi.yaml): 400, 401, 403, 404, or 503 when there are as many subscribers as there may be.`;
+**Closing.** 1001: the service is stopping, and makes no more calls. If you were too slow for the last records, the last line is a \`gap\` with their range. 1008: you sent a message, which this stream does not accept, or the service cannot begin at your \`since\`; in that case the last line is an \`error\` with the reason. If a connection ends without one of these codes, it was cut: you cannot know whether more calls were made. The service cuts a connection that shows no sign of life for five minutes: no pong arrives, and no frame leaves.
 
-/** The JSON Schema of a shape, without what zod adds to each: bounds that say nothing, and addresses of its own. */
+**Refused requests.** A request that is wrong is answered before the upgrade, with application/problem+json (see openapi.yaml): 400, 401, 403 or 404. The status is 503 if the number of subscribers has reached its limit.`;
+
+/** Removes what zod adds to every JSON Schema: the bounds of safe integers, and its own `$id` and `$ref` addresses. */
 function plain(schema: object): object {
   return JSON.parse(JSON.stringify(schema), (key, value) =>
     key === '$schema' || key === '$id' || key === 'definitions' || Math.abs(value) === Number.MAX_SAFE_INTEGER
@@ -28,7 +30,7 @@ function plain(schema: object): object {
   );
 }
 
-/** The document, as YAML. */
+/** Makes the document. @returns YAML */
 export function asyncApi(): string {
   const options = { target: 'draft-7', uri: (id: string) => `#/components/schemas/${id}` } as const;
   const { schemas } = z.toJSONSchema(z.globalRegistry, options);
@@ -64,7 +66,7 @@ export function asyncApi(): string {
         local: {
           host: '127.0.0.1:8080',
           protocol: 'ws',
-          description: 'The service, where it listens by default.',
+          description: 'The service at its default address.',
           security: [{ $ref: '#/components/securitySchemes/token' }],
         },
       },
@@ -72,7 +74,7 @@ export function asyncApi(): string {
         events: {
           address: '/events',
           title: 'Events',
-          description: 'The stream. The query says where to begin, and what to be told of.',
+          description: 'The stream of records. The query gives the first record to send, and the filters.',
           messages: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/messages/${name}` }])),
           bindings: {
             ws: {
@@ -86,8 +88,8 @@ export function asyncApi(): string {
       operations: {
         tell: {
           action: 'send',
-          title: 'Tell of calls',
-          summary: 'The service tells its subscribers of every call.',
+          title: 'Send records',
+          summary: 'The service sends a record of every call to its subscribers.',
           channel: { $ref: '#/channels/events' },
           messages: names.map((name) => ({ $ref: `#/channels/events/messages/${name}` })),
         },
@@ -96,7 +98,11 @@ export function asyncApi(): string {
         messages: Object.fromEntries(messages),
         schemas: Object.fromEntries(used.map((name) => [name, plain(schemas[name] as object)])),
         securitySchemes: {
-          token: { type: 'http', scheme: 'bearer', description: 'Only if the service was started with a token.' },
+          token: {
+            type: 'http',
+            scheme: 'bearer',
+            description: 'Needed only if the service was started with a token.',
+          },
         },
       },
     },

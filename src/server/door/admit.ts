@@ -1,7 +1,7 @@
-// The checks that every request passes before its body is read, in their order.
+// The checks that every request passes before its body is read, in the order in which they run.
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
-import { busy, refusal } from '../refusal.js';
+import { busy, quoteHeader, refusal, tooLate } from '../refusal.js';
 import type { Connections } from './connections.js';
 import { isLingering } from './linger.js';
 
@@ -14,7 +14,7 @@ export type AdmitOptions = {
 
 const REQUEST_ID = /^[\w.-]{1,64}$/;
 
-/** Returns what names each request: its own X-Request-Id, or `RUN-1`, `RUN-2` and so on. */
+/** Returns a function that gives each request its id: its own X-Request-Id, or `RUN-1`, `RUN-2` and so on. */
 export function createRequestIds(run: string): (request: { headers: IncomingHttpHeaders }) => string {
   let requests = 0;
   return ({ headers }) => {
@@ -23,18 +23,21 @@ export function createRequestIds(run: string): (request: { headers: IncomingHttp
   };
 }
 
-/** Adds the headers of every answer to a request that could be read. Nobody may frame any: a click on /docs makes calls. */
+/** Adds the headers of every answer. No site may show an answer in a frame: a click in /docs makes calls. */
 export function addHeaders({ id }: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-request-id', id).header('x-frame-options', 'DENY');
 }
 
-/** An upgrade takes the connection from Node's parser, so that a request for another protocol could not be served. */
+/**
+ * Refuses every upgrade but that of GET /events to WebSocket. An upgrade takes the connection from Node's parser, so
+ * the request could not be served as plain HTTP either.
+ */
 function checkUpgrade({ ws, headers: { upgrade }, raw, routeOptions }: FastifyRequest): void {
   const isWebSocket = upgrade?.toLowerCase() === 'websocket' && raw.httpVersion === '1.1';
   if (ws && (routeOptions.url !== '/events' || !isWebSocket))
     throw refusal(
       'malformed',
-      `upgrade to '${upgrade}' is not offered here: leave out the Upgrade header; WebSocket is at /events, over HTTP/1.1`,
+      `an upgrade to ${quoteHeader(upgrade ?? '')} is not supported here: leave out the Upgrade header, or use WebSocket at /events over HTTP/1.1`,
     );
 }
 
@@ -44,11 +47,14 @@ export function createAdmission({ connections, guard, isStopping }: AdmitOptions
     request.answer = reply.raw;
     if (connections.isExcess(request.raw.socket)) {
       reply.header('connection', 'close');
-      throw busy('there are as many connections as there may be: close some, or try again later', 'connections');
+      throw busy(
+        `the limit of ${connections.limit} connections is reached: close some, or try again later`,
+        'connections',
+      );
     }
     if (isLingering(request.raw.socket)) throw busy('this connection is closing: send the request on another one');
     guard(request);
-    if (isStopping()) throw busy('the service is stopping');
+    if (isStopping()) throw tooLate('the service is stopping');
     checkUpgrade(request);
     done();
   };

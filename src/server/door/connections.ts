@@ -1,25 +1,27 @@
-// Connections: a limit on how many are open, so that descriptors are left for the targets and the record file; and a
-// signal for each that waits for its end.
+// Limits the number of open connections, so that descriptors are left for the targets and the record file. Also makes
+// the signals that abort when a client leaves.
 import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How many connections above the limit are answered with the reason; further ones are closed without a word. */
+/** The connections above the limit that get a 503 with the reason. Node closes further ones without an answer. */
 const ANSWERED_ABOVE_LIMIT = 100;
 
-/** Descriptors for everything else: targets, the record file, those of Node and of the addon. */
+/** The descriptors to keep free for targets, the record file, Node and the addon. */
 const OTHER_DESCRIPTORS = 100;
 
 export type Connections = {
-  /** How many are open. */
+  /** The most connections that are served at once. */
+  limit: number;
+  /** Returns the number of open connections. */
   open: () => number;
-  /** Whether a connection came when the limit was reached, and it still is. */
+  /** Returns true for a connection that was opened above the limit, while the limit is still exceeded. */
   isExcess: (socket: Socket) => boolean;
 };
 
-/** How many connections there are descriptors for. Node has raised the soft limit at its start. */
-function room(): number {
+/** Returns the number of connections for which there are descriptors. Node raises the soft limit at its start. */
+function maxByDescriptors(): number {
   try {
     const [, descriptors] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
     return descriptors === undefined
@@ -33,17 +35,17 @@ function room(): number {
 /**
  * Limits a server's connections.
  *
- * @param wanted how many may be open, descriptors permitting; requests on further ones are to be refused
- * @param onDrop called for each that is closed without a word
+ * @param wanted the most connections to serve; the limit is lower if there are not enough descriptors
+ * @param onDrop called for each connection that is closed without an answer
  */
 export function limitConnections(server: Server, wanted: number, onDrop: () => void): Connections {
-  const most = Math.min(wanted, room());
+  const limit = Math.min(wanted, maxByDescriptors());
   const excess = new WeakSet<Socket>();
   let open = 0;
-  server.maxConnections = most + ANSWERED_ABOVE_LIMIT;
+  server.maxConnections = limit + ANSWERED_ABOVE_LIMIT;
   server.on('connection', (socket: Socket) => {
     open += 1;
-    if (open > most) {
+    if (open > limit) {
       excess.add(socket);
       // Close idle keep-alive connections first: their clients reconnect by themselves.
       server.closeIdleConnections();
@@ -53,17 +55,16 @@ export function limitConnections(server: Server, wanted: number, onDrop: () => v
     });
   });
   server.on('drop', onDrop);
-  return { open: () => open, isExcess: (socket) => open > most && excess.has(socket) };
+  return { limit, open: () => open, isExcess: (socket) => open > limit && excess.has(socket) };
 }
 
 const signals = new WeakMap<Socket, AbortSignal>();
 
 /**
- * A signal that aborts when a connection closes: its client has left. One for each connection, made when a request on it
- * first waits.
+ * Returns the signal that aborts when a connection closes, which means that its client has left. A connection has one
+ * signal, which is made when a request on it waits for the first time.
  *
- * The answer's own `close` event would not do: an answer that stands behind others on one connection (pipelining) does
- * not get it.
+ * Do not use the answer's `close` event: with pipelining, an answer that is queued behind others does not get it.
  */
 export function clientGone(socket: Socket): AbortSignal {
   let signal = signals.get(socket);
@@ -71,7 +72,7 @@ export function clientGone(socket: Socket): AbortSignal {
     const controller = new AbortController();
     signal = controller.signal;
     signals.set(socket, signal);
-    // A client may send any number of requests that wait on one connection.
+    // With pipelining, any number of waiting requests on one connection listen to this signal.
     setMaxListeners(0, signal);
     socket.once('close', () => controller.abort());
   }

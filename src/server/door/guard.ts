@@ -1,26 +1,26 @@
-// The guard in front of every route and of the upgrade: it checks Host, Origin and the token.
+// The guard in front of every route and of the upgrade. It checks Host, Origin and the token.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
-import { refusal } from '../refusal.js';
+import { quoteHeader, refusal, WRONG_TOKEN } from '../refusal.js';
 
 export type GuardOptions = {
-  /** Names besides IP addresses and localhost that `Host` may give. */
+  /** Host names that `Host` may have, besides IP addresses and localhost. */
   allowHost: readonly string[];
-  /** Whether a token is the right one; null: no token is needed. */
+  /** Returns true for the right token. Null: no token is needed. */
   isToken: ((token: string) => boolean) | null;
-  /** Whether a request carries a session's cookie instead. */
+  /** Returns true for a request with a session's cookie, which replaces the token. */
   isLoggedIn: (headers: IncomingHttpHeaders) => boolean;
 };
 
-/** The host in `host[:port]` or `[host]:port`, in lower case, without its port; null if it is none. */
+/** Returns the host of `host[:port]` or `[host]:port` in lower case; null for any other text. */
 function hostname(authority: string): string | null {
   const match = /^(?:\[([\da-f:.]+)\]|([^\s:/?#@[\]]+))(?::\d{1,5})?$/i.exec(authority);
   return (match?.[1] ?? match?.[2])?.toLowerCase() ?? null;
 }
 
-/** `host:port` as a URL spells it, the scheme's own port left out; null when it is none. */
+/** Returns the `host[:port]` of a URL, without the scheme's default port; null when the text is not a URL. */
 function authorityOf(origin: string): string | null {
   try {
     return new URL(origin).host;
@@ -31,17 +31,17 @@ function authorityOf(origin: string): string | null {
 
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
-/** Returns a function that compares a text with `token`, hashed, so that it takes the same time whatever was sent. */
+/** Returns a function that compares a text with `token`. It compares hashes, so that its time reveals nothing. */
 export function tokenCheck(token: string): (sent: string) => boolean {
   const expected = digest(token);
   return (sent) => timingSafeEqual(digest(sent), expected);
 }
 
 /**
- * Returns a check that throws a refusal. It runs before anything else of a request is looked at.
+ * Makes the guard: a function that throws a refusal for a request that is not allowed.
  *
- * A web page elsewhere can send requests here from its visitor's browser. Two things give it away: DNS rebinding needs a
- * name in `Host`, and a browser puts the page's own address into `Origin`.
+ * A page of another site can send requests to this service from its visitor's browser. The guard recognizes them: an
+ * attack by DNS rebinding needs a host name in `Host`, and a browser puts the page's own address into `Origin`.
  * https://owasp.org/www-community/attacks/DNS_Rebinding
  */
 export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (request: FastifyRequest) => void {
@@ -49,11 +49,16 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
 
   function checkHost(host: string | undefined, rawHeaders: readonly string[]): void {
     if (host === undefined) throw refusal('malformed', 'the Host header is missing: send one');
-    // Node keeps the first one, and a proxy in front may have read the last. https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    // Node uses the first Host header, but a proxy in front may have used the last.
+    // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
     if (rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length > 1)
-      throw refusal('malformed', 'there is more than one Host header: send one');
+      throw refusal('malformed', 'the request has more than one Host header: send one');
     const name = hostname(host);
-    if (name === null) throw refusal('malformed', 'the Host header is not host[:port]');
+    if (name === null)
+      throw refusal(
+        'malformed',
+        `the Host header is ${quoteHeader(host)}, which is not host or host:port: send the address of this service`,
+      );
     if (isIP(name) === 0 && !names.has(name))
       throw refusal(
         'foreign',
@@ -61,12 +66,15 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
       );
   }
 
-  /** A target that is a whole URL overrules Host. https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2 */
+  /** Checks a request target that is a whole URL, because it overrides Host: RFC 9112, section 3.2.2. */
   function checkTarget(target: string, host: string): void {
     if (target.startsWith('/')) return;
     const authority = authorityOf(target);
     if (authority === null || authority !== authorityOf(`http://${host}`))
-      throw refusal('malformed', 'the target of the request must be a path, or a URL of the host that Host names');
+      throw refusal(
+        'malformed',
+        `the request target ${quoteHeader(target)} is neither a path nor a URL of the host in the Host header: send a path`,
+      );
   }
 
   function checkOrigin(origin: string | undefined, host: string): void {
@@ -76,7 +84,7 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
     if (authority === null || authority !== authorityOf(`${scheme}://${host}`))
       throw refusal(
         'foreign',
-        "requests from other sites' pages are refused: the Origin header must name this service",
+        `Origin ${quoteHeader(origin)} is another site than Host ${quoteHeader(host)}, and requests from other sites are refused: use this service's own page; a proxy must keep the Host header`,
       );
   }
 
@@ -84,7 +92,7 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
     if (isToken === null) return;
     const sent = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
     if (sent === undefined ? isLoggedIn(headers) : isToken(sent)) return;
-    const detail = sent === undefined ? 'a token is needed: send Authorization: Bearer TOKEN' : 'the token is wrong';
+    const detail = sent === undefined ? 'a token is needed: send Authorization: Bearer TOKEN' : WRONG_TOKEN;
     throw refusal('no-token', detail);
   }
 

@@ -1,8 +1,8 @@
-// Reads and parses JSON bodies.
+// Reads and parses JSON bodies, in place of Fastify's own parser.
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
-import { type Refusal, refusal } from '../refusal.js';
+import { quoteHeader, type Refusal, refusal } from '../refusal.js';
 import type { Budget } from './budget.js';
 
 type Done = (error: Error | null, value?: unknown) => void;
@@ -15,7 +15,9 @@ const SMALL_BYTES = 16 << 10;
 function parse(body: Buffer): [error: Error | null, value?: unknown] {
   if (body.length === 0) return [refusal('malformed', 'the body is empty: send JSON')];
   if (!isUtf8(body))
-    return [refusal('malformed', 'the body is not valid UTF-8: send other bytes with "encoding": "base64"')];
+    return [
+      refusal('malformed', 'the body is not valid UTF-8: to write such bytes, send them with "encoding": "base64"'),
+    ];
   try {
     return [null, JSON.parse(body.toString())];
   } catch (error) {
@@ -42,7 +44,7 @@ export function createJsonParser(budget: Budget, bodyLimit: number) {
     const limit = routeOptions.bodyLimit ?? bodyLimit;
     const coding = headers['content-encoding'] ?? 'identity';
     if (coding.toLowerCase() !== 'identity') {
-      done(refusal('coded-body', `a body coded as '${coding}' is not taken: send it as it is`));
+      done(refusal('coded-body', `Content-Encoding ${quoteHeader(coding)} is not supported: send the body without it`));
       return;
     }
     if (Number(headers['content-length'] ?? 0) > limit) {

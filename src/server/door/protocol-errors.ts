@@ -1,10 +1,10 @@
-// Errors below Fastify: what never becomes a request of its own is refused on the connection, with a complete answer.
+// Errors below Fastify. Input that never becomes a Fastify request gets a complete answer on its connection.
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError } from 'fastify';
 import { PROBLEM_TYPE, problem } from '../answers/problem.js';
 import type { Counters } from '../metrics/counters.js';
-import type { Limit } from '../refusal.js';
+import { type Limit, quoteHeader } from '../refusal.js';
 import { linger } from './linger.js';
 
 const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
@@ -20,27 +20,30 @@ const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Lim
   },
 };
 
-/** The answer that a connection's client waits for; Node keeps it in a field that has no public name. */
+/** Returns the answer that a connection's client is waiting for. Node has it in a private field only. */
 const answeringOn = (socket: Socket): ServerResponse | undefined =>
   (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage;
 
 export type ProtocolErrors = {
-  /** Answers what Node's parser refuses before a request is complete: https://nodejs.org/api/http.html#event-clienterror */
+  /** Answers input that Node's parser refuses: https://nodejs.org/api/http.html#event-clienterror */
   onClientError: (error: ConnectionError, socket: Socket) => void;
-  /** Node alone would close without an answer, and it leaves the socket's errors to us: https://nodejs.org/api/http.html#event-connect */
+  /**
+   * Answers CONNECT. Without a handler, Node closes the connection without an answer. With one, Node does not handle
+   * the socket's errors: https://nodejs.org/api/http.html#event-connect
+   */
   onConnect: (request: IncomingMessage, socket: Socket) => void;
-  /** Node's own 417 has no body: https://nodejs.org/api/http.html#event-checkexpectation */
+  /** Answers an unknown Expect. Node's own 417 has no body: https://nodejs.org/api/http.html#event-checkexpectation */
   onExpectation: (request: IncomingMessage, response: ServerResponse) => void;
-  /** Refuses an upgrade behind requests that have no answer yet, since it cannot have the connection. */
+  /** Refuses an upgrade behind requests without an answer: they still need the connection. Passes on all others. */
   onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
-  /** Emits `upgrade` for all the others: the server that ws listens to. */
+  /** A server that only emits `upgrade`, for the upgrades that `onUpgrade` passes on. ws listens to it. */
   upgrades: Server;
   /** Answers a handshake that ws refuses. */
   onHandshakeError: (error: Error, socket: Socket) => void;
 };
 
 export function createProtocolErrors(counters: Counters): ProtocolErrors {
-  /** Connections whose refusal is sent or waits for earlier answers: the parser emits the error again for each chunk. */
+  /** Connections that are refused already: the parser emits the error again for each chunk of input. */
   const refused = new WeakSet<Socket>();
   const upgrades = createServer();
 
@@ -69,15 +72,15 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
     linger(socket);
   }
 
-  /** Refuses the last thing that a connection sent, once every complete request before it has its answer. */
+  /** Refuses the last input of a connection, after every complete request before it has its answer. */
   function refuseAfterEarlierAnswers(socket: Socket, status: number, detail: string, isSending = false): void {
     const answering = answeringOn(socket);
     if (!socket.writable) return;
     if (answering?.req.complete)
       answering.once('finish', () => refuseAfterEarlierAnswers(socket, status, detail, isSending));
-    // The request was answered before all of it had arrived.
+    // The request was answered before its body was complete.
     else if (answering?.headersSent) answering.once('finish', () => socket.end());
-    // There is no request, or one whose rest never comes: nothing else answers it.
+    // There is no request, or an incomplete one, which nothing else answers.
     else refuse(socket, status, detail, { isSending });
   }
 
@@ -94,19 +97,23 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
       refuseAfterEarlierAnswers(
         socket,
         known?.status ?? 400,
-        known?.detail ?? `this is not HTTP/1.1: ${error.message}`,
+        known?.detail ?? `the request is not valid HTTP/1.1: ${error.message}`,
         known?.limit !== 'time',
       );
     },
 
     onConnect(_request, socket) {
       socket.on('error', () => socket.destroy());
-      refuseAfterEarlierAnswers(socket, 501, 'this is no proxy: CONNECT is not offered');
+      refuseAfterEarlierAnswers(
+        socket,
+        501,
+        'CONNECT is not supported, because this service is not a proxy: send requests to it directly',
+      );
     },
 
     onExpectation({ headers, method }, response) {
       counters.answer(417, method);
-      const detail = `Expect: ${headers.expect} cannot be met: leave it out, or send 100-continue`;
+      const detail = `Expect ${quoteHeader(headers.expect ?? '')} is not supported: leave it out, or send 100-continue`;
       const body = JSON.stringify(problem(417, detail));
       response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) }).end(body);
     },
@@ -118,12 +125,12 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
         refuseAfterEarlierAnswers(
           socket,
           400,
-          'an upgrade cannot stand behind other requests: send it on a connection of its own',
+          'an upgrade must not follow unanswered requests: send it on a new connection',
         );
         return;
       }
       upgrades.emit('upgrade', request, socket, head);
-      // An upgrade that Fastify refuses for its URL, before any hook: @fastify/websocket would leave the socket open.
+      // If Fastify refuses the URL of an upgrade before any hook runs, @fastify/websocket leaves the socket open.
       answeringOn(socket)?.once('finish', () => socket.destroySoon());
     },
 

@@ -1,46 +1,47 @@
-// Sessions: a cookie in place of the token, for browsers, which cannot put a header on a WebSocket.
+// Sessions: a cookie that replaces the token, for browsers, because they cannot add a header to a WebSocket.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Tasks } from '../lifecycle/tasks.js';
-import { busy, refusal } from '../refusal.js';
+import { busy, refusal, WRONG_TOKEN } from '../refusal.js';
 
 const LIFETIME_S = 12 * 60 * 60;
-/** How long a wrong token delays its answer. Wrong tokens are answered one after the other: no person guesses them. */
+/** The delay of the answer to a wrong token, in ms. Delays do not overlap, so that nobody can guess a token by hand. */
 const PENALTY_MS = 1000;
+/** The most wrong tokens that may wait for their answers. */
 const MAX_PENALTIES = 10;
 
 export type Sessions = {
-  /** Whether a request carries a cookie of this process that is still good. */
+  /** Returns true for a request with a valid cookie of this process. */
   isLoggedIn: (headers: IncomingHttpHeaders) => boolean;
   /**
    * Begins a session.
    *
    * @returns the Set-Cookie header
-   * @throws a refusal for a wrong token, a second later
+   * @throws a refusal for a wrong token, after PENALTY_MS
    */
   logIn: (token: string, headers: IncomingHttpHeaders) => Promise<string>;
-  /** Ends the session of a request. @returns the Set-Cookie header that takes the cookie back */
+  /** Ends the session of a request. @returns the Set-Cookie header that deletes the cookie */
   logOut: (headers: IncomingHttpHeaders) => string;
 };
 
-/** Cookies do not know ports: two services on one host must not overwrite each other's. */
+/** Returns a name with the port in it: cookies ignore the port, and two services on one host need two cookies. */
 const cookieName = (host: string | undefined): string => `syswire-${/:(\d+)$/.exec(host ?? '')?.[1] ?? '80'}`;
 
 const setCookie = (host: string | undefined, value: string, seconds: number): string =>
   `${cookieName(host)}=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict`;
 
-/** @param isToken whether a token is the right one, in constant time */
+/** @param isToken returns true for the right token, in constant time */
 export function createSessions(isToken: (token: string) => boolean, tasks: Tasks): Sessions {
-  // A new key at each start: sessions end with the process.
+  // A new key at each start ends the sessions of earlier processes.
   const key = randomBytes(32);
   const sign = (session: string): Buffer => createHmac('sha256', key).update(session).digest();
-  /** Sessions that were logged out before their time, and when that is, in seconds. */
+  /** Sessions that were logged out → when they would have ended, in seconds since 1970. */
   const revoked = new Map<string, number>();
   let penalties = 0;
   let lastPenalty: Promise<unknown> = Promise.resolve();
 
-  /** The session of a request's cookie, if it is still good, and when it ends, in seconds since 1970. */
+  /** Returns the session of a request's cookie and its end, in seconds since 1970; null if the cookie is not valid. */
   function sessionOf({ cookie = '', host }: IncomingHttpHeaders): [string, number] | null {
     const name = cookieName(host);
     const value = cookie
@@ -55,9 +56,10 @@ export function createSessions(isToken: (token: string) => boolean, tasks: Tasks
 
   /** Waits for the penalties of earlier wrong tokens, and then for one more. */
   async function penalise(): Promise<void> {
-    if (penalties >= MAX_PENALTIES) throw busy('too many wrong tokens: try again later', 'wrong-tokens', MAX_PENALTIES);
+    if (penalties >= MAX_PENALTIES)
+      throw busy(`too many wrong tokens were sent: try again in ${MAX_PENALTIES} s`, 'wrong-tokens', MAX_PENALTIES);
     penalties += 1;
-    // The penalty holds even if the client leaves; otherwise the next guess would come earlier. A stop ends it.
+    // The penalty goes on when the client leaves: its next guess must not be answered earlier. A stop ends the penalty.
     await tasks.run(null, (signal) => {
       lastPenalty = lastPenalty.then(() => sleep(PENALTY_MS, undefined, { ref: false, signal }).catch(() => {}));
       return lastPenalty;
@@ -71,7 +73,7 @@ export function createSessions(isToken: (token: string) => boolean, tasks: Tasks
     async logIn(token, { host }) {
       if (!isToken(token)) {
         await penalise();
-        throw refusal('wrong-token', 'the token is wrong', { errors: [{ pointer: '#/token', detail: 'is wrong' }] });
+        throw refusal('wrong-token', WRONG_TOKEN, { errors: [{ pointer: '#/token', detail: WRONG_TOKEN }] });
       }
       const expires = Math.floor(Date.now() / 1000) + LIFETIME_S;
       const session = `${expires}-${randomBytes(8).toString('hex')}`;

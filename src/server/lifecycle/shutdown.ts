@@ -1,20 +1,20 @@
-// A stop, from the first signal to the last closed descriptor. It is over in 5 s, whatever clients do.
+// Stops the service, in phases. A stop takes 5 s at most, whatever clients do.
 import type { Tasks } from './tasks.js';
 
-/** How long running tasks may go on, so that all phases fit into 5 s. */
+/** The time that running tasks may go on, in ms. With it, all phases fit into 5 s. */
 const GRACE_MS = 3500;
-/** How long answers may take to leave once no task runs. A connection without a whole request has nothing to wait for. */
+/** The time that the last answers have to leave, in ms. Connections that wait for the rest of a request are cut too. */
 const LINGER_MS = 300;
 
 export type Phases = {
   tasks: Tasks;
-  /** Makes no call from now on: a request whose body arrives later is refused. */
+  /** Refuses calls from now on, so that a request whose body arrives late makes none. */
   endCalls: () => void;
-  /** Sends subscribers their last records, and closes the stream. */
+  /** Sends the subscribers their last records and closes the stream. */
   endStream: () => void;
   /** Cuts the connections that are still open. */
   cutConnections: () => void;
-  /** Writes the last records to the record file, and closes every target. */
+  /** Writes the last records to the record file and closes every target. */
   closeFiles: () => void;
 };
 
@@ -22,17 +22,17 @@ export type Shutdown = {
   isStopping: () => boolean;
   /** Begins a stop. */
   begin: () => void;
-  /** Resolves once every phase is over; only the connections may still be closing. */
+  /** Resolves when every phase is over. Connections may still be closing. */
   finish: () => Promise<void>;
 };
 
 /**
- * The phases of a stop, in order:
+ * Makes the functions that stop the service. The phases, in order:
  *
- * 1. Running tasks go on, for 3.5 s at most. New requests are refused.
- * 2. No more calls: only now does the journal hold every record.
- * 3. Subscribers get the rest of the records, and a goodbye.
- * 4. Connections that are still open after a moment are cut.
+ * 1. New requests are refused. Running tasks go on for 3.5 s at most.
+ * 2. Calls are refused. From now on the journal is complete.
+ * 3. Subscribers receive the rest of the records and a close frame.
+ * 4. Connections that are still open after LINGER_MS are cut.
  * 5. The record file and the targets are closed.
  */
 export function createShutdown({ tasks, endCalls, endStream, cutConnections, closeFiles }: Phases): Shutdown {
@@ -44,7 +44,7 @@ export function createShutdown({ tasks, endCalls, endStream, cutConnections, clo
     timers.push(setTimeout(tasks.abort, GRACE_MS));
     await tasks.settled();
     endCalls();
-    // Tasks that were begun meanwhile.
+    // A request whose body arrived late may have begun a task meanwhile.
     tasks.abort();
     await tasks.settled();
     endStream();
@@ -58,7 +58,7 @@ export function createShutdown({ tasks, endCalls, endStream, cutConnections, clo
       served = serveTheRest();
     },
     async finish() {
-      // A write that came by inject() has no connection that app.close() would have waited for.
+      // Requests by inject() have no connection for which app.close() waits, so they may still arrive here.
       endCalls();
       await served;
       for (const timer of timers) clearTimeout(timer);

@@ -1,16 +1,16 @@
-// Tasks: requests that outlast one turn of the event loop. Each ends early when its client leaves, or when the service
-// stops.
+// Tasks: requests that take longer than one turn of the event loop. A task ends early when its client leaves, or when
+// the service stops.
 
 export type Tasks = {
   /**
-   * Runs a task. Its signal aborts when `clientGone` does, or when the service stops.
+   * Runs a task. Its signal aborts when `clientGone` aborts or the service stops.
    *
-   * @param clientGone null: the task goes on without its client
+   * @param clientGone null: the task goes on when its client leaves
    */
   run: <T>(clientGone: AbortSignal | null, task: (signal: AbortSignal) => Promise<T>) => Promise<T>;
-  /** Aborts every task that runs, and each that is begun later. */
+  /** Aborts every running task, and every task that begins later. */
   abort: () => void;
-  /** Resolves once no task runs of those that run now. */
+  /** Resolves when the tasks that run now have ended. */
   settled: () => Promise<unknown>;
 };
 

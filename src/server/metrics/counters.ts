@@ -1,30 +1,30 @@
-// Counters of everything that happened since the start, in plain numbers. prometheus.ts reads them when it is asked.
+// Counters of calls, answers and limits since the start. prometheus.ts reads them for GET /metrics.
 import { LIMITS, type Limit } from '../refusal.js';
 
-/** The first bucket holds calls of up to 2^7 ns, each further one twice as long, the last but one up to 2^30 ns; then all. */
+/** The first bucket holds calls of up to 2^7 ns. Each next end is twice as long, up to 2^30 ns. The last has no end. */
 const FIRST_OCTAVE = 7;
 const LAST_OCTAVE = 30;
-/** The buckets' upper ends, in ns, both included. */
+/** The upper ends of all buckets but the last, in ns. A bucket includes its end. */
 export const BUCKET_ENDS = Array.from({ length: LAST_OCTAVE - FIRST_OCTAVE + 1 }, (_, at) => 2 ** (at + FIRST_OCTAVE));
 const BUCKETS = BUCKET_ENDS.length + 1;
 
 const octaveOf = (ns: number): number =>
-  // clz32 knows 32 bits only.
+  // Math.clz32 counts in 32 bits, so longer durations need a test of their own.
   ns > 2 ** LAST_OCTAVE ? BUCKETS - 1 : Math.max(0, 32 - Math.clz32(Math.max(0, ns - 1)) - FIRST_OCTAVE);
 
-/** The calls of one level to one target. */
+/** The counts of one level's calls to one target. */
 export type CallCount = {
   level: number;
   target: number;
-  /** That were not refused. */
+  /** The calls that the operating system accepted. */
   taken: number;
-  /** How often each −errno was returned. */
+  /** −errno → the number of calls that returned it. */
   refused: ReadonlyMap<number, number>;
-  /** Bytes. */
+  /** The bytes that the operating system accepted. */
   written: number;
 };
 
-/** How long one level's calls took: how many in each bucket, and all together in ns. */
+/** The durations of one level's calls: the number of calls in each bucket, and their sum in ns. */
 export type Durations = { buckets: Float64Array; sum: number };
 
 export type Answers = { method: string; route: string; status: number; times: number };
@@ -32,19 +32,25 @@ export type Answers = { method: string; route: string; status: number; times: nu
 export type Counters = {
   /** Counts one call. Its level and target are indices in their tables. */
   call: (call: { level: number; target: number; result: number; durationNs: number }) => void;
-  /** Counts one answer that has left. `route` is empty for unmatched requests, `method` for what could not be parsed. */
+  /**
+   * Counts one answer that was sent. `route` is empty for unmatched requests, `method` for requests that could not be
+   * parsed.
+   */
   answer: (status: number, method?: string, route?: string) => void;
-  /** Counts a request that a limit kept out. */
+  /** Counts a request or connection that was refused because of a limit. */
   limit: (limit: Limit) => void;
-  /** Levels and targets that were never called, and answers that were never given, are left out of these. */
+  /** Returns the counts of every level and target with at least one call. */
   calls: () => CallCount[];
+  /** Returns the durations of every level with at least one call. */
   durations: () => { level: number; durations: Durations }[];
+  /** Returns the number of answers for each combination of method, route and status. */
   answers: () => Iterable<Answers>;
   limits: Readonly<Record<Limit, number>>;
 };
 
 /**
- * @param levels how many there are; `targets` likewise
+ * @param levels the number of levels
+ * @param targets the number of targets
  */
 export function createCounters(levels: number, targets: number): Counters {
   const pairs = Array.from({ length: levels * targets }, (_, at) => ({

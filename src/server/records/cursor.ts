@@ -2,40 +2,42 @@
 import type { Gap } from '../../protocol/records.js';
 import type { Filter, Journal } from './journal.js';
 
-/** How many records one reader, or several, got, and how many the ring overtook before that. */
+/** The number of records that one or more readers received, and of records that the ring overwrote before that. */
 export type Delivery = { delivered: number; lost: number };
 
 export type CursorOptions = {
   /** The `seq` to begin with. */
   from: number;
   filter?: Filter;
-  /** Where the cursor counts what it reads. */
+  /** The counts that the cursor adds to. */
   delivery?: Delivery;
 };
 
 export type Cursor = {
   /**
-   * Reads on: lines of JSON, and a `gap` for records that the ring has overtaken, its ends included, before filters.
+   * Reads the next records as lines of JSON. If the ring has overwritten some of them, the first line is a `gap` with
+   * their range; it includes records that the filter would have left out.
    *
-   * It returns none at the end of the journal, and when a filter let none of many pass: `isBehind` tells them apart.
+   * An empty result means the end of the journal if `isBehind` returns false. Otherwise no record among the SCAN next
+   * ones matched the filter.
    */
   read: (most: { chars?: number; records?: number }) => string[];
-  /** The `seq` of the next record to read. */
+  /** Returns the `seq` of the next record to read. */
   next: () => number;
-  /** Whether there are records that were not looked at yet. */
+  /** Returns true if there are records that this cursor has not reached. */
   isBehind: () => boolean;
-  /** Moves to the end. @returns a `gap` of what was skipped, or null when nothing was */
+  /** Moves to the end. @returns a `gap` with the skipped records; null if there were none */
   giveUp: () => string | null;
 };
 
-/** How many records one read looks at, so that a filter that lets none of millions pass delays nobody. */
+/** The most records that one read visits, so that a filter that matches few of them does not block the event loop. */
 const SCAN = 1 << 14;
 
 export function createCursor(journal: Journal, { from, filter = {}, delivery }: CursorOptions): Cursor {
   const counted = delivery ?? { delivered: 0, lost: 0 };
   let at = from;
 
-  /** Moves on to `end`. @returns the gap */
+  /** Moves to `end`. @returns a `gap` with the skipped records */
   function skipTo(end: number): string {
     const gap: Gap = { type: 'gap', from: at, to: end - 1 };
     counted.lost += end - at;

@@ -1,5 +1,5 @@
-// The numbered ring of records. Appending stores numbers; a record becomes JSON at most once, and
-// only if somebody reads it. Readers hold nothing but the number of the record they want next.
+// The journal: a ring of numbered records. Appending stores numbers only. A record becomes JSON when a reader first
+// needs it, and once for all readers. A reader is only a position in the ring, so it needs no memory of its own.
 
 import type { LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
@@ -10,41 +10,44 @@ export type Filter = { level?: number; target?: number; requestId?: string; erro
 /** The facts about one call. */
 export type MadeCall = {
   seq: number;
-  /** Before the call, in milliseconds since 1970. */
+  /** The time before the call, in milliseconds since 1970. */
   time: number;
   requestId: string;
-  /** The index in the table of levels; `target` likewise. */
+  /** The level's index in LEVEL_IDS. */
   level: number;
+  /** The target's index in the list of targets. */
   target: number;
   bytes: Uint8Array;
   /** The level's result: bytes written, or −errno. */
   result: number;
   durationNs: number;
-  /** When the call was over, on performance.now()'s clock. The journal does not keep it. */
+  /** The end of the call, on performance.now()'s clock. The journal does not keep it. */
   end: number;
 };
 
 export type Journal = {
-  /** How many records are kept. */
+  /** The most records that the journal keeps. */
   capacity: number;
-  /** The `seq` that the next call will have. */
+  /** Returns the `seq` that the next call will have. */
   next: () => number;
-  /** The oldest `seq` still kept; equal to `next()` when there is none. */
+  /** Returns the `seq` of the oldest record in the ring; that of the next call when there is no record. */
   oldest: () => number;
-  /** Keeps one call, whose `seq` is `next()`. */
+  /** Keeps the record of a call. Its `seq` must be `next()`. */
   append: (call: MadeCall) => void;
-  /** One kept record as a line of JSON. */
+  /** Returns a record as a line of JSON. The record must still be in the ring; the same holds for `matches`. */
   line: (seq: number) => string;
   matches: (seq: number, filter: Filter) => boolean;
   /**
-   * Calls `wake` after records were appended: once a turn of the event loop, and at once, as `urgent`, when `most`
-   * of them are new. @returns what ends it
+   * Calls `wake` after records were appended: once per turn of the event loop. When `most` records are new, it calls
+   * `wake` at once, with `urgent` true.
+   *
+   * @returns a function that ends the watch
    */
   watch: (wake: (urgent: boolean) => void, most: number) => () => void;
 };
 
 export type JournalOptions = {
-  /** How many records are kept. */
+  /** The most records that the journal keeps. */
   capacity: number;
   levels: readonly LevelId[];
   targets: readonly { name: string; fd: number }[];
@@ -69,7 +72,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   const watchers = new Set<Watcher>();
   let next = 1;
   let isFlushing = false;
-  /** The first `seq` at which some watcher must be woken at once. */
+  /** The lowest `urgentAt` of all watchers. */
   let urgentAt = Infinity;
 
   function wake(watcher: Watcher, urgent: boolean): void {
@@ -95,9 +98,10 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   const oldest = (): number => Math.max(1, next - capacity);
 
   /**
-   * The JSON of a CallRecord (schema/records.ts); the test of the journal holds it to that shape. By hand, and put
-   * together by join(): a serializer's `+=` takes four times as long, and leaves a tree of its parts behind,
-   * three times as large as the text. Ids have no character that JSON escapes.
+   * Makes the JSON of a CallRecord (protocol/records.ts). The journal's test compares it with that shape.
+   *
+   * Written by hand with join(): the `+=` of a compiled serializer takes four times as long, and V8 then keeps a tree
+   * of the parts that is three times as large as the text. Request ids need no escapes: their characters are all safe.
    */
   function toJson(seq: number): string {
     const slot = seq % capacity;
@@ -141,8 +145,8 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       results[slot] = result;
       durations[slot] = durationNs;
       lines[slot] = null;
-      // A copy, since the bytes themselves may be megabytes, which nobody wants kept alive. A loop,
-      // since for so few it beats a view and a call of set().
+      // A copy, because a reference would keep a message of megabytes in memory. A loop, because for so few bytes it is
+      // faster than a view and set().
       const kept = Math.min(bytes.length, PREVIEW_BYTES);
       const start = slot * PREVIEW_BYTES;
       for (let i = 0; i < kept; i++) previews[start + i] = bytes[i] as number;

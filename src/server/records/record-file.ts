@@ -1,4 +1,4 @@
-// --record FILE: every record as a line of JSON, in order, so that the truth outlives the ring.
+// --record FILE: writes every record to a file, as a line of JSON, so that records outlive the ring and the service.
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { createCursor, type Delivery } from './cursor.js';
@@ -6,21 +6,21 @@ import type { Journal } from './journal.js';
 
 const BATCH_CHARS = 1 << 16;
 const RETRY_MS = 1000;
-/** New records that are written at once: few enough to hold nobody up, so that a burst waits for its own records. */
+/** The number of new records that are written at once. A burst waits for that write, so it cannot outrun the file. */
 const MOST_NEW = 1024;
 
 export type RecordFile = Target & {
-  /** Whether its last line has no end: a disk was full, or a service was killed. */
+  /** True if the last line has no newline, because the disk was full or the service was killed. */
   isCut: boolean;
 };
 
-/** @throws an error with `code` when it cannot be opened */
+/** Opens the record file to append to it. @throws an error with `code` when it cannot be opened */
 export function openRecordFile(path: string): RecordFile {
   const target = openTarget('record', path);
   return { ...target, isCut: target.kind === 'file' && lastByte(path) !== '\n' };
 }
 
-/** What a file ends with; a newline for one that is empty, or that may be written but not read. */
+/** Returns the last byte of a file; a newline if the file is empty, or may be written but not read. */
 function lastByte(path: string): string {
   let fd: number;
   try {
@@ -36,12 +36,12 @@ function lastByte(path: string): string {
 }
 
 /**
- * Writes the journal to a file, as a reader of it like any other: when the file takes nothing (a
- * full disk), the records wait in the ring, and those that the ring overtakes are told as a `gap`.
+ * Writes the journal to a file. While the file cannot be written (a full disk), the records wait in the ring. If the
+ * ring overwrites some of them, the file gets a `gap` with their range.
  *
- * @param delivery where it counts: delivered is what the file took
- * @param onError told of each new error, and of null when it is over
- * @returns what writes the rest and ends it
+ * @param delivery the counts to add to; a record is delivered when the file has all of it
+ * @param onError called for each new kind of error, and with null when the file can be written again
+ * @returns a function that writes the last records and closes the file
  */
 export function recordTo(
   file: RecordFile,
@@ -54,7 +54,7 @@ export function recordTo(
   let pending = Buffer.from(file.isCut ? '\n' : '');
   let failing: string | undefined;
   let retry: NodeJS.Timeout | undefined;
-  let over = false;
+  let isOver = false;
 
   function drain(): void {
     clearTimeout(retry);
@@ -75,15 +75,15 @@ export function recordTo(
       const error = cause as NodeJS.ErrnoException;
       if (error.code !== failing) onError(error);
       failing = error.code;
-      // Without another call nobody would wake it.
+      // If no further call is made, the journal does not wake this reader again.
       retry = setTimeout(drain, RETRY_MS).unref();
     }
   }
 
   const unwatch = journal.watch(drain, Math.max(1, Math.min(MOST_NEW, journal.capacity >> 1)));
   return () => {
-    if (over) return;
-    over = true;
+    if (isOver) return;
+    isOver = true;
     unwatch();
     drain();
     clearTimeout(retry);

@@ -1,50 +1,53 @@
-// The stream of records to WebSocket subscribers. A subscriber is a cursor into the journal, not a queue: a slow one
-// costs no memory, and gets the exact numbers of the records that the ring overtook.
+// The stream of records to WebSocket subscribers. A subscriber is a cursor in the journal, not a queue. So a slow one
+// costs no memory, and receives the exact range of the records that the ring has overwritten.
 import type { WebSocket } from 'ws';
 import type { Hello, StreamError } from '../../protocol/records.js';
 import { type Cursor, createCursor, type Delivery } from './cursor.js';
 import type { Filter, Journal } from './journal.js';
 
-/** The size of one frame, about. */
+/** The approximate size of one frame, in characters. */
 const FRAME_CHARS = 1 << 16;
-/** How much may lie in a socket's buffer before its cursor waits. */
+/** The bytes in a socket's buffer from which on its subscriber waits. */
 const HIGH_WATER_BYTES = 1 << 17;
-/** How long frames are made in a row before the event loop goes on, in ms; calls/time-slice.ts counts on it. */
+/** The longest time for which frames are made before the event loop goes on, in ms. See also calls/time-slice.ts. */
 const STREAM_SLICE_MS = 2;
 const HEARTBEAT_MS = 30_000;
 /**
- * Heartbeats without a sign of life after which a peer counts as dead. There are so many because a pong may lie behind
- * megabytes in the kernel's buffers, which a slow reader must take first.
+ * The heartbeats without a sign of life after which a subscriber is cut off. There are many, because the ping may lie
+ * behind megabytes in the kernel's buffers, which a slow subscriber must read first.
  */
 const SILENT_BEATS = 10;
-/** How long a subscriber has to take the last records of a service that stops. */
+/** The time that a subscriber has to take the last records when the service stops, in ms. */
 const LAST_RECORDS_MS = 300;
-/** How long it then has to answer the goodbye. */
+/** The time that it then has to answer the close frame, in ms. */
 const GOODBYE_MS = 300;
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
 
-/** One start of the service. */
+/** A run: one start of the service. `started` is in milliseconds since 1970. */
 export type ServiceRun = { run: string; pid: number; started: number };
 
 export type Subscription = {
-  /** The `seq` to begin with; undefined: the next call's. */
+  /** The `seq` to begin with; undefined: that of the next call. */
   since: number | undefined;
-  /** The run that `since` belongs to, if the client named it. */
+  /** The run that `since` belongs to, if the client sent it. */
   run: string | undefined;
   filter: Filter;
 };
 
 export type Stream = {
+  /** The most subscribers at once. */
+  limit: number;
+  /** Returns the number of subscribers. */
   subscribers: () => number;
-  /** Whether there are as many subscribers as there may be. */
+  /** Returns true if the limit is reached. */
   isFull: () => boolean;
   /** Streams records into a socket until either end closes it. */
   subscribe: (socket: WebSocket, subscription: Subscription) => void;
   /**
-   * Ends the stream: no record will follow. Every subscriber gets the rest of the records and then a goodbye. For one
-   * that is too slow, the rest is a last gap; one that does not answer the goodbye is cut off.
+   * Ends the stream. Call it when no more records follow. Every subscriber receives the rest of the records and a close
+   * frame. A subscriber that is too slow receives a last gap instead. One that does not answer the close frame is cut.
    */
   stop: () => void;
 };
@@ -53,38 +56,41 @@ export type StreamOptions = {
   journal: Journal;
   service: ServiceRun;
   maxSubscribers: number;
-  /** Counts the records that all subscribers together got. */
+  /** The counts to add to, for all subscribers together. */
   delivery: Delivery;
-  /** How often subscribers are pinged, in ms. */
+  /** The time between two pings, in ms. */
   heartbeatMs?: number;
 };
 
-/** Returns the parameter of a subscription that cannot be served, with the reason; null when all can be served. */
+/** Returns the parameter of a subscription that cannot be served, with the reason; null if all can be served. */
 export function unservable(
   { since, run }: Subscription,
   journal: Journal,
   service: ServiceRun,
 ): { pointer: string; detail: string } | null {
   if (run !== undefined && run !== service.run)
-    return { pointer: '?run', detail: `run ${run} is over: this is run ${service.run}, whose records begin at 1` };
+    return { pointer: '?run', detail: `run ${run} is over: use run=${service.run} and since=1` };
   if (since !== undefined && since > journal.next())
-    return { pointer: '?since', detail: `since is in the future: the next record is ${journal.next()}` };
+    return {
+      pointer: '?since',
+      detail: `since=${since} is in the future: use ${journal.next()}, the next record, or less`,
+    };
   return null;
 }
 
 type Subscriber = {
   socket: WebSocket;
   cursor: Cursor;
-  /** Whether its socket must first take what lies in its buffer. */
+  /** True while the socket's buffer is too full for another frame. */
   isWaiting: boolean;
-  /** Heartbeats since its last pong, and since the last frame that left. */
+  /** The heartbeats since the last pong, and since the last frame that left. */
   silentBeats: number;
 };
 
 export function createStream(options: StreamOptions): Stream {
   const { journal, service, maxSubscribers, delivery, heartbeatMs = HEARTBEAT_MS } = options;
   const subscribers = new Set<Subscriber>();
-  /** Subscribers that may have records to get. The one that was served longest ago comes first. */
+  /** Subscribers that may have records to receive. The one that was served longest ago comes first. */
   const ready = new Set<Subscriber>();
   let isScheduled = false;
   let isStopping = false;
@@ -96,7 +102,7 @@ export function createStream(options: StreamOptions): Stream {
     socket.close(GOING_AWAY, 'the service is stopping');
   }
 
-  /** @returns whether there are more records to send now */
+  /** Sends the next records as one frame. @returns true if there are more records to send now */
   function sendFrame(subscriber: Subscriber): boolean {
     const { socket, cursor } = subscriber;
     if (socket.readyState !== socket.OPEN) return false;
@@ -109,16 +115,15 @@ export function createStream(options: StreamOptions): Stream {
     return false;
   }
 
-  /** Called when bytes have left the socket's buffer. */
+  /** Makes a waiting subscriber ready when enough bytes have left its socket's buffer. */
   function onDrained(subscriber: Subscriber): void {
     if (!subscriber.isWaiting || subscriber.socket.bufferedAmount >= HIGH_WATER_BYTES) return;
     ready.add(subscriber);
     schedule();
   }
 
-  /** Called when a frame has left. */
   function onSent(subscriber: Subscriber): void {
-    // A slow reader is not a dead one.
+    // A slow subscriber takes frames, and so it is not dead, even if its pong is late.
     subscriber.silentBeats = 0;
     onDrained(subscriber);
   }
@@ -132,19 +137,19 @@ export function createStream(options: StreamOptions): Stream {
     });
   }
 
-  /** Sends each ready subscriber a frame, round robin, so that neither many of them nor a fast one delay the others. */
+  /** Sends frames to the ready subscribers in turn, one each, so that a fast subscriber does not delay the others. */
   function pump(): void {
     const start = performance.now();
     for (const subscriber of ready) {
       ready.delete(subscriber);
-      // A Set iterates in order of insertion: this loop comes to it again.
+      // A Set iterates in the order of insertion, so this loop visits the subscriber again, after all others.
       if (sendFrame(subscriber)) ready.add(subscriber);
       if (performance.now() - start >= STREAM_SLICE_MS) break;
     }
     if (ready.size > 0) schedule();
   }
 
-  // Half the ring is new: a subscriber that waits any longer may be overtaken.
+  // When half the ring is new, frames are sent at once, before the ring overwrites records that were not sent.
   const unwatch = journal.watch(
     (urgent) => {
       for (const subscriber of subscribers) ready.add(subscriber);
@@ -164,6 +169,7 @@ export function createStream(options: StreamOptions): Stream {
 
   return {
     subscribers: () => subscribers.size,
+    limit: maxSubscribers,
     isFull: () => subscribers.size >= maxSubscribers,
 
     subscribe(socket, subscription) {
@@ -178,19 +184,18 @@ export function createStream(options: StreamOptions): Stream {
       socket.on('pong', () => {
         subscriber.silentBeats = 0;
       });
-      // With autoPong, ws would answer every ping, and hold the answers for a client that does not read them.
+      // Not with ws's autoPong, which keeps a pong for every ping in memory if the client does not read them.
       socket.on('ping', (data) => {
         if (socket.readyState === socket.OPEN && socket.bufferedAmount < HIGH_WATER_BYTES)
           socket.pong(data, undefined, () => onDrained(subscriber));
       });
-      // A client that sends a message does not speak this protocol.
-      socket.once('message', () => socket.close(POLICY_VIOLATION, 'this stream takes no messages'));
+      socket.once('message', () => socket.close(POLICY_VIOLATION, 'this stream does not accept messages'));
 
       socket.send(JSON.stringify({ type: 'hello', ...service, oldest: journal.oldest(), next } satisfies Hello));
       const problem = unservable(subscription, journal, service);
       if (problem) {
         socket.send(JSON.stringify({ type: 'error', detail: problem.detail } satisfies StreamError));
-        socket.close(POLICY_VIOLATION, 'see the last frame');
+        socket.close(POLICY_VIOLATION, 'the last frame has the reason');
       }
       ready.add(subscriber);
       schedule();

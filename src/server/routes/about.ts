@@ -16,7 +16,7 @@ export type AboutRoutes = {
   journal: Journal;
   service: ServiceRun;
   needsToken: boolean;
-  /** The text of GET /metrics. */
+  /** Makes the text of GET /metrics. */
   metrics: () => Promise<string>;
 };
 
@@ -28,7 +28,7 @@ export const aboutRoutes: FastifyPluginAsyncZod<AboutRoutes> = async (app, deps)
     {
       schema: {
         operationId: 'levels',
-        summary: 'The levels, and how each reaches the kernel',
+        summary: 'List the levels, with the way of each into the kernel',
         tags: ['about'],
         response: { 200: Levels, ...problems(401) },
       },
@@ -47,7 +47,7 @@ export const aboutRoutes: FastifyPluginAsyncZod<AboutRoutes> = async (app, deps)
     {
       schema: {
         operationId: 'targets',
-        summary: 'Where a write can go',
+        summary: 'List the targets of writes',
         tags: ['about'],
         response: { 200: TargetList, ...problems(401) },
       },
@@ -63,11 +63,11 @@ export const aboutRoutes: FastifyPluginAsyncZod<AboutRoutes> = async (app, deps)
   app.get(
     '/health',
     {
-      // A container's health check has no token.
+      // Open without a token, because a container's health check has none.
       config: { isOpen: true },
       schema: {
         operationId: 'health',
-        summary: 'Whether the service answers',
+        summary: 'Check that the service answers',
         description: 'Needs no token.',
         tags: ['about'],
         security: [],
@@ -82,9 +82,9 @@ export const aboutRoutes: FastifyPluginAsyncZod<AboutRoutes> = async (app, deps)
     {
       schema: {
         operationId: 'metrics',
-        summary: 'What happened so far, for Prometheus',
+        summary: 'Read the metrics, for Prometheus',
         description:
-          'Calls by level, target and result, bytes, durations, HTTP answers, limits that somebody ran into, subscribers, records delivered and lost, waiting writes; the event loop’s lag and the process’s figures as prom-client has them.',
+          "Calls by level, target and result, bytes, durations, HTTP answers, refusals by limit, subscribers, records delivered and lost, and waiting writes. Also prom-client's figures of the process and of the event loop's lag.",
         tags: ['about'],
         response: { 200: Metrics, ...problems(401) },
       },

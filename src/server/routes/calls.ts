@@ -34,9 +34,9 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { write
     {
       schema: {
         operationId: 'write',
-        summary: 'Write a message, for real',
+        summary: 'Write a message',
         description:
-          'Makes the call at the level asked for. 200 means that the operating system was asked: its refusal is a result too, in `error`. Every other status means that no call was made.',
+          'Makes a real `write` call at the given level. 200 means that the operating system was asked. If it refused the call, `error` has its error. Every other status means that no call was made.',
         tags: ['calls'],
         body: WriteRequest,
         response: { 200: WriteResult, ...problems(401, 404, 413, 415, 501) },
@@ -55,7 +55,7 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { write
         operationId: 'writes',
         summary: 'Write several messages, one after the other',
         description:
-          'Each as by `POST /write`, in order; one that the operating system refuses does not keep the next from being made. All are checked before the first call: if one is wrong, none is made. If the client goes away, the rest is not made.',
+          'Makes each write in the same way as `POST /write`, in order. If the operating system refuses one, the next one is still made. All writes are checked before the first call: if one is malformed, none is made. If the client closes the connection, the remaining writes are not made.',
         tags: ['calls'],
         body: WritesRequest,
         response: { 200: WritesResult, ...problems(401, 404, 413, 415, 501) },
@@ -73,9 +73,9 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { write
     {
       schema: {
         operationId: 'burst',
-        summary: 'Make one call many times, and count',
+        summary: 'Make the same call many times',
         description:
-          'Makes `count` calls, as fast as they go or `ratePerSecond` (by the millisecond: so many as are due, at once), and answers when they are made. One burst at a time. Other requests have their turn every 5 ms or so. Each call is a record with this request’s id, so that `GET /events?requestId=` follows it. If the client goes away, the burst ends.',
+          "Makes `count` calls, as fast as possible or at `ratePerSecond`, and answers when all of them are made. At a rate, the calls that are due are made once per millisecond. Only one burst may run at a time. Other requests are served about every 5 ms. The record of each call has this request's id, so `GET /events?requestId=` returns them. If the client closes the connection, the burst ends.",
         tags: ['calls'],
         body: BurstRequest,
         response: { 200: BurstResult, ...problems(401, 404, 413, 415, 501) },

@@ -5,7 +5,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { pageHeaders } from '../answers/page-headers.js';
 import { asyncApi } from '../documents/asyncapi.js';
 
-/** Swagger UI has pictures in its style sheet, and its layout one style element of its own. */
+/** Swagger UI's style sheet contains images, and its page one inline style element, which the hash allows. */
 const SWAGGER_UI = {
   imgSrc: ["'self'", 'data:'],
   styleSrc: ["'self'", "'sha256-RL3ie0nH+Lzz2YNqQN83mnU0J1ot4QL7b99vMdIX99w='"],

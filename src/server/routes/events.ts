@@ -1,11 +1,11 @@
-// GET /events: the records, as a page of JSON or as a stream over WebSocket.
+// GET /events: the records, as JSON or as a stream over WebSocket.
 import type { FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import { Events, EventsQuery } from '../../protocol/records.js';
 import { problems } from '../answers/problem.js';
 import { sendList } from '../answers/send-json.js';
-import type { Targets } from '../calls/targets.js';
+import { type Targets, unknownTarget } from '../calls/targets.js';
 import type { Counters } from '../metrics/counters.js';
 import { createCursor } from '../records/cursor.js';
 import type { Filter, Journal } from '../records/journal.js';
@@ -33,10 +33,7 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutes> = async (app, deps)
     if (requestId !== undefined) filter.requestId = requestId;
     if (target !== undefined) {
       const index = targets.indexOf(target);
-      if (index === undefined)
-        throw refusal('unknown-target', `there is no target '${target}': GET /targets lists them`, {
-          errors: [{ pointer: '?target', detail: 'unknown' }],
-        });
+      if (index === undefined) throw unknownTarget(target, '?target');
       filter.target = index;
     }
     return { since, run, filter };
@@ -47,23 +44,23 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutes> = async (app, deps)
     url: '/events',
     schema: {
       operationId: 'events',
-      summary: 'The record of every call',
+      summary: 'Read the records of calls',
       description:
-        'With an upgrade to WebSocket: a live stream of text frames, each of one or more lines of JSON; the first is `{"type":"hello"}`, then `call` records, and `gap` where records were lost to a slow reader; asyncapi.yaml has it all. Without: the records that are kept, as JSON.',
+        'Without an upgrade: returns the records that the service keeps, as JSON. With an upgrade to WebSocket: a live stream of text frames with one or more lines of JSON each. The first line is `{"type":"hello"}`. After it come `call` records, and a `gap` for records that a slow reader lost. asyncapi.yaml describes the stream.',
       tags: ['records'],
       querystring: EventsQuery,
       response: { 200: Events, ...problems(401, 404) },
     },
-    // After the upgrade no HTTP answer can say what is wrong.
+    // Check before the upgrade: after it, the answer cannot be a problem over HTTP.
     preHandler: ({ ws, query }, _reply, done) => {
-      if (ws && query.limit !== undefined)
-        throw refusal('malformed', 'limit is not for WebSocket: leave it out', {
-          errors: [{ pointer: '?limit', detail: 'not for WebSocket' }],
-        });
+      if (ws && query.limit !== undefined) {
+        const detail = 'limit does not apply to WebSocket: leave it out';
+        throw refusal('malformed', detail, { errors: [{ pointer: '?limit', detail }] });
+      }
       subscriptionOf(query);
       if (ws && stream.isFull())
         throw busy(
-          'there are as many subscribers as there may be: try again later, or start with a larger --max-subscribers',
+          `the limit of ${stream.limit} subscribers is reached: try again later, or start with a larger --max-subscribers`,
           'subscribers',
         );
       done();
@@ -74,7 +71,7 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutes> = async (app, deps)
       if (problem) throw refusal('malformed', problem.detail, { errors: [problem] });
       const limit = request.query.limit ?? DEFAULT_EVENTS;
       const oldest = journal.oldest();
-      // The answer says in `oldest` what is gone: a cursor that begins there reads no gap.
+      // Begin at the oldest record, so that the cursor returns no gap: `oldest` shows which records are lost.
       const cursor = createCursor(journal, { from: Math.max(since, oldest), filter });
       // A client that takes the answer slowly may be overtaken: the answer ends there, and `next` goes on from there.
       function* lines(): Generator<string> {

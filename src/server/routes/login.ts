@@ -1,4 +1,4 @@
-// POST /login and /logout: a token in exchange for a cookie.
+// POST /login and /logout: begin and end a session, which replaces the token by a cookie.
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { LoginRequest } from '../../protocol/service.js';
@@ -8,7 +8,7 @@ import type { Sessions } from '../door/sessions.js';
 /** Anybody who can connect may send these: a token and nothing more. */
 const BODY_LIMIT = 8 << 10;
 
-const Done = z.null().describe('Done.');
+const Done = z.null().describe('Done. The answer has no body.');
 
 export const loginRoutes: FastifyPluginAsyncZod<{ sessions: Sessions }> = async (app, { sessions }) => {
   app.post(
@@ -18,9 +18,9 @@ export const loginRoutes: FastifyPluginAsyncZod<{ sessions: Sessions }> = async 
       bodyLimit: BODY_LIMIT,
       schema: {
         operationId: 'login',
-        summary: 'A token in exchange for a cookie',
+        summary: 'Exchange a token for a cookie',
         description:
-          'For browsers, which cannot put a header on a WebSocket. The cookie is good for twelve hours, or until the service is started anew.',
+          'For browsers, which cannot add a header to a WebSocket. The cookie is valid for twelve hours, or until the service is restarted.',
         tags: ['about'],
         security: [],
         body: LoginRequest,
@@ -40,7 +40,7 @@ export const loginRoutes: FastifyPluginAsyncZod<{ sessions: Sessions }> = async 
       bodyLimit: BODY_LIMIT,
       schema: {
         operationId: 'logout',
-        summary: 'Takes the cookie back',
+        summary: 'End the session and delete the cookie',
         tags: ['about'],
         security: [],
         response: { 204: Done, ...problems(413, 415) },

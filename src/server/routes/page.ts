@@ -1,4 +1,4 @@
-// GET /: the monitor page's files, as scripts/build.mjs put them together.
+// GET /: the files of the monitor page, which scripts/build.mjs makes.
 import { fileURLToPath } from 'node:url';
 import helmet from '@fastify/helmet';
 import serveStatic from '@fastify/static';
@@ -7,7 +7,7 @@ import { pageHeaders } from '../answers/page-headers.js';
 
 const ROOT = fileURLToPath(new URL('../../../dist/page', import.meta.url));
 
-/** The files hold no secrets and need no token: the page itself asks for one. */
+/** The files contain no secrets, so they need no token. The page itself asks for it. */
 export const pageRoutes: FastifyPluginAsync = async (app) => {
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, isOpen: true };
@@ -18,7 +18,7 @@ export const pageRoutes: FastifyPluginAsync = async (app) => {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Whether it may be had without a token. */
+    /** True for a route that needs no token. */
     isOpen?: boolean;
   }
 }

@@ -45,7 +45,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url));
 
 function load(): Addon | string {
   if (process.platform === 'win32')
-    return 'Windows promises nothing about system call numbers: they change between its builds';
+    return 'Windows does not document its system call numbers, and they change from build to build';
   try {
     return nodeGypBuild()(root);
   } catch (error) {

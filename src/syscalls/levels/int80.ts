@@ -25,15 +25,15 @@ function explainSignal(signal: number): string {
 
 /** Tries the interrupt. Returns the level's write, or the reason why it is not available. */
 function open(): Write | string {
-  if (!convention) return `int $0x80 is of Linux on x86-64, and this is ${process.platform} on ${process.arch}`;
+  if (!convention) return `int $0x80 exists on Linux x86-64 only; this is ${process.platform} on ${process.arch}`;
   if (typeof addon === 'string') return addon;
   const { call, result, signal } = addon.int80.probe();
   if (signal) return explainSignal(signal);
   if (call === 'int80' && result === minusErrno('EBADF')) return addon.int80.write;
   const answer = osError(result)?.code ?? result;
   if (call === 'int80')
-    return `int $0x80 is answered ${answer} where write(2) says EBADF: a seccomp filter, or no Linux`;
-  return `int $0x80 could not be tried in a child process: ${call} said ${answer}`;
+    return `int $0x80 returns ${answer} instead of EBADF: a seccomp filter answers it, or this is not a Linux kernel`;
+  return `int $0x80 could not be tried in a child process: ${call} failed with ${answer}`;
 }
 
 export const INT80: Record<string, Convention> = {
@@ -47,7 +47,7 @@ export const INT80: Record<string, Convention> = {
       arguments: ['ebx', 'ecx', 'edx'],
       result: 'eax',
       clobbered: ['r8', 'r9', 'r10', 'r11', 'memory'],
-      error: 'eax from -4095 to -1 is -errno',
+      error: 'a value from -4095 to -1 in eax is -errno',
     },
   },
 };

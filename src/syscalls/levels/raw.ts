@@ -16,7 +16,7 @@ export const RAW: Record<string, Convention> = {
       arguments: ['rdi', 'rsi', 'rdx'],
       result: 'rax',
       clobbered: ['rcx', 'r11', 'memory'],
-      error: 'rax from -4095 to -1 is -errno',
+      error: 'a value from -4095 to -1 in rax is -errno',
     },
   },
   'linux-arm64': {
@@ -29,7 +29,7 @@ export const RAW: Record<string, Convention> = {
       arguments: ['x0', 'x1', 'x2'],
       result: 'x0',
       clobbered: ['memory'],
-      error: 'x0 from -4095 to -1 is -errno',
+      error: 'a value from -4095 to -1 in x0 is -errno',
     },
   },
   'darwin-x64': {
@@ -42,7 +42,7 @@ export const RAW: Record<string, Convention> = {
       arguments: ['rdi', 'rsi', 'rdx'],
       result: 'rax',
       clobbered: ['rcx', 'r11', 'rdx', 'flags', 'memory'],
-      error: 'the carry flag is set and rax is errno',
+      error: 'the carry flag is set, and rax is errno',
     },
   },
   'darwin-arm64': {
@@ -55,7 +55,7 @@ export const RAW: Record<string, Convention> = {
       arguments: ['x0', 'x1', 'x2'],
       result: 'x0',
       clobbered: ['x1', 'flags', 'memory'],
-      error: 'the carry flag is set and x0 is errno',
+      error: 'the carry flag is set, and x0 is errno',
     },
   },
 };

@@ -32,7 +32,7 @@ export const URING: Record<string, Convention> = {
       arguments: ['rdi', 'rsi', 'rdx', 'r10', 'r8', 'r9'],
       result: 'rax',
       clobbered: ['rcx', 'r11', 'memory'],
-      error: 'rax from -4095 to -1 is -errno',
+      error: 'a value from -4095 to -1 in rax is -errno',
     },
   },
   'linux-arm64': {
@@ -45,7 +45,7 @@ export const URING: Record<string, Convention> = {
       arguments: ['x0', 'x1', 'x2', 'x3', 'x4', 'x5'],
       result: 'x0',
       clobbered: ['memory'],
-      error: 'x0 from -4095 to -1 is -errno',
+      error: 'a value from -4095 to -1 in x0 is -errno',
     },
   },
 };
@@ -63,13 +63,13 @@ function readDisabledSysctl(): string | null {
 
 /** Tries one write. Returns the level's write, or the reason why it is not available. */
 function open(): Write | string {
-  if (process.platform !== 'linux') return `io_uring is of Linux, and this is ${process.platform}`;
+  if (process.platform !== 'linux') return `io_uring exists on Linux only; this is ${process.platform}`;
   if (!convention) return `no assembly for linux on ${process.arch} yet: native/arch/ has no file for it`;
   if (typeof addon === 'string') return addon;
   const { call, result } = addon.uring.probe();
   if (result === 0) return addon.uring.write;
   const code = osError(result)?.code;
-  const answer = `${call} said ${code}`;
+  const answer = `${call} failed with ${code}`;
   if (code === 'ENOSYS') return `the kernel has no io_uring, or a seccomp filter hides it: ${answer}`;
   if (code === 'EPERM') {
     const disabled = readDisabledSysctl();

@@ -182,10 +182,12 @@ export const FAULT_NAMES: readonly string[] = Object.keys(FAULTS);
 function findMismatch(fd: number, expects: string): string | null {
   try {
     writeTwo(fd, 2);
-    return `a write to it succeeds here, where ${expects} was expected`;
+    return `a write to it should fail with ${expects}, but succeeds on this machine`;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    return code === expects ? null : `a write to it gives ${code} here, where ${expects} was expected`;
+    return code === expects
+      ? null
+      : `a write to it should fail with ${expects}, but fails with ${code} on this machine`;
   }
 }
 
@@ -195,7 +197,7 @@ function openFault(name: string, expects: string, open: () => Opened): Target {
   try {
     opened = open();
   } catch (error) {
-    return { ...target, reason: `it cannot be made here: ${(error as Error).message}` };
+    return { ...target, reason: `it could not be opened: ${(error as Error).message}` };
   }
   const { fd, reader } = opened;
   const close = (): void => {

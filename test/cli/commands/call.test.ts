@@ -1,4 +1,4 @@
-// syswire call: one call, here and now, on its own stdout.
+// Tests syswire call, which makes one call in its own process.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -21,19 +21,19 @@ function run(args: string[], input = '') {
 }
 
 for (const level of LEVELS) {
-  test(`${level}: the message is all there is on stdout`, () => {
+  test(`call ${level}: stdout has the message and nothing else`, () => {
     assert.deepEqual(run([level, 'héllo 🌍\n']), { status: 0, stdout: 'héllo 🌍\n', stderr: '' });
     assert.deepEqual(run([level, '']), { status: 0, stdout: '', stderr: '' });
     assert.deepEqual(run([level, '-'], 'from stdin'), { status: 0, stdout: 'from stdin', stderr: '' });
   });
 
-  test(`${level}: a target file is appended to`, (t) => {
+  test(`call ${level} appends to a target file`, (t) => {
     const file = path.join(tempFolder(t), 'out');
     for (const msg of ['one ', 'two']) assert.equal(run([level, msg, '--target', file]).status, 0);
     assert.equal(readFileSync(file, 'utf8'), 'one two');
   });
 
-  test(`${level}: what the operating system refused is exit 1, one line, and a record`, () => {
+  test(`call ${level} that the operating system refuses: exit 1, one line, a record`, () => {
     const { status, stdout, stderr } = run([level, 'hello', '--target', '/dev/full', '--json']);
     const [json, line] = stderr.split('\n');
     const { requested, written, error, target, ...record } = JSON.parse(json as string) as CallRecord;
@@ -48,16 +48,16 @@ for (const level of LEVELS) {
 }
 
 const USAGE: [string, string[], RegExp][] = [
-  ['no level', [], new RegExp(`a level is needed: syswire call ${LEVEL_IDS.join('\\|')} MSG`)],
-  ['an unknown level', ['int81', 'x'], /a level is needed/],
-  ['no message', ['raw'], /a message is needed/],
+  ['no level', [], /level is missing: .*syswire call; LEVEL is raw, int80, uring, os or std/],
+  ['an unknown level', ['int81', 'x'], /level 'int81' is unknown: use raw, int80, uring, os or std/],
+  ['no message', ['raw'], /message is missing: give it after raw/],
   ['two messages', ['raw', 'a', 'b'], /put 'a b' in quotes/],
   ['an unknown flag', ['raw', 'a', '--jsno'], /Unknown option '--jsno'/],
-  ['a target that cannot be opened', ['raw', 'a', '--target', '/nowhere/a'], /--target: ENOENT/],
+  ['a target that cannot be opened', ['raw', 'a', '--target', '/nowhere/a'], /--target \/nowhere\/a: ENOENT/],
 ];
 
 for (const [name, args, says] of USAGE) {
-  test(`${name}: exit 2 and one line`, () => {
+  test(`call with ${name}: exit 2, one line`, () => {
     const { status, stdout, stderr } = run(args);
     assert.match(stderr, says);
     assert.match(stderr, /^syswire: .*\n$/);

@@ -1,4 +1,4 @@
-// syswire probe: hostile arguments, in a child process that may die of them.
+// Tests syswire probe, which makes calls with hostile arguments in a child process that may die.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -18,9 +18,9 @@ function run(args: string[], prefix: string[] = []) {
   return { status, stdout, stderr };
 }
 
-type Told = { result: number | null; code: string | undefined; signal: string | null };
+type Outcome = { result: number | null; code: string | undefined; signal: string | null };
 
-/** The result of each case, −errno or a count; LTP's write05 and gVisor's tests beside those that check the same. */
+/** The result of each case: −errno or a count. LTP (write05) and gVisor (g:) have tests of the same cases. */
 const EXPECTED: Record<string, number> = {
   'null-0': 0, // g:WriteZeroLengthNullBuffer
   'null-1': -14, // g:WriteNullBuffer
@@ -31,28 +31,28 @@ const EXPECTED: Record<string, number> = {
   'fd-highest': -9,
 };
 
-test('the table names every case', () => assert.deepEqual(Object.keys(EXPECTED), Object.keys(HOSTILE)));
+test('every case of probe has an expected result', () => assert.deepEqual(Object.keys(EXPECTED), Object.keys(HOSTILE)));
 
 for (const level of here) {
   for (const [name, expected] of Object.entries(EXPECTED)) {
-    test(`${name} at ${level}`, () => {
+    test(`probe ${name} at ${level}: result ${expected}, or int80's own copy fails`, () => {
       const { status, stdout, stderr } = run([name, '--level', level]);
       const { result, error, signal } = JSON.parse(stdout);
-      const told: Told = { result, code: error?.code, signal };
-      // int80 copies the bytes below 4 GiB, and in that copy runs off the end itself; if there is room for the copy,
-      // and not a page of V8's, which may lie anywhere.
+      const outcome: Outcome = { result, code: error?.code, signal };
+      // int80 copies the bytes below 4 GiB first. With too-long it has no room there (ENOMEM), or the copy itself reads
+      // beyond the mapping (SIGSEGV). V8's pages, which may lie anywhere, decide which.
       const isCopied = level === 'int80' && name === 'too-long';
-      const copied: Told = error
+      const copied: Outcome = error
         ? { result: -12, code: 'ENOMEM', signal: null }
         : { result: null, code: undefined, signal: 'SIGSEGV' };
-      const usual: Told = { result: expected, code: osError(expected)?.code, signal: null };
-      assert.deepEqual(told, isCopied ? copied : usual);
+      const usual: Outcome = { result: expected, code: osError(expected)?.code, signal: null };
+      assert.deepEqual(outcome, isCopied ? copied : usual);
       assert.deepEqual({ status, stderr }, { status: signal ? 1 : 0, stderr: '' });
     });
   }
 }
 
-test('strace saw the null address that was passed', (t) => {
+test('strace sees the null address that probe passes', (t) => {
   if (!need(t, { command: 'strace', package: 'strace' })) return;
   for (const level of ['raw', 'os']) {
     const trace = path.join(tempFolder(t), 'trace');
@@ -62,15 +62,15 @@ test('strace saw the null address that was passed', (t) => {
 });
 
 const USAGE: [string, string[], RegExp][] = [
-  ['no case', [], /a case is needed: one of null-0, /],
-  ['an unknown case', ['null-2', '--level', 'raw'], /a case is needed/],
-  ['no level', ['null-0'], /--level is needed: one of raw, /],
-  ['a level that takes no address', ['null-0', '--level', 'std'], /--level is needed/],
-  ['two cases', ['null-0', 'null-1', '--level', 'raw'], /one too many/],
+  ['no case', [], /case is missing: use null-0, /],
+  ['an unknown case', ['null-2', '--level', 'raw'], /case 'null-2' is unknown: use null-0, /],
+  ['no level', ['null-0'], /--level is missing: use raw, int80 or os/],
+  ['a level that takes no address', ['null-0', '--level', 'std'], /--level std cannot be probed: use raw, int80 or os/],
+  ['two cases', ['null-0', 'null-1', '--level', 'raw'], /more than one case is given: leave out 'null-1'/],
 ];
 
 for (const [name, args, says] of USAGE) {
-  test(`${name}: exit 2 and one line`, () => {
+  test(`probe with ${name}: exit 2, one line`, () => {
     const { status, stdout, stderr } = run(args);
     assert.match(stderr, says);
     assert.match(stderr, /^syswire: .*\n$/);
@@ -78,6 +78,6 @@ for (const [name, args, says] of USAGE) {
   });
 }
 
-test('it is not reachable over HTTP', () => {
+test('the HTTP interface offers nothing of probe', () => {
   assert.doesNotMatch(readFileSync(path.join(ROOT, 'openapi.yaml'), 'utf8'), /probe|hostile/i);
 });

@@ -1,4 +1,4 @@
-// syswire watch: a row a call, or a line; nothing twice, nothing missing, whatever happens to the connection.
+// Tests syswire watch: every record appears exactly once, or in a gap, also when the connection is lost.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ import { appWithToken, ESCAPE, inTerminal, run, start, TOKEN, watcher } from '..
 import { MAIN, openFifo, startService, tempFolder } from '../../support/service.js';
 import { need } from '../../support/tools.js';
 
-test('watch --json: the lines of the stream as they are, which reconcile takes', async (t) => {
+test('watch --json prints the lines of the stream unchanged, and reconcile accepts them', async (t) => {
   const { url, ask, post } = await appWithToken(t);
   const send = (body: object) => post({ level: 'raw', msg: 'x\n', ...body }, { authorization: `Bearer ${TOKEN}` });
   const { until, lines, child, exited, got } = watcher(t, ['--json', '--since', '1'], url, { SYSWIRE_TOKEN: TOKEN });
@@ -39,7 +39,7 @@ test('watch --json: the lines of the stream as they are, which reconcile takes',
   assert.equal(code, 0);
 });
 
-test('watch: filters, a partial write, and a gap, in words', async (t) => {
+test('watch applies its filters, and shows a partial write and a gap', async (t) => {
   const fifo = openFifo(t);
   const app = testApp(t, { history: 4, targets: { pipe: fifo.path } });
   closeSync(fifo.writer);
@@ -73,7 +73,7 @@ test('watch: filters, a partial write, and a gap, in words', async (t) => {
   }
 });
 
-test('SIGTERM ends a watcher whose reader takes nothing', async (t) => {
+test('SIGTERM ends watch while the reader of its output takes nothing', async (t) => {
   const { app, post } = testApp(t);
   const url = await listen(app);
   const child = start(['watch', '--json'], url);
@@ -85,7 +85,7 @@ test('SIGTERM ends a watcher whose reader takes nothing', async (t) => {
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });
 
-test('watch: a row a call, its columns below each other, without escape codes where nobody sees colours', async (t) => {
+test('watch prints aligned rows, and no escape codes if stdout is not a terminal', async (t) => {
   const { url, post } = await appWithToken(t);
   const { until, lines, child, exited } = watcher(t, ['--since', '1', '--errors'], url, { SYSWIRE_TOKEN: TOKEN });
   for (const level of ['raw', 'os', 'std'])
@@ -104,7 +104,7 @@ test('watch: a row a call, its columns below each other, without escape codes wh
   assert.doesNotMatch(lines().join(''), ESCAPE);
 });
 
-test('watch in a terminal: colours, a header, no row longer than the terminal is wide; NO_COLOR has none', async (t) => {
+test('watch in a terminal shows a header, rows no wider than the terminal, and colours unless NO_COLOR is set', async (t) => {
   if (!need(t, { command: 'script', package: 'bsdutils' })) return;
   const service = await startService(t);
   await service.write({ level: 'raw', msg: 'x'.repeat(80), target: 'full' });
@@ -113,15 +113,15 @@ test('watch in a terminal: colours, a header, no row longer than the terminal is
     const rows = shown.split('\r\n');
     assert.match(rows[0] as string, /^ +seq +time/);
     assert.equal(ESCAPE.test(rows.join('')), !('NO_COLOR' in env));
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no columns
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression removes the colours, which take no columns
     const plain = (rows[1] as string).replace(/\u001b\[\d+m/g, '');
     assert.equal(plain.length, 100);
     assert.match(plain, /x{5,}…$/);
   }
 });
 
-/** A way to a service that can be cut. */
-async function cuttable(t: TestContext, url: string): Promise<{ url: string; cut: () => void }> {
+/** Start a proxy in front of the service at `url`. `cut` destroys all its connections. */
+async function startProxy(t: TestContext, url: string): Promise<{ url: string; cut: () => void }> {
   const { port, hostname } = new URL(url);
   const sockets = new Set<Socket>();
   const proxy = createServer((near) => {
@@ -147,52 +147,52 @@ async function cuttable(t: TestContext, url: string): Promise<{ url: string; cut
   return { url: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`, cut };
 }
 
-test('watch: a lost connection, and nothing is missing or twice; what the ring lost is a gap', async (t) => {
+test('watch reconnects after a lost connection: no record is missing or repeated, and lost ones are a gap', async (t) => {
   const { app, post } = testApp(t, { history: 50 });
-  const way = await cuttable(t, await listen(app));
-  const { until, lines, got } = watcher(t, ['--json'], way.url);
+  const proxy = await startProxy(t, await listen(app));
+  const { until, lines, got } = watcher(t, ['--json'], proxy.url);
   await until(() => lines().length === 1);
-  // All in one turn, so that the watcher is not back in the middle of it.
+  // A burst this short runs in one turn of the event loop, so watch cannot reconnect in the middle of it.
   const make = (count: number) => post({ level: 'raw', msg: 'x', target: 'out', count }, {}, '/bursts');
-  const told = () =>
+  const received = () =>
     lines()
       .map((line) => JSON.parse(line))
       .filter(({ type }) => type !== 'hello');
   await make(3);
-  await until(() => told().length === 3);
+  await until(() => received().length === 3);
   for (const count of [7, 120]) {
-    way.cut();
+    proxy.cut();
     await until(() => /trying again\n$/.test(got.err));
     await make(count);
     const last = (await app.inject('/health')).json().next - 1;
-    await until(() => told().at(-1)?.seq === last);
+    await until(() => received().at(-1)?.seq === last);
   }
   assert.deepEqual(
-    told().map(({ type, seq, from, to }) => (type === 'gap' ? [from, to] : seq)),
+    received().map(({ type, seq, from, to }) => (type === 'gap' ? [from, to] : seq)),
     [...Array.from({ length: 10 }, (_, i) => i + 1), [11, 80], ...Array.from({ length: 50 }, (_, i) => i + 81)],
   );
   assert.match(got.err, /^(syswire: lost the connection .*\nsyswire: connected to .* again\n){2}$/);
 });
 
-test('watch: a connection lost right after a gap: the gap is told once', async (t) => {
+test('watch that loses its connection right after a gap prints the gap once', async (t) => {
   const { app, post } = testApp(t, { history: 4 });
-  const way = await cuttable(t, await listen(app));
+  const proxy = await startProxy(t, await listen(app));
   for (let i = 0; i < 10; i++) await post({ level: 'raw', msg: 'x', target: 'out' });
-  const { until, lines, got } = watcher(t, ['--json', '--since', '1', '--level', 'os'], way.url);
+  const { until, lines, got } = watcher(t, ['--json', '--since', '1', '--level', 'os'], proxy.url);
   await until(() => lines().length === 2);
-  way.cut();
+  proxy.cut();
   await until(() => /again\n$/.test(got.err) && got.err.includes('connected'));
   await post({ level: 'os', msg: 'x', target: 'out' });
   await until(() => lines().some((line) => line.includes('"call"')));
-  const told = lines()
+  const received = lines()
     .map((line) => JSON.parse(line))
     .filter(({ type }) => type !== 'hello');
-  assert.deepEqual(told[0], { type: 'gap', from: 1, to: 6 });
-  assert.equal(told.filter(({ type }) => type === 'gap').length, 1);
-  assert.equal(told.at(-1).seq, 11);
+  assert.deepEqual(received[0], { type: 'gap', from: 1, to: 6 });
+  assert.equal(received.filter(({ type }) => type === 'gap').length, 1);
+  assert.equal(received.at(-1).seq, 11);
 });
 
-test('watch: a service started anew is said, and seen from its first record', async (t) => {
+test('watch reports a restart of the service, and shows its records from the first on', async (t) => {
   const first = await startService(t);
   const { port } = new URL(first.url);
   const { until, lines, got } = watcher(t, ['--json'], first.url);
@@ -203,16 +203,16 @@ test('watch: a service started anew is said, and seen from its first record', as
   const second = await startService(t, { args: ['--port', port] });
   await second.write({ level: 'raw', msg: 'after', target: 'full' });
   await until(() => lines().length === 4);
-  const told = lines().map((line) => JSON.parse(line));
+  const received = lines().map((line) => JSON.parse(line));
   assert.deepEqual(
-    told.map(({ type, preview = '' }) => `${type} ${preview}`.trim()),
+    received.map(({ type, preview = '' }) => `${type} ${preview}`.trim()),
     ['hello', 'call before', 'hello', 'call after'],
   );
-  assert.notEqual(told[0].run, told[2].run);
-  assert.match(got.err, /the service has been started anew/);
+  assert.notEqual(received[0].run, received[2].run);
+  assert.match(got.err, /the service was restarted \(run \w+\): its records begin at 1 again/);
 });
 
-test('watch | head: ends by itself, quietly', async (t) => {
+test('watch ends with 0 and no message when its reader closes the pipe', async (t) => {
   const { app } = testApp(t);
   const url = await listen(app);
   const { child, until, exited, got } = watcher(t, ['--json'], url);
@@ -231,7 +231,7 @@ test('watch | head: ends by itself, quietly', async (t) => {
   assert.deepEqual([await exited, got.err], [[0, null], '']);
 });
 
-test('watch into a disk that is full: one line, exit 1', async (t) => {
+test('watch with output to a full disk: exit 1, one line', async (t) => {
   const { app, post } = testApp(t);
   const url = await listen(app);
   const full = openSync('/dev/full', 'w');
@@ -246,7 +246,7 @@ test('watch into a disk that is full: one line, exit 1', async (t) => {
   assert.equal(code, 1);
 });
 
-test('watch whose reader is slow: it waits with it, and every record is told or lost', async (t) => {
+test('watch with a slow reader waits: each record is printed, or is in a gap', async (t) => {
   const { app, post } = testApp(t, { history: 1000 });
   const url = await listen(app);
   const child = start(['watch', '--json'], url);

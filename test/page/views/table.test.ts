@@ -54,7 +54,7 @@ test('the page reconnects by itself when the service is killed and started again
   const second = await startService(t, {
     args: [...NULL_TARGET, '--target', 'other=/dev/null', '--port', new URL(service.url).port],
   });
-  await page.locator('#rows .note:has-text("The service was started anew")').waitFor();
+  await page.locator('#rows .note:has-text("The service was restarted")').waitFor();
   await waitUntilLive(page);
   await second.write({ level: 'raw', target: 'other', msg: 'after' });
   await page.locator('#rows .message:text-is("after")').waitFor();
@@ -150,7 +150,7 @@ test('a row that stays at its index keeps its element, when records arrive and w
   await page.keyboard.press('ArrowDown');
   await page.evaluate('globalThis.kept = [...document.querySelectorAll("#rows [role=row]")]');
   await makeBurst(service, 5);
-  await page.locator('#newer:has-text("5 newer rows")').waitFor();
+  await page.locator('#newer:has-text("5 new records")').waitFor();
   const areInPlace = 'kept.length > 5 && kept.every((row) => row.isConnected)';
   assert.equal(await page.evaluate(areInPlace), true);
   await page.click('#newer');
@@ -250,7 +250,7 @@ test('of 100,000 rows few are in the document, each can be reached, and a scroll
   await page.evaluate('document.getElementById("grid").scrollTop = 50000 * 28');
   await readRow(page, 50_000);
   await makeBurst(service, 500);
-  await page.locator('#newer:has-text("500 newer rows")').waitFor();
+  await page.locator('#newer:has-text("500 new records")').waitFor();
   await readRow(page, 50_000);
   await page.click('#newer');
   await readRow(page, 100_500);

@@ -1,4 +1,4 @@
-// Time slices of the event loop, among requests that make many calls.
+// Requests that make many calls share the event loop in time slices.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { timeSlice } from '../../../src/server/calls/time-slice.js';
@@ -9,15 +9,15 @@ test('one time slice starts in each turn of the event loop, first come first ser
   (async () => {
     for (; !over; now++) await new Promise((resolve) => setImmediate(resolve));
   })();
-  const had: [name: string, at: number][] = [];
+  const slices: [name: string, turn: number][] = [];
   const task = async (name: string): Promise<void> => {
     for (let i = 0; i < 3; i++) {
       await timeSlice();
-      had.push([name, now]);
+      slices.push([name, now]);
     }
   };
   await Promise.all(['a', 'b', 'c'].map(task));
   over = true;
-  assert.equal(had.map(([name]) => name).join(''), 'abcabcabc');
-  for (const [index, [, at]] of had.entries()) assert.equal(at, (had[0]?.[1] as number) + index, `${had}`);
+  assert.equal(slices.map(([name]) => name).join(''), 'abcabcabc');
+  for (const [index, [, turn]] of slices.entries()) assert.equal(turn, (slices[0]?.[1] as number) + index, `${slices}`);
 });

@@ -1,4 +1,4 @@
-// openapi.yaml and asyncapi.yaml are what the code says, and say something about everything.
+// openapi.yaml and asyncapi.yaml agree with the code, and describe everything.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -23,7 +23,7 @@ type Schema = {
 type Answer = { $ref?: string; content?: Record<string, { schema: Schema; example?: unknown }> };
 
 for (const name of ['openapi.yaml', 'asyncapi.yaml']) {
-  test(`${name}: the file and the code agree (npm run openapi makes it anew)`, async (t) => {
+  test(`the file ${name} agrees with the code (npm run openapi writes it)`, async (t) => {
     const { app } = testApp(t);
     const served = await app.inject(`/${name}`);
     assert.match(served.headers['content-type'] as string, /^application\/yaml/);
@@ -31,7 +31,7 @@ for (const name of ['openapi.yaml', 'asyncapi.yaml']) {
   });
 }
 
-test('each line of a stream is one that asyncapi.yaml has, and there is one of each', async (t) => {
+test('every line of the stream has the shape that asyncapi.yaml gives it, and every message of asyncapi.yaml occurs', async (t) => {
   const { components } = parse(readFileSync(path.join(ROOT, 'asyncapi.yaml'), 'utf8'));
   const app = testApp(t, { history: 2 });
   const url = await listen(app.app);
@@ -45,25 +45,29 @@ test('each line of a stream is one that asyncapi.yaml has, and there is one of e
   for (const line of lines) {
     const { payload } = components.messages[line.type];
     assert.ok(validate.validate(`doc${payload.$ref}`, line), validate.errorsText());
-    assert.equal(validate.validate(`doc${payload.$ref}`, { ...line, colour: 1 }), false, 'and no more than that');
+    assert.equal(
+      validate.validate(`doc${payload.$ref}`, { ...line, colour: 1 }),
+      false,
+      'a line with one more field is invalid',
+    );
   }
   assert.deepEqual(new Set(lines.map(({ type }) => type)), new Set(Object.keys(components.messages)));
 });
 
 test('every schema and every field has a description', () => {
-  const silent: string[] = [];
+  const undescribed: string[] = [];
   function visit(schema: Schema, at: string): void {
     for (const [name, field] of Object.entries(schema.properties ?? {})) {
-      if (!field.description && !field.$ref) silent.push(`${at}.${name}`);
+      if (!field.description && !field.$ref) undescribed.push(`${at}.${name}`);
       visit(field, `${at}.${name}`);
     }
     for (const part of [...(schema.anyOf ?? []), ...(schema.items ? [schema.items] : [])]) visit(part, at);
   }
   for (const [name, schema] of Object.entries<Schema>(parse(file).components.schemas)) {
-    if (!schema.description) silent.push(name);
+    if (!schema.description) undescribed.push(name);
     visit(schema, name);
   }
-  assert.deepEqual(silent, []);
+  assert.deepEqual(undescribed, []);
 });
 
 test('every response has an example', () => {
@@ -90,7 +94,7 @@ test('every response has an example', () => {
   assert.deepEqual(without, []);
 });
 
-test('/docs shows it', async (t) => {
+test('/docs shows the API in swagger-ui', async (t) => {
   const { app } = testApp(t);
   const page = await app.inject('/docs');
   assert.equal(page.statusCode, 200);

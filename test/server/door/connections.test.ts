@@ -1,4 +1,4 @@
-// Many connections, most of them rude: descriptors and threads stay as many as they were, and some are left for others.
+// Many connections, most of which break off: the service leaks no descriptor and no thread, and keeps descriptors free.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,14 +10,14 @@ import { startService } from '../../support/service.js';
 const AT_ONCE = 200;
 const HEAD = 'Host: localhost\r\n';
 
-/** What a client does with its connection before it drops it: a reset every other time, as DO has an odd length. */
+/** Each client does this before it leaves. There is an odd number of them, so each leaves by a reset every other time. */
 const CLIENTS: Record<string, (socket: Socket) => unknown> = {
-  'comes and goes': () => {},
+  'does nothing': () => {},
   'sends half a request': (socket) =>
     new Promise((resolve) => socket.write(`POST /write HTTP/1.1\r\n${HEAD}`, resolve)),
-  'sends a request and takes no answer': (socket) =>
+  'sends a request and does not read the answer': (socket) =>
     new Promise((resolve) => socket.write(`GET /levels HTTP/1.1\r\n${HEAD}\r\n`, resolve)),
-  'asks and is answered': async (socket) => {
+  'reads the answer to its request': async (socket) => {
     socket.write(`GET /health HTTP/1.1\r\n${HEAD}\r\n`);
     assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 200 /);
   },
@@ -28,12 +28,12 @@ const CLIENTS: Record<string, (socket: Socket) => unknown> = {
     return once(socket, 'data');
   },
 };
-const DO = Object.values(CLIENTS);
+const BEHAVIOURS = Object.values(CLIENTS);
 
-test('however few descriptors there are, some are left for what is not a connection', async (t) => {
+test('a service that may open 400 descriptors refuses connections early enough to open files', async (t) => {
   const service = await startService(t, { wrap: (command) => ['prlimit', '--nofile=400:400', ...command] });
   const { hostname, port } = new URL(service.url);
-  // Not by stop(), which asks for its process id, and would be a connection too many.
+  // stop() would ask the service for its process id, on one connection too many.
   t.after(() => service.child.kill());
   const open: Socket[] = [];
   for (let i = 0; i < 500; i++) {
@@ -41,7 +41,7 @@ test('however few descriptors there are, some are left for what is not a connect
     open.push(socket);
     await Promise.race([once(socket, 'connect'), once(socket, 'close')]);
   }
-  // One that was let in before there were too many, and asks for a file.
+  // The service accepted this connection before the limit; the file takes one more descriptor.
   const socket = open[100] as Socket;
   socket.write(`GET /style.css HTTP/1.1\r\n${HEAD}\r\n`);
   assert.match(String((await once(socket, 'data'))[0]), /^HTTP\/1\.1 200 /);
@@ -51,7 +51,7 @@ test('however few descriptors there are, some are left for what is not a connect
   assert.deepEqual(await exited, [0, null]);
 });
 
-test('descriptors and threads after 1,000 connections are those after 100,000', async (t) => {
+test('100,000 connections leave no more descriptors and threads behind than 1,000 do', async (t) => {
   const service = await startService(t);
   const { hostname, port } = new URL(service.url);
   const pid = service.child.pid as number;
@@ -59,16 +59,16 @@ test('descriptors and threads after 1,000 connections are those after 100,000', 
   let index = 0;
   async function visit(): Promise<void> {
     const at = index++;
-    // Several addresses, and every other end a reset: no port is waited for (TIME_WAIT).
+    // Several addresses, and a reset at every other end: otherwise all ports would soon be in TIME_WAIT.
     const socket = connect({ host: hostname, port: Number(port), localAddress: `127.0.0.${2 + (at % 16)}` });
     const closed = once(socket, 'close');
     await once(socket, 'connect');
-    await Promise.race([DO[at % DO.length]?.(socket), closed]);
+    await Promise.race([BEHAVIOURS[at % BEHAVIOURS.length]?.(socket), closed]);
     if (at % 2) socket.resetAndDestroy();
     else socket.destroy();
     await closed;
   }
-  async function visits(upTo: number): Promise<void> {
+  async function visitMany(upTo: number): Promise<void> {
     await Promise.all(
       Array.from({ length: AT_ONCE }, async () => {
         while (index < upTo) await visit();
@@ -76,8 +76,8 @@ test('descriptors and threads after 1,000 connections are those after 100,000', 
     );
   }
   const rss = (): string => /^VmRSS:\s*(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '';
-  /** Once it has noticed that all are gone. */
-  async function settled(most: number): Promise<ReturnType<typeof openIn>> {
+  /** Waits until the service holds `most` descriptors or fewer: it notices a little later that a client has left. */
+  async function waitForAtMost(most: number): Promise<ReturnType<typeof openIn>> {
     for (const signal = AbortSignal.timeout(20_000); ; ) {
       await (await fetch(`${service.url}/health`, { signal })).text();
       const open = openIn(pid);
@@ -85,12 +85,12 @@ test('descriptors and threads after 1,000 connections are those after 100,000', 
     }
   }
 
-  const { descriptors } = await settled(Infinity);
-  await visits(1000);
-  const few = await settled(descriptors + 2);
+  const { descriptors } = await waitForAtMost(Infinity);
+  await visitMany(1000);
+  const few = await waitForAtMost(descriptors + 2);
   t.diagnostic(`after ${index}: ${few.descriptors} descriptors, ${few.threads} threads, ${rss()}`);
-  await visits(100_000);
-  const many = await settled(few.descriptors + 2);
+  await visitMany(100_000);
+  const many = await waitForAtMost(few.descriptors + 2);
   t.diagnostic(`after ${index}: ${many.descriptors} descriptors, ${many.threads} threads, ${rss()}`);
   assert.equal(many.threads, few.threads);
   assert.ok(Math.abs(many.descriptors - few.descriptors) <= 2);

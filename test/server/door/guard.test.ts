@@ -1,4 +1,4 @@
-// Who may come in: Host, Origin and token, in front of every route.
+// The service checks Host, Origin and token before any route runs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { testApp } from '../../support/app.js';
@@ -19,7 +19,7 @@ const HOSTS: [host: string, status: number][] = [
 ];
 
 for (const [host, status] of HOSTS) {
-  test(`Host '${host}' is ${status}`, async (t) => {
+  test(`a request with Host '${host}' is answered with ${status}`, async (t) => {
     const { app } = testApp(t, { allowHost: ['syswire.example'] });
     assert.equal((await app.inject({ url: '/health', headers: { host } })).statusCode, status);
   });
@@ -36,7 +36,7 @@ const ORIGINS: [origin: string, status: number][] = [
 ];
 
 for (const [origin, status] of ORIGINS) {
-  test(`Origin '${origin}' at localhost:8080 is ${status}, and writes nothing unless it is 200`, async (t) => {
+  test(`a write with Origin '${origin}' to localhost:8080 is answered with ${status}, and writes only if that is 200`, async (t) => {
     const { post, written } = testApp(t);
     const answer = await post({ level: 'raw', msg: 'x', target: 'out' }, { host: 'localhost:8080', origin });
     assert.equal(answer.statusCode, status);
@@ -44,13 +44,13 @@ for (const [origin, status] of ORIGINS) {
   });
 }
 
-test('no answer may be framed', async (t) => {
+test('every answer forbids other pages to frame it', async (t) => {
   const { app } = testApp(t);
   for (const url of ['/', '/docs/', '/health', '/nowhere'])
     assert.equal((await app.inject(url)).headers['x-frame-options'], 'DENY', url);
 });
 
-test("a scheme's own port may be left out on either side", async (t) => {
+test("Host and Origin agree when one of them leaves out the scheme's default port", async (t) => {
   const { app } = testApp(t);
   for (const [host, origin] of [
     ['localhost:80', 'http://localhost'],
@@ -66,18 +66,18 @@ test("a scheme's own port may be left out on either side", async (t) => {
 
 const TOKEN = '0123456789abcdef';
 const TOKENS: [name: string, authorization: string | undefined, status: number][] = [
-  ['the right one', `Bearer ${TOKEN}`, 200],
-  ['the right one, scheme in lower case', `bearer ${TOKEN}`, 200],
-  ['none', undefined, 401],
-  ['a wrong one', 'Bearer 0123456789abcdeg', 401],
-  ['a truncated one', 'Bearer 0123456789abcde', 401],
-  ['a longer one', `Bearer ${TOKEN}0`, 401],
-  ['an empty one', 'Bearer ', 401],
-  ['another scheme', `Basic ${TOKEN}`, 401],
+  ['the right token', `Bearer ${TOKEN}`, 200],
+  ['the right token and the scheme in lower case', `bearer ${TOKEN}`, 200],
+  ['no token', undefined, 401],
+  ['a wrong token', 'Bearer 0123456789abcdeg', 401],
+  ['a truncated token', 'Bearer 0123456789abcde', 401],
+  ['a longer token', `Bearer ${TOKEN}0`, 401],
+  ['an empty token', 'Bearer ', 401],
+  ['the right token in another scheme', `Basic ${TOKEN}`, 401],
 ];
 
 for (const [name, authorization, status] of TOKENS) {
-  test(`token: ${name} is ${status}`, async (t) => {
+  test(`a write with ${name} is answered with ${status}`, async (t) => {
     const { post, written } = testApp(t, { token: TOKEN });
     const answer = await post({ level: 'raw', msg: 'x', target: 'out' }, { ...(authorization && { authorization }) });
     assert.equal(answer.statusCode, status);
@@ -86,7 +86,7 @@ for (const [name, authorization, status] of TOKENS) {
   });
 }
 
-test('a token in the URL is no token, /health needs none, and everything else does', async (t) => {
+test('every route but /health needs a token, and a token in the URL does not count', async (t) => {
   const { app } = testApp(t, { token: TOKEN });
   for (const url of [`/levels?token=${TOKEN}`, '/levels', '/targets', '/events', '/openapi.yaml', '/docs', '/nowhere'])
     assert.equal((await app.inject(url)).statusCode, 401, url);

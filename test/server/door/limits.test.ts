@@ -1,4 +1,4 @@
-// Each limit: told in words that say what to do, counted, and nothing is written beyond it.
+// Each limit: the refusal names the remedy, the service counts it, and nothing is written.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
@@ -15,17 +15,18 @@ import { watch } from '../../support/watcher.js';
 const TOKEN = 'a-token-for-this-test';
 const WRITE = { level: 'raw', target: 'out', msg: 'x' };
 
-async function limited({ app }: TestApp, limit: Limit): Promise<number> {
+/** Returns how often the service has counted a limit. */
+async function countOf({ app }: TestApp, limit: Limit): Promise<number> {
   const { body } = await app.inject({ url: '/metrics', headers: { authorization: `Bearer ${TOKEN}` } });
   return Number(new RegExp(`^syswire_limited_total\\{limit="${limit}"\\} (\\d+)$`, 'm').exec(body)?.[1]);
 }
 
-/** Connections that stay open until the test ends, each after `take` has had it. */
+/** Opens connections one after the other, and runs `use` on each. They stay open until the test ends. */
 async function connectMany(
   t: TestContext,
   url: string,
   count: number,
-  take: (socket: Socket) => Promise<unknown> = async () => {},
+  use: (socket: Socket) => Promise<unknown> = async () => {},
 ): Promise<Socket[]> {
   const { hostname, port } = new URL(url);
   const sockets: Socket[] = [];
@@ -34,13 +35,13 @@ async function connectMany(
     const socket = connect(Number(port), hostname);
     sockets.push(socket);
     await once(socket, 'connect');
-    await take(socket);
+    await use(socket);
   }
   return sockets;
 }
 
-/** What a connection is answered that sends `text`, until it is closed. */
-async function answerTo(url: string, text: string): Promise<{ status: number; detail: string }> {
+/** Sends `text` on a new connection, and returns the answer once the service has closed it. */
+async function sendText(url: string, text: string): Promise<{ status: number; detail: string }> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname, () => socket.write(text));
   let all = '';
@@ -57,8 +58,8 @@ type Row = {
   options?: AppOptions;
   status: number;
   says: RegExp;
-  /** Runs into it, and gives back the answer. */
-  meet: (t: TestContext, test: TestApp, url: string) => Promise<{ status: number; detail: string }>;
+  /** Runs into the limit, and returns the answer. */
+  reach: (t: TestContext, test: TestApp, url: string) => Promise<{ status: number; detail: string }>;
 };
 
 const post = async ({ post }: TestApp, body: object, url?: string): Promise<{ status: number; detail: string }> =>
@@ -70,37 +71,37 @@ const ROWS: Row[] = [
     options: { bodyLimit: 100 },
     status: 413,
     says: /over the limit of 100 bytes: .*--body-limit/,
-    meet: (_t, test) => post(test, { ...WRITE, msg: 'x'.repeat(100) }),
+    reach: (_t, test) => post(test, { ...WRITE, msg: 'x'.repeat(100) }),
   },
   {
     limit: 'headers',
     status: 431,
     says: /headers are too large: send fewer/,
-    meet: (_t, _test, url) =>
-      answerTo(url, `GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`),
+    reach: (_t, _test, url) =>
+      sendText(url, `GET /health HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`),
   },
   {
     limit: 'time',
     status: 408,
     says: /did not arrive in time: send it faster/,
-    meet: (_t, _test, url) => answerTo(url, 'POST /write HTTP/1.1\r\nHost: localhost\r\n'),
+    reach: (_t, _test, url) => sendText(url, 'POST /write HTTP/1.1\r\nHost: localhost\r\n'),
   },
   {
     limit: 'connections',
     options: { maxSubscribers: 0 },
     status: 503,
-    says: /as many connections as there may be: close some/,
-    meet: async (t, _test, url) => {
+    says: /limit of \d+ connections is reached: close some/,
+    reach: async (t, _test, url) => {
       await connectMany(t, url, 1000);
-      return answerTo(url, 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+      return sendText(url, 'GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
     },
   },
   {
     limit: 'subscribers',
     options: { maxSubscribers: 1 },
     status: 503,
-    says: /as many subscribers as there may be: .*--max-subscribers/,
-    meet: async (t, _test, url) => {
+    says: /limit of \d+ subscribers is reached: .*--max-subscribers/,
+    reach: async (t, _test, url) => {
       await once(watch(t, url).socket, 'message');
       const [, response] = await once(watch(t, url).socket, 'unexpected-response');
       const chunks: Buffer[] = await response.toArray();
@@ -111,14 +112,14 @@ const ROWS: Row[] = [
     limit: 'waiting',
     options: { maxWaiting: 1 },
     status: 503,
-    says: /^1 writes wait for this target, as many as may: .*--max-waiting/,
-    meet: (_t, test) => post(test, { ...WRITE, target: 'stuck-pipe', timeoutMs: 3000 }),
+    says: /^target '[\w-]+' has reached the limit of 1 waiting writes: .*--max-waiting/,
+    reach: (_t, test) => post(test, { ...WRITE, target: 'stuck-pipe', timeoutMs: 3000 }),
   },
   {
     limit: 'bursts',
     status: 503,
-    says: /another burst runs/,
-    meet: async (_t, test) => {
+    says: /another burst is running/,
+    reach: async (_t, test) => {
       const first = post(test, { ...WRITE, target: 'full', count: 1_000_000 }, '/bursts');
       await turn();
       const second = await post(test, { ...WRITE, count: 1 }, '/bursts');
@@ -131,9 +132,9 @@ const ROWS: Row[] = [
     options: { token: TOKEN },
     status: 503,
     says: /too many wrong tokens/,
-    meet: async (_t, test) => {
+    reach: async (_t, test) => {
       const guesses = Array.from({ length: 11 }, (_, guess) => post(test, { token: `${guess}` }, '/login'));
-      // Ten that are answered late, one a second: only the eleventh is answered at once.
+      // The service answers ten wrong tokens late, one a second. It refuses the eleventh at once.
       const first = await Promise.race(guesses);
       for (const guess of guesses) guess.catch(() => {});
       return first;
@@ -141,8 +142,8 @@ const ROWS: Row[] = [
   },
 ];
 
-for (const { limit, options, status, says, meet } of ROWS)
-  test(`${limit}: ${status}, counted, and nothing written`, {
+for (const { limit, options, status, says, reach } of ROWS)
+  test(`a request beyond the limit '${limit}' is a ${status}, is counted, and writes nothing`, {
     skip: limit === 'waiting' && process.platform !== 'linux',
   }, async (t) => {
     const test = testApp(t, options);
@@ -152,25 +153,25 @@ for (const { limit, options, status, says, meet } of ROWS)
       void post(test, { ...WRITE, target: 'stuck-pipe', timeoutMs: 3000 });
       await turn();
     }
-    assert.equal(await limited(test, limit), 0);
-    const answer = await meet(t, test, url);
+    assert.equal(await countOf(test, limit), 0);
+    const answer = await reach(t, test, url);
     assert.equal(answer.status, status);
     assert.match(answer.detail, says);
-    assert.equal(await limited(test, limit), 1);
+    assert.equal(await countOf(test, limit), 1);
     assert.equal(test.written().length, 0);
   });
 
-test('a hundred connections over the limit are told so, those after them closed, and what leaves makes room', async (t) => {
+test('a hundred connections over the limit are answered, later ones are closed, and room is made when connections close', async (t) => {
   const test = testApp(t, { maxSubscribers: 0 });
   const url = await listen(test.app);
   const open = await connectMany(t, url, 1100);
   const dropped = connect(Number(new URL(url).port), '127.0.0.1').resume();
   await once(dropped, 'close');
   assert.equal(dropped.bytesRead, 0);
-  assert.equal(await limited(test, 'connections'), 1);
+  assert.equal(await countOf(test, 'connections'), 1);
   const served = open[999] as Socket;
   served.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
-  assert.match(`${(await once(served, 'data'))[0]}`, /^HTTP\/1.1 200 /, 'who was there before is served');
+  assert.match(`${(await once(served, 'data'))[0]}`, /^HTTP\/1.1 200 /, 'a connection from before the limit is served');
   for (const socket of open.splice(0, 500)) socket.destroy();
   const connected = async () =>
     Number(/^syswire_connections (\d+)/m.exec((await test.app.inject('/metrics')).body)?.[1]);
@@ -178,7 +179,7 @@ test('a hundred connections over the limit are told so, those after them closed,
   assert.equal((await fetch(`${url}/health`)).status, 200);
 });
 
-test('connections that idle between two requests go first', async (t) => {
+test('a new connection at the limit closes those that idle between two requests', async (t) => {
   const test = testApp(t, { maxSubscribers: 0 });
   const url = await listen(test.app);
   const idle = await connectMany(t, url, 1000, (socket) => {
@@ -188,10 +189,10 @@ test('connections that idle between two requests go first', async (t) => {
   const closed = Promise.all(idle.map((socket) => once(socket, 'close')));
   assert.equal((await fetch(`${url}/health`)).status, 200);
   await closed;
-  assert.equal(await limited(test, 'connections'), 0);
+  assert.equal(await countOf(test, 'connections'), 0);
 });
 
-test('a write among others that runs into a limit is counted like one by itself', {
+test('POST /writes counts the limit that one of its writes runs into, like POST /write', {
   skip: process.platform !== 'linux',
 }, async (t) => {
   const test = testApp(t, { maxWaiting: 1 });
@@ -200,12 +201,12 @@ test('a write among others that runs into a limit is counted like one by itself'
   await turn();
   const { results } = (await test.post({ writes: [WRITE, stuck] }, {}, '/writes')).json<WritesResult>();
   assert.equal((results[1] as Problem).status, 503);
-  assert.equal(await limited(test, 'waiting'), 1);
-  assert.equal(test.written().length, 1, 'the other one was made');
+  assert.equal(await countOf(test, 'waiting'), 1);
+  assert.equal(test.written().length, 1, 'the other write was made');
   await first;
 });
 
-test('a wrong login that waits for its answer has it when the service stops', async (t) => {
+test('wrong logins that wait for their answer get it when the service stops', async (t) => {
   const test = testApp(t, { token: TOKEN });
   const url = await listen(test.app);
   const guess = async () =>
@@ -217,13 +218,13 @@ test('a wrong login that waits for its answer has it when the service stops', as
       })
     ).status;
   const guesses = Array.from({ length: 10 }, guess);
-  // The first answer comes after a second: then nine wait, for up to nine more.
+  // The service answers one wrong token a second: nine logins still wait.
   assert.equal(await Promise.race(guesses), 401);
   await test.app.close();
   assert.deepEqual(await Promise.all(guesses), new Array(10).fill(401));
 });
 
-test('who waits for a target is within the limit again when it is over', async (t) => {
+test('a write that has waited for a target no longer counts against the limit', async (t) => {
   const fifo = openFifo(t);
   const test = testApp(t, { maxWaiting: 1, targets: { pipe: fifo.path } });
   closeSync(fifo.writer);

@@ -1,24 +1,24 @@
-// WebSocket by hand: upgrades that are refused, and frames that no client library sends.
+// WebSocket by hand: upgrades that the service refuses, and frames that no client library sends.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { pino } from 'pino';
 import { listen, type TestApp, testApp, turn } from '../../support/app.js';
-import { dial, FIN, noConnections, parseAnswers, RST, type Step, type Wire } from '../../support/connection.js';
-import { ask, each, HOST, post, testTable } from '../../support/exchange.js';
+import { dial, FIN, parseAnswers, RST, type Step, type Wire, waitForNoConnections } from '../../support/connection.js';
+import { ask, expectAll, HOST, post, testTable } from '../../support/exchange.js';
 import {
   BINARY,
   CLOSE,
   close,
   type Frame,
   frame,
+  headOnly,
   PING,
   PONG,
   parseFrames,
-  promised,
   TEXT,
 } from '../../support/frames.js';
 
-// https://www.rfc-editor.org/rfc/rfc6455#section-1.3 has both.
+// The example of https://www.rfc-editor.org/rfc/rfc6455#section-1.3: a client's key, and the answer to it.
 const KEY = 'dGhlIHNhbXBsZSBub25jZQ==';
 const ACCEPT = 's3pPLMBiTxaQ9kYGzzhZRbK+xOo=';
 
@@ -28,43 +28,54 @@ const UPGRADE = {
   'Sec-WebSocket-Version': '13',
   'Sec-WebSocket-Key': KEY,
 };
-/** An upgrade with these fields besides or instead of its own; null: without. */
+/** Returns an upgrade. `fields` add to its own or replace them; null removes one. */
 function upgrade(fields: Record<string, string | null> = {}, target = '/events', line = {}): string {
   const lines = Object.entries({ ...UPGRADE, ...fields }).filter(([, value]) => value !== null);
   return ask(target, HOST + lines.map(([name, value]) => `${name}: ${value}\r\n`).join(''), line);
 }
 
-testTable('upgrades that are refused', {
-  ...each(
+testTable('upgrades that do not become a WebSocket', {
+  ...expectAll(
     { answers: [400], closed: true },
     {
       'no version': upgrade({ 'Sec-WebSocket-Version': null }),
-      'a version to come': upgrade({ 'Sec-WebSocket-Version': '99' }),
-      'a version that is none': upgrade({ 'Sec-WebSocket-Version': 'x' }),
+      'a version that does not exist yet': upgrade({ 'Sec-WebSocket-Version': '99' }),
+      'a version that is no number': upgrade({ 'Sec-WebSocket-Version': 'x' }),
       'no key': upgrade({ 'Sec-WebSocket-Key': null }),
       'a short key': upgrade({ 'Sec-WebSocket-Key': 'c2hvcnQ=' }),
       'a key that is not base64': upgrade({ 'Sec-WebSocket-Key': '!'.repeat(24) }),
-      'subprotocols that are no list': upgrade({ 'Sec-WebSocket-Protocol': 'a,,b' }),
-      POST: upgrade({}, '/events', { method: 'POST' }),
-      'HTTP/1.0': upgrade({}, '/events', { version: 'HTTP/1.0' }),
-      h2c: upgrade({ Upgrade: 'h2c' }),
-      'websocket or h2c': upgrade({ Upgrade: 'websocket, h2c' }),
-      'h2c, and then websocket': upgrade({ Upgrade: 'h2c', upgrade: 'websocket' }),
+      'a malformed list of subprotocols': upgrade({ 'Sec-WebSocket-Protocol': 'a,,b' }),
+      'an upgrade by POST': upgrade({}, '/events', { method: 'POST' }),
+      'an upgrade in HTTP/1.0': upgrade({}, '/events', { version: 'HTTP/1.0' }),
+      'Upgrade: h2c': upgrade({ Upgrade: 'h2c' }),
+      'Upgrade: websocket, h2c': upgrade({ Upgrade: 'websocket, h2c' }),
+      'Upgrade: h2c, and a second one with websocket': upgrade({ Upgrade: 'h2c', upgrade: 'websocket' }),
       'another route': upgrade({}, '/levels'),
-      'no route': upgrade({}, '/nowhere'),
+      'an unknown route': upgrade({}, '/nowhere'),
       'a target that cannot be decoded': upgrade({}, '/%zz'),
-      'a query that is unknown': upgrade({}, '/events?colour=red'),
+      'an unknown query parameter': upgrade({}, '/events?colour=red'),
       'no Host': upgrade().replace(HOST, ''),
     },
   ),
-  'another site': { send: upgrade({ Origin: 'http://evil.example' }), answers: [403], closed: true },
-  // It asks for no upgrade then, and has the records as JSON.
+  'the Origin of another site': { send: upgrade({ Origin: 'http://evil.example' }), answers: [403], closed: true },
+  // Without Connection the request asks for no upgrade: the answer is the records as JSON.
   'no Connection': { send: upgrade({ Connection: null }), answers: [200] },
-  HEAD: { send: upgrade({}, '/events', { method: 'HEAD' }), answers: [200], closed: true, toHead: true },
-  'behind a request': { send: post() + upgrade(), answers: [200, 400], closed: true, arrives: 'x', atOnce: true },
+  'an upgrade by HEAD': {
+    send: upgrade({}, '/events', { method: 'HEAD' }),
+    answers: [200],
+    closed: true,
+    toHead: true,
+  },
+  'an upgrade behind a request': {
+    send: post() + upgrade(),
+    answers: [200, 400],
+    closed: true,
+    arrives: 'x',
+    atOnce: true,
+  },
 });
 
-test('no refused upgrade is worth a line of the log, which anybody could fill with them', async (t) => {
+test('refused upgrades are not logged as warnings, so that no client can fill the log with them', async (t) => {
   const lines: string[] = [];
   const { app } = testApp(t, { logger: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }) });
   const url = await listen(app);
@@ -76,7 +87,7 @@ test('no refused upgrade is worth a line of the log, which anybody could fill wi
   assert.deepEqual(lines, []);
 });
 
-test('a version that is not spoken is told which are', async (t) => {
+test('the refusal of an unknown version names the versions that the service speaks', async (t) => {
   const { app } = testApp(t);
   const wire = await dial(t, await listen(app));
   await wire.take([upgrade({ 'Sec-WebSocket-Version': '99' })]);
@@ -84,7 +95,7 @@ test('a version that is not spoken is told which are', async (t) => {
   assert.equal(answers[0]?.headers.get('sec-websocket-version'), '13, 8');
 });
 
-/** What came behind the 101, which is held to what it must say. */
+/** Checks the 101, and returns the frames behind it. */
 function framesOf(received: Buffer): Frame[] {
   const end = received.indexOf('\r\n\r\n') + 4;
   if (end < 4) return [];
@@ -94,7 +105,10 @@ function framesOf(received: Buffer): Frame[] {
     [status, headers.get('upgrade'), headers.get('connection'), headers.get('sec-websocket-accept')],
     [101, 'websocket', 'Upgrade', ACCEPT],
   );
-  assert.ok(!headers.has('sec-websocket-protocol') && !headers.has('sec-websocket-extensions'), 'nothing is taken up');
+  assert.ok(
+    !headers.has('sec-websocket-protocol') && !headers.has('sec-websocket-extensions'),
+    'no subprotocol and no extension is accepted',
+  );
   return parseFrames(received.subarray(end));
 }
 
@@ -105,12 +119,12 @@ const codeOf = (frames: Frame[]): number | null | undefined => {
   return goodbye && (goodbye.length === 0 ? null : goodbye.readUInt16BE(0));
 };
 
-/** The code that the service closes with, null for a close without one, undefined for none at all. */
+/** `code`: the service's close code; null for a close frame without a code, undefined for no close frame. */
 type Rows = [code: number | null | undefined, sends: Record<string, Step | Step[]>][];
 
 const OPCODES = [3, 4, 5, 6, 7, 11, 12, 13, 14, 15];
 const CODES = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535];
-/** Bounded by the test; the service has to end it long before. */
+/** Returns more frames than the service should read: it must close the connection long before the last. */
 const endless = (first: Buffer, next: Buffer, count: number): Buffer =>
   Buffer.concat([first, ...Array(count).fill(next)]);
 
@@ -124,7 +138,7 @@ const FRAMES: Rows = [
       RSV2: frame(TEXT, 'hi', { rsv: 2 }),
       RSV3: frame(TEXT, 'hi', { rsv: 1 }),
       ...Object.fromEntries(OPCODES.map((opcode) => [`opcode ${opcode}`, frame(opcode, 'hi')])),
-      'a continuation of nothing': frame(0, 'a'),
+      'a continuation of no message': frame(0, 'a'),
       'a message in a message': [frame(TEXT, 'a', { fin: false }), frame(TEXT, 'b')],
       'a ping of 126 bytes': frame(PING, Buffer.alloc(126)),
       'a close of 126 bytes': close(1000, Buffer.alloc(124, 'x')),
@@ -132,15 +146,15 @@ const FRAMES: Rows = [
       'half a close': frame(CLOSE, '', { fin: false }),
       'a close of one byte': frame(CLOSE, 'a'),
       ...Object.fromEntries(CODES.map((code) => [`a close with ${code}`, close(code)])),
-      'what is HTTP': ask('/health'),
+      'an HTTP request': ask('/health'),
     },
   ],
   [
     1007,
     {
       'text that is not UTF-8': frame(TEXT, Buffer.from([0xff])),
-      'text that ends in a character': frame(TEXT, Buffer.from([0xe4, 0xb8])),
-      'a surrogate in text': frame(TEXT, Buffer.from([0xed, 0xa0, 0x80])),
+      'text that ends within a character': frame(TEXT, Buffer.from([0xe4, 0xb8])),
+      'text with a surrogate': frame(TEXT, Buffer.from([0xed, 0xa0, 0x80])),
       'a reason that is not UTF-8': close(1000, Buffer.from([0xff])),
     },
   ],
@@ -150,10 +164,10 @@ const FRAMES: Rows = [
       'a message over the limit': frame(BINARY, Buffer.alloc(1025)),
       'a message over the limit in parts': [frame(BINARY, Buffer.alloc(1024), { fin: false }), frame(0, 'x')],
       'a message without end': endless(frame(TEXT, 'a', { fin: false }), frame(0, 'a', { fin: false }), 50_000),
-      'a length of 64 bits': promised((1n << 64n) - 1n),
-      'a length whose top bit is set': promised(1n << 63n),
-      'a length over what a number holds': promised(1n << 53n),
-      'a length of 4 GiB': promised(1n << 32n),
+      'a length of 64 bits': headOnly((1n << 64n) - 1n),
+      'a length whose top bit is set': headOnly(1n << 63n),
+      'a length that no JavaScript number holds': headOnly(1n << 53n),
+      'a length of 4 GiB': headOnly(1n << 32n),
     },
   ],
   [
@@ -161,8 +175,8 @@ const FRAMES: Rows = [
     {
       'a text': frame(TEXT, 'hi'),
       'an empty text': frame(TEXT),
-      'bytes, as many as there may be': frame(BINARY, Buffer.alloc(1024)),
-      'a text in parts, with a ping between': [frame(TEXT, 'a', { fin: false }), frame(PING, 'p'), frame(0, 'b')],
+      'a binary message of the largest size': frame(BINARY, Buffer.alloc(1024)),
+      'a text in parts, with a ping in between': [frame(TEXT, 'a', { fin: false }), frame(PING, 'p'), frame(0, 'b')],
       'texts without end': endless(frame(TEXT, 'a'), frame(TEXT, 'a'), 10_000),
       'empty parts without end': endless(frame(TEXT, '', { fin: false }), frame(0, '', { fin: false }), 50_000),
     },
@@ -172,7 +186,7 @@ const FRAMES: Rows = [
     {
       'a close with 1000': close(1000, 'bye'),
       'a text behind a close': [Buffer.concat([close(1000), frame(TEXT, 'hi')])],
-      'a pong that was not asked for, then a close': [frame(PONG, 'p'), close(1000)],
+      'a pong without a ping, then a close': [frame(PONG, 'p'), close(1000)],
       'pings, then a close': [...Array(100).fill(frame(PING, 'p')), close(1000)],
     },
   ],
@@ -183,8 +197,8 @@ const FRAMES: Rows = [
     {
       FIN: [FIN],
       RST: [RST],
-      'half a frame, and FIN': [frame(TEXT, 'hello').subarray(0, 5), FIN],
-      'half a frame, and RST': [promised(5n), RST],
+      'half a frame, then FIN': [frame(TEXT, 'hello').subarray(0, 5), FIN],
+      'half a frame, then RST': [headOnly(5n), RST],
     },
   ],
 ];
@@ -194,16 +208,22 @@ async function start(t: TestContext): Promise<TestApp & { url: string }> {
   return { ...service, url: await listen(service.app) };
 }
 
-/** Waits until there is room for a subscriber again: there is for one only. */
-async function isFree({ app }: TestApp): Promise<void> {
+/** Says how the service ends a connection. */
+const describeClose = (code: number | null | undefined): string => {
+  if (code === undefined) return 'the service sends no close frame';
+  return code === null ? 'the service closes without a code' : `the service closes with ${code}`;
+};
+
+/** Waits until the service has room for a subscriber again: it takes only one. */
+async function waitForRoom({ app }: TestApp): Promise<void> {
   const deadline = performance.now() + 20_000;
   while (app.websocketServer.clients.size > 0) {
-    assert.ok(performance.now() < deadline, 'the subscriber is still there');
+    assert.ok(performance.now() < deadline, 'the last subscriber is still connected');
     await turn();
   }
 }
 
-/** Takes steps, answers the service's close if there is one, and gives back every frame once the service has closed. */
+/** Takes steps, answers the service's close frame, if any, and returns all frames once the service has closed. */
 async function exchange(wire: Wire, steps: Step[], size?: number): Promise<Frame[]> {
   await wire.take(steps, size);
   if (!steps.includes(FIN) && !steps.includes(RST)) {
@@ -215,11 +235,11 @@ async function exchange(wire: Wire, steps: Step[], size?: number): Promise<Frame
   return received.length > 0 ? framesOf(received) : [];
 }
 
-test('frames: the code that the service closes with, and room for the next subscriber', async (t) => {
+test('the service closes with the code that fits the frames, and then has room for the next subscriber', async (t) => {
   const service = await start(t);
   for (const [code, sends] of FRAMES) {
     for (const [name, send] of Object.entries(sends)) {
-      await t.test(name, async (t) => {
+      await t.test(`${name}: ${describeClose(code)}`, async (t) => {
         const steps: Step[] = Array.isArray(send) ? send : [send];
         const bytewise = steps.every((step) => !(step instanceof Buffer) || step.length < 500);
         for (const size of bytewise ? [undefined, 1] : [undefined]) {
@@ -227,13 +247,13 @@ test('frames: the code that the service closes with, and room for the next subsc
           await wire.take([upgrade()]);
           await wire.until(hasHello);
           assert.equal(codeOf(await exchange(wire, steps, size)), code);
-          await isFree(service);
+          await waitForRoom(service);
         }
       });
     }
   }
   assert.equal((await service.app.inject('/health')).json().next, 1, 'no call was made');
-  await noConnections(service.app);
+  await waitForNoConnections(service.app);
 });
 
 const TOGETHER: [name: string, request: string, frames: Buffer, opcodes: number[], code: number][] = [
@@ -242,61 +262,61 @@ const TOGETHER: [name: string, request: string, frames: Buffer, opcodes: number[
   ['a frame without a mask', upgrade(), frame(TEXT, 'hi', { masked: false }), [TEXT, CLOSE], 1002],
   ['a body', upgrade({ 'Content-Length': '5' }), Buffer.from('hello'), [TEXT, CLOSE], 1002],
   ['chunks', upgrade({ 'Transfer-Encoding': 'chunked' }), Buffer.from('5\r\nhello\r\n0\r\n\r\n'), [TEXT, CLOSE], 1002],
-  ['a write', upgrade(), Buffer.from(post()), [TEXT, CLOSE], 1002],
+  ['a POST /write', upgrade(), Buffer.from(post()), [TEXT, CLOSE], 1002],
 ];
 
 for (const [name, request, frames, opcodes, code] of TOGETHER) {
-  test(`${name} in one write with the upgrade is read as frames`, async (t) => {
+  test(`${name}, sent in one write with the upgrade, is read as frames`, async (t) => {
     const service = await start(t);
     const wire = await dial(t, service.url);
     const got = await exchange(wire, [Buffer.concat([Buffer.from(request), frames])]);
     assert.deepEqual([got.map(({ opcode }) => opcode), codeOf(got)], [opcodes, code]);
     assert.equal(service.written().length, 0);
-    await noConnections(service.app);
+    await waitForNoConnections(service.app);
   });
 }
 
 const OFFERS: Record<string, Record<string, string>> = {
   subprotocols: { 'Sec-WebSocket-Protocol': 'one, two' },
   compression: { 'Sec-WebSocket-Extensions': 'permessage-deflate; client_max_window_bits' },
-  'extensions that are no list': { 'Sec-WebSocket-Extensions': ';;;' },
-  'the version before': { 'Sec-WebSocket-Version': '8' },
-  'upper case': { Upgrade: 'WebSocket', Connection: 'keep-alive, UPGRADE' },
+  'a malformed list of extensions': { 'Sec-WebSocket-Extensions': ';;;' },
+  'the older version 8': { 'Sec-WebSocket-Version': '8' },
+  'fields in upper case': { Upgrade: 'WebSocket', Connection: 'keep-alive, UPGRADE' },
 };
 
 for (const [name, fields] of Object.entries(OFFERS)) {
-  test(`an upgrade with ${name} is taken as one without, byte by byte too`, async (t) => {
+  test(`an upgrade with ${name} becomes a WebSocket like any other, also byte by byte`, async (t) => {
     const service = await start(t);
     for (const size of [undefined, 1]) {
       const wire = await dial(t, service.url);
       await wire.take([upgrade(fields)], size);
       await wire.until(hasHello);
       await exchange(wire, [close(1000)]);
-      await isFree(service);
+      await waitForRoom(service);
     }
   });
 }
 
-test('who sends half a frame and waits still has its records, and is forgotten when it goes', async (t) => {
+test('a client that has sent half a frame still gets records, and makes room when it resets', async (t) => {
   const service = await start(t);
   const wire = await dial(t, service.url);
   await wire.take([upgrade()]);
   await wire.until(hasHello);
-  await wire.take([promised(5n)]);
+  await wire.take([headOnly(5n)]);
   await service.post({ level: 'raw', msg: 'x', target: 'out' });
   await wire.until((received) => framesOf(received).some(({ payload }) => payload.includes('"type":"call"')));
   await wire.take([RST]);
-  await isFree(service);
-  await noConnections(service.app);
+  await waitForRoom(service);
+  await waitForNoConnections(service.app);
 });
 
-test('an upgrade, and RST or FIN at once: whether it was taken or not, there is room', async (t) => {
+test('an upgrade with RST or FIN right behind it leaves room for the next subscriber', async (t) => {
   const service = await start(t);
   for (let round = 0; round < 50; round++) {
     const wire = await dial(t, service.url);
     await wire.take([upgrade(), round % 2 ? RST : FIN]);
     await wire.untilClosed();
-    await isFree(service);
+    await waitForRoom(service);
   }
-  await noConnections(service.app);
+  await waitForNoConnections(service.app);
 });

@@ -1,5 +1,5 @@
-// What an adversary sends, at every door: reading, writing, the upgrade. Over real connections, since half of it is in
-// how they begin.
+// Attacks on every way in: reading, writing, the upgrade. They go over real connections, because inject() can neither
+// upgrade nor leave out the Host.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
@@ -12,7 +12,7 @@ const RIGHT = { authorization: `Bearer ${TOKEN}` };
 type Headers = Record<string, string | string[] | undefined>;
 type Ask = { url: string; method?: string; path: string; headers: Headers; body?: string };
 
-/** The answer's status and headers; `host: undefined` sends none. */
+/** Sends a request, and returns the answer's status and headers. `host: undefined` sends no Host. */
 async function ask({ url, method = 'GET', path, headers, body }: Ask): Promise<IncomingMessage> {
   const { host, hostname, port } = new URL(url);
   const sent = Object.entries({ host, ...headers }).filter(([, value]) => value !== undefined);
@@ -52,8 +52,8 @@ const DOORS: Record<string, Omit<Ask, 'url'>> = {
   'the upgrade': { path: '/events', headers: UPGRADE },
 };
 
-/** `name=value` of a session at a service of one's own. */
-async function session(url: string, token = TOKEN): Promise<string> {
+/** Logs in, and returns the session's cookie as `name=value`. */
+async function logIn(url: string, token = TOKEN): Promise<string> {
   const body = JSON.stringify({ token });
   const { headers } = await ask({ url, method: 'POST', path: '/login', headers: JSON_TYPE, body });
   return `${headers['set-cookie']}`.split(';', 1)[0] as string;
@@ -77,22 +77,22 @@ const ATTACKS: Record<string, Attack> = {
   },
   'no Host': { status: 400, headers: { ...RIGHT, host: undefined } },
   "another site's page": { status: 403, headers: { ...RIGHT, origin: 'https://evil.example' } },
-  "another site's page, its name beginning like ours": {
+  "another site's page whose name begins like ours": {
     status: 403,
     headers: { ...RIGHT, host: 'localhost', origin: 'http://localhost.evil.example' },
   },
-  "a page of the same host's other port": { status: 403, headers: { ...RIGHT, origin: 'http://127.0.0.1:1' } },
+  'a page on another port of the same host': { status: 403, headers: { ...RIGHT, origin: 'http://127.0.0.1:1' } },
   'a page without an origin': { status: 403, headers: { ...RIGHT, origin: 'null' } },
   "another site's page in a browser that is logged in": {
     status: 403,
-    headers: async (_t, url) => ({ cookie: await session(url), origin: 'https://evil.example' }),
+    headers: async (_t, url) => ({ cookie: await logIn(url), origin: 'https://evil.example' }),
   },
   'no token': { status: 401 },
   'a wrong token': { status: 401, headers: { authorization: `Bearer ${TOKEN.replace('a', 'b')}` } },
   'a truncated token': { status: 401, headers: { authorization: `Bearer ${TOKEN.slice(0, -1)}` } },
   'a token with more behind it': { status: 401, headers: { authorization: `Bearer ${TOKEN}x` } },
   'the token in the URL': { status: 401, query: `?token=${TOKEN}` },
-  'the token in the URL, as RFC 6750 had it': { status: 401, query: `?access_token=${TOKEN}` },
+  'the token in the URL as access_token, as in RFC 6750': { status: 401, query: `?access_token=${TOKEN}` },
   'the token as a password': {
     status: 401,
     headers: { authorization: `Basic ${Buffer.from(`:${TOKEN}`).toString('base64')}` },
@@ -108,38 +108,38 @@ const ATTACKS: Record<string, Attack> = {
   },
   'a wrong token with a good cookie': {
     status: 401,
-    headers: async (_t, url) => ({ cookie: await session(url), authorization: 'Bearer wrong' }),
+    headers: async (_t, url) => ({ cookie: await logIn(url), authorization: 'Bearer wrong' }),
   },
-  'a cookie that was taken back': {
+  'a cookie after its logout': {
     status: 401,
     headers: async (_t, url) => {
-      const cookie = await session(url);
+      const cookie = await logIn(url);
       await ask({ url, method: 'POST', path: '/logout', headers: { cookie } });
       return { cookie };
     },
   },
-  'a cookie of another start of the service': {
+  'a cookie of another run of the service': {
     status: 401,
     headers: async (t, url) => {
       const other = await listen(testApp(t, { token: TOKEN }).app);
-      const [, value] = (await session(other)).split('=');
+      const [, value] = (await logIn(other)).split('=');
       return { cookie: `syswire-${new URL(url).port}=${value}` };
     },
   },
   'a cookie of another port': {
     status: 401,
-    headers: async (_t, url) => ({ cookie: (await session(url)).replace(/\d+=/, '1=') }),
+    headers: async (_t, url) => ({ cookie: (await logIn(url)).replace(/\d+=/, '1=') }),
   },
-  'a cookie that is made longer to last': {
+  'a cookie whose expiry was moved': {
     status: 401,
     headers: async (_t, url) => ({
-      cookie: (await session(url)).replace(/=(\d+)/, (_all, expires) => `=${Number(expires) + 1}`),
+      cookie: (await logIn(url)).replace(/=(\d+)/, (_all, expires) => `=${Number(expires) + 1}`),
     }),
   },
 };
 
 for (const [name, { status, headers = {}, query = '' }] of Object.entries(ATTACKS))
-  test(`${name}: ${status} at every door, and nothing is written or told`, async (t) => {
+  test(`${name} is answered with ${status} at every door, and no call is made`, async (t) => {
     const { app, written } = testApp(t, { token: TOKEN });
     const url = await listen(app);
     for (const [door, { path, headers: own, ...rest }] of Object.entries(DOORS)) {
@@ -152,10 +152,10 @@ for (const [name, { status, headers = {}, query = '' }] of Object.entries(ATTACK
     assert.equal((await app.inject('/health')).json().next, 1, 'no call was made');
   });
 
-test('who has the token, or a cookie for it, comes in at every door', async (t) => {
+test('a client with the token, or with a cookie for it, comes in at every door', async (t) => {
   const { app, written } = testApp(t, { token: TOKEN });
   const url = await listen(app);
-  for (const headers of [RIGHT, { cookie: await session(url) }, { ...RIGHT, origin: url }])
+  for (const headers of [RIGHT, { cookie: await logIn(url) }, { ...RIGHT, origin: url }])
     for (const [door, { headers: own, ...rest }] of Object.entries(DOORS)) {
       const { statusCode } = await ask({ url, headers: { ...own, ...headers }, ...rest });
       assert.equal(statusCode, door === 'the upgrade' ? 101 : 200, door);
@@ -163,7 +163,7 @@ test('who has the token, or a cookie for it, comes in at every door', async (t) 
   assert.equal(written().length, 9);
 });
 
-test('no answer tells other sites that they may read it', async (t) => {
+test('no answer allows other sites to read it', async (t) => {
   const { app } = testApp(t);
   const url = await listen(app);
   for (const method of ['GET', 'OPTIONS', 'HEAD']) {
@@ -178,7 +178,7 @@ test('no answer tells other sites that they may read it', async (t) => {
 });
 
 for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x', undefined])
-  test(`a form of another site can send ${type ?? 'no type at all'}: 415, and nothing written`, async (t) => {
+  test(`a write with ${type ?? 'no content type'}, which a form of another site can send, is a 415 and writes nothing`, async (t) => {
     const { app, written } = testApp(t);
     const url = await listen(app);
     const { body = '', ...door } = DOORS['POST /write'] as Ask;
@@ -196,7 +196,7 @@ test('the token is in no log line and no answer', async (t) => {
   for (const headers of [RIGHT, { authorization: `Basic ${TOKEN}` }, { cookie: TOKEN }])
     for (const path of ['/levels', `/nowhere?token=${TOKEN}`, '/%zz', '/docs/json', '/metrics', '/events?since=x'])
       await ask({ url, path, headers });
-  assert.ok(lines.length > 0, 'it logs');
+  assert.ok(lines.length > 0, 'the service logs something');
   const { body } = await app.inject({ url: '/nowhere', headers: RIGHT });
   assert.ok(!`${lines}${body}`.includes(TOKEN));
 });

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createTasks } from '../../../src/server/lifecycle/tasks.js';
 
-test('a task is aborted when its client leaves, all are when the service stops; settled waits for those that run', async () => {
+test('a client that leaves aborts its task, a stop aborts all tasks, and settled() waits for those that run', async () => {
   const tasks = createTasks();
   const aborted: string[] = [];
-  const untilStopped = (name: string) => (signal: AbortSignal) =>
+  const runUntilAborted = (name: string) => (signal: AbortSignal) =>
     new Promise<void>((resolve) => {
       signal.addEventListener('abort', () => {
         aborted.push(name);
@@ -14,8 +14,8 @@ test('a task is aborted when its client leaves, all are when the service stops; 
       });
     });
   const client = new AbortController();
-  const gone = tasks.run(client.signal, untilStopped('gone'));
-  const rest = ['one', 'two'].map((name) => tasks.run(null, untilStopped(name)));
+  const gone = tasks.run(client.signal, runUntilAborted('gone'));
+  const rest = ['one', 'two'].map((name) => tasks.run(null, runUntilAborted(name)));
   client.abort();
   await gone;
   assert.deepEqual(aborted, ['gone']);
@@ -23,5 +23,5 @@ test('a task is aborted when its client leaves, all are when the service stops; 
   tasks.abort();
   await Promise.all([settled, ...rest]);
   assert.deepEqual(aborted, ['gone', 'one', 'two']);
-  assert.deepEqual(await tasks.settled(), [], 'nothing runs any more');
+  assert.deepEqual(await tasks.settled(), [], 'no task runs any more');
 });

@@ -1,4 +1,4 @@
-// GET /metrics: what was done is what it says, and there is no end of things that it says nothing about.
+// GET /metrics counts what the service did, and clients cannot add labels without end.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { listen, type TestApp, testApp, turn } from '../../support/app.js';
 import { openFifo, read } from '../../support/service.js';
 import { watch } from '../../support/watcher.js';
 
-/** Every sample, `name{label="value"}` → number. */
+/** Returns every sample: `name{label="value"}` → number. */
 async function metricsOf({ app }: TestApp): Promise<Map<string, number>> {
   const { statusCode, headers, body } = await app.inject('/metrics');
   assert.deepEqual([statusCode, headers['content-type']], [200, 'text/plain; version=0.0.4; charset=utf-8']);
@@ -24,7 +24,7 @@ async function metricsOf({ app }: TestApp): Promise<Map<string, number>> {
   );
 }
 
-test('calls, bytes and durations by what was called and what came of it', async (t) => {
+test('calls are counted by level, target and error, bytes by level and target, durations by level', async (t) => {
   const test = testApp(t);
   for (const level of ['raw', 'raw', 'std']) await test.post({ level, target: 'out', msg: 'four' });
   for (const target of ['full', 'full', 'sealed']) await test.post({ level: 'os', target, msg: 'x' });
@@ -56,7 +56,7 @@ test('calls, bytes and durations by what was called and what came of it', async 
   assert.equal(metrics.get('syswire_call_duration_seconds_count{level="uring"}'), undefined);
 });
 
-test('a duration is in the first bucket that is as long', () => {
+test('a duration is counted in the first bucket whose end it does not exceed', () => {
   for (const [ns, bucket] of [
     [0, 0],
     [1, 0],
@@ -75,7 +75,7 @@ test('a duration is in the first bucket that is as long', () => {
   }
 });
 
-test('answers by route and status, whatever was asked for', async (t) => {
+test('answers are counted by method, route and status, and unknown paths share an empty route', async (t) => {
   const test = testApp(t);
   const url = await listen(test.app);
   for (let i = 0; i < 3; i++) await test.app.inject(`/nowhere/${i}`);
@@ -100,8 +100,8 @@ test('answers by route and status, whatever was asked for', async (t) => {
 });
 
 const HEAD = 'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
-/** What is answered on the wire, while its route answers nobody. */
-const ODD: Record<string, { send: string; counted: Record<string, number> }> = {
+/** Requests that Node's HTTP parser refuses after their route has begun to read the body. */
+const BROKEN_BODIES: Record<string, { send: string; counted: Record<string, number> }> = {
   'a broken chunk': {
     send: `${HEAD}Transfer-Encoding: chunked\r\n\r\nZZ\r\n`,
     counted: { 'syswire_http_requests_total{method="",route="",status="400"}': 1 },
@@ -112,8 +112,8 @@ const ODD: Record<string, { send: string; counted: Record<string, number> }> = {
   },
 };
 
-for (const [name, { send, counted }] of Object.entries(ODD))
-  test(`${name}: as many are counted as were answered`, async (t) => {
+for (const [name, { send, counted }] of Object.entries(BROKEN_BODIES))
+  test(`a request with ${name} is answered once and counted once`, async (t) => {
     const test = testApp(t);
     const { hostname, port } = new URL(await listen(test.app));
     const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
@@ -131,7 +131,7 @@ for (const [name, { send, counted }] of Object.entries(ODD))
     assert.deepEqual(Object.fromEntries(all), counted);
   });
 
-test('records delivered and lost, subscribers and connections', async (t) => {
+test('records delivered and lost, subscribers and connections are counted', async (t) => {
   const test = testApp(t, { history: 100 });
   const url = await listen(test.app);
   const watcher = watch(t, url, '?since=1');
@@ -154,7 +154,7 @@ test('records delivered and lost, subscribers and connections', async (t) => {
   assert.equal(after.get('syswire_records_lost_total{reader="file"}'), 0);
 });
 
-test('writes that wait', async (t) => {
+test('writes that wait are counted by target', async (t) => {
   const fifo = openFifo(t);
   const test = testApp(t, { targets: { pipe: fifo.path } });
   closeSync(fifo.writer);
@@ -169,10 +169,10 @@ test('writes that wait', async (t) => {
   assert.equal((await metricsOf(test)).get('syswire_waiting_writes{target="pipe"}'), 0);
 });
 
-test("the process's own figures", async (t) => {
+test('memory, descriptors and event loop lag of the process are among the metrics', async (t) => {
   const app = testApp(t);
   let metrics = await metricsOf(app);
-  // It is measured from the first scrape on, every 10 ms.
+  // The lag is measured from the first scrape on, every 10 ms.
   for (; metrics.get('nodejs_eventloop_lag_p99_seconds') === 0; metrics = await metricsOf(app)) await turn();
   for (const name of ['process_resident_memory_bytes', 'process_open_fds', 'nodejs_eventloop_lag_p99_seconds'])
     assert.ok((metrics.get(name) ?? 0) > 0, name);

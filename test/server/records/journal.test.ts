@@ -1,4 +1,4 @@
-// The ring: numbers that never repeat, JSON once a record, cursors that name what they missed.
+// The ring of records: numbers never repeat, a record becomes JSON once, and cursors name the records that they missed.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
@@ -8,12 +8,12 @@ import { createCursor } from '../../../src/server/records/cursor.js';
 import { createJournal, type Journal } from '../../../src/server/records/journal.js';
 import { append } from '../../support/journal.js';
 
-const make = (capacity: number): Journal =>
+const createRing = (capacity: number): Journal =>
   createJournal({ capacity, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
 
-test('seq starts at 1 and grows by 1; the ring keeps the last', () => {
+test('seq starts at 1 and grows by 1, and the ring keeps the newest records', () => {
   for (const capacity of [1, 2, 3, 100]) {
-    const journal = make(capacity);
+    const journal = createRing(capacity);
     assert.deepEqual([journal.oldest(), journal.next()], [1, 1]);
     for (let seq = 1; seq <= 250; seq++) assert.equal(append(journal), seq);
     assert.deepEqual([journal.oldest(), journal.next()], [251 - capacity, 251]);
@@ -21,8 +21,8 @@ test('seq starts at 1 and grows by 1; the ring keeps the last', () => {
   }
 });
 
-test('a record is what was appended, and its line is made once', () => {
-  const journal = make(4);
+test('a record has the facts that were appended, and its line is made once', () => {
+  const journal = createRing(4);
   append(journal, 5);
   const seq = append(journal, 1, {
     time: 1767225600000.25,
@@ -51,7 +51,7 @@ test('a record is what was appended, and its line is made once', () => {
   assert.equal(journal.line(seq), line);
 });
 
-test('a line is what the serializer of its shape would make of it', () => {
+test('a line is the same as the compiled serializer of its shape makes', () => {
   const journal = createJournal({ capacity: 99, levels: LEVEL_IDS, targets: [{ name: 'a"b\\', fd: 3 }] });
   const serialize = serializer(CallRecord);
   const messages = [
@@ -83,8 +83,8 @@ test('a line is what the serializer of its shape would make of it', () => {
   }
 });
 
-test('a cursor reads on, in frames of about the size asked for, and names the gap', () => {
-  const journal = make(10);
+test('a cursor continues where it stopped, reads about as many characters as asked for, and reports the gap', () => {
+  const journal = createRing(10);
   const delivery = { delivered: 0, lost: 0 };
   const cursor = createCursor(journal, { from: 1, delivery });
   append(journal, 5);
@@ -104,21 +104,21 @@ test('a cursor reads on, in frames of about the size asked for, and names the ga
   assert.deepEqual(delivery, { delivered: 11, lost: 14 });
 });
 
-test('a read looks at so many records at most, and says when there are more', () => {
-  const journal = make(100_000);
+test('one read looks at a limited number of records, and the cursor says that it is behind', () => {
+  const journal = createRing(100_000);
   append(journal, 50_000);
   append(journal, 1, { requestId: 'mine' });
   const delivery = { delivered: 0, lost: 0 };
   const cursor = createCursor(journal, { from: 1, delivery, filter: { requestId: 'mine' } });
   let reads = 1;
   for (; cursor.read({ chars: 1 << 20 }).length === 0; reads++) assert.ok(cursor.isBehind());
-  assert.ok(reads > 1, 'it took several');
+  assert.ok(reads > 1, 'several reads were needed');
   assert.equal(cursor.isBehind(), false);
   assert.deepEqual(delivery, { delivered: 1, lost: 0 });
 });
 
-test('watchers are woken once a turn of the event loop, and at once, as urgent, when half the ring is new', async () => {
-  const journal = make(10);
+test('a watcher is called once a turn of the event loop, and at once, as urgent, when half the ring is new', async () => {
+  const journal = createRing(10);
   const woken: boolean[] = [];
   const stop = journal.watch((urgent) => woken.push(urgent), 5);
   append(journal, 4);

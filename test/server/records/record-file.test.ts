@@ -1,4 +1,4 @@
-// --record FILE: every record, in order, or a gap that says which are missing.
+// --record FILE holds every record in order, or a gap that names the missing ones.
 import assert from 'node:assert/strict';
 import { closeSync, readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -10,7 +10,7 @@ import { testApp } from '../../support/app.js';
 import { append } from '../../support/journal.js';
 import { openFifo, read, tempFolder } from '../../support/service.js';
 
-test('the file holds what /events says, to the letter, once the service has stopped', async (t) => {
+test('once the service has stopped, the file holds the records of GET /events, to the letter', async (t) => {
   const record = path.join(tempFolder(t), 'record');
   const { app, post } = testApp(t, { record, history: 100 });
   const kept: string[] = [];
@@ -20,38 +20,43 @@ test('the file holds what /events says, to the letter, once the service has stop
   assert.equal(readFileSync(record, 'utf8'), `${kept.join('\n')}\n`);
 });
 
-const journal = (capacity: number): Journal =>
+const createRing = (capacity: number): Journal =>
   createJournal({ capacity, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
-const seqs = (text: string): string[] =>
+/** Parses lines of records. @returns '7' for record 7, '3-5' for a gap */
+const parseLines = (text: string): string[] =>
   text
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
     .map(({ type, seq, from, to }) => (type === 'gap' ? `${from}-${to}` : `${seq}`));
 
-test('nothing is lost to a small ring, however many calls a turn of the event loop makes', (t) => {
+test('the file loses no record when one turn of the event loop makes more calls than the ring holds', (t) => {
   const file = path.join(tempFolder(t), 'record');
-  const ring = journal(16);
+  const ring = createRing(16);
   const delivery = { delivered: 0, lost: 0 };
   const stop = recordTo(openRecordFile(file), ring, delivery, assert.ifError);
   append(ring, 1000);
   stop();
   assert.deepEqual(
-    seqs(readFileSync(file, 'utf8')),
+    parseLines(readFileSync(file, 'utf8')),
     Array.from({ length: 1000 }, (_, i) => `${i + 1}`),
   );
 });
 
-test('a file that takes nothing for a while: the error is told once, records wait, a gap names the lost', async (t) => {
+test('while the file takes nothing, the error is reported once and records wait; a gap names those that are lost', async (t) => {
   const { path: fifo, reader, writer } = openFifo(t);
-  const ring = journal(1000);
+  const ring = createRing(1000);
   const delivery = { delivered: 0, lost: 0 };
   const errors: (string | undefined)[] = [];
   const stop = recordTo(openRecordFile(fifo), ring, delivery, (error) => errors.push(error?.code));
   closeSync(writer);
   append(ring, 5000);
-  assert.deepEqual(errors, ['EAGAIN'], 'the pipe is full, its reader silent');
-  assert.deepEqual(delivery, { delivered: 0, lost: 0 }, 'a file that took a part of them was not given them');
+  assert.deepEqual(errors, ['EAGAIN'], 'the pipe is full, because nothing is read from it');
+  assert.deepEqual(
+    delivery,
+    { delivered: 0, lost: 0 },
+    'a chunk that the file took only in part does not count as delivered',
+  );
   const first = String(await read(reader, 65_536));
   append(ring, 1000);
   stop();
@@ -62,20 +67,20 @@ test('a file that takes nothing for a while: the error is told once, records wai
     });
     reader.once('end', () => resolve(text));
   });
-  // What the pipe had no room for at the end ends in the middle of a line.
-  const whole = first + rest;
-  const told = seqs(whole.slice(0, whole.lastIndexOf('\n')));
-  const counted = told.reduce((sum, entry) => {
+  // At the stop the pipe had no room for all the rest, so the last line may be cut.
+  const text = first + rest;
+  const entries = parseLines(text.slice(0, text.lastIndexOf('\n')));
+  const last = entries.reduce((sum, entry) => {
     const [from, to = from] = entry.split('-').map(Number) as [number, number?];
-    assert.equal(from, sum + 1, 'in order, nothing twice');
+    assert.equal(from, sum + 1, 'the entries are in order, and none comes twice');
     return to;
   }, 0);
   assert.ok(
-    told.some((entry) => entry.includes('-')),
-    'something was lost, and is named',
+    entries.some((entry) => entry.includes('-')),
+    'some records were lost, and a gap names them',
   );
-  assert.ok(counted <= 6000 && counted > 1000);
-  const lost = told.flatMap((entry) => {
+  assert.ok(last <= 6000 && last > 1000);
+  const lost = entries.flatMap((entry) => {
     const [from = 0, to] = entry.split('-').map(Number);
     return to === undefined ? [] : [to - from + 1];
   });

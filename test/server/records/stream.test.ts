@@ -1,4 +1,4 @@
-// The stream and subscribers who behave badly: slow, dead, chatty, too many.
+// The stream, and subscribers that behave badly: slow, dead, chatty, too many.
 import assert from 'node:assert/strict';
 import { EventEmitter, once } from 'node:events';
 import { createServer } from 'node:http';
@@ -15,8 +15,8 @@ import { type Line, seqs, type Watcher, watch } from '../../support/watcher.js';
 const UPGRADE =
   'GET /events HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
 
-/** A subscriber who speaks WebSocket by hand, past its hello. */
-async function byHand(t: TestContext, url: string): Promise<Socket> {
+/** Subscribes with a plain socket, and returns it after the hello. */
+async function subscribeByHand(t: TestContext, url: string): Promise<Socket> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
   t.after(() => socket.destroy());
@@ -26,7 +26,7 @@ async function byHand(t: TestContext, url: string): Promise<Socket> {
   return socket;
 }
 
-/** A client's frame, masked with zeros. https://www.rfc-editor.org/rfc/rfc6455#section-5.2 */
+/** Builds a client's frame, masked with zeros: https://www.rfc-editor.org/rfc/rfc6455#section-5.2 */
 const frame = (opcode: number, payload: Buffer): Buffer =>
   Buffer.concat([
     Buffer.from([0x80 | opcode, 0x80 | Math.min(payload.length, 126)]),
@@ -36,18 +36,19 @@ const frame = (opcode: number, payload: Buffer): Buffer =>
   ]);
 const PING = 9;
 
-/** Its close, whatever error comes before. */
-const closed = (socket: WebSocket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));
+/** Waits for a socket's close. once() would reject at an error before it. */
+const waitForClose = (socket: WebSocket): Promise<void> =>
+  new Promise((resolve) => socket.once('close', () => resolve()));
 
-/** The service's own side of the only subscriber. */
-const ownSide = ({ app }: TestApp): WebSocket => [...app.websocketServer.clients][0] as WebSocket;
+/** Returns the service's side of the only subscriber's connection. */
+const serverSideOf = ({ app }: TestApp): WebSocket => [...app.websocketServer.clients][0] as WebSocket;
 
-async function post(app: TestApp, count: number): Promise<void> {
+async function makeCalls(app: TestApp, count: number): Promise<void> {
   const { statusCode } = await app.post({ level: 'raw', msg: 'x', target: 'full', count }, {}, '/bursts');
   assert.equal(statusCode, 200);
 }
 
-test('as many subscribers as there may be, then a 503 before the upgrade, then room again', async (t) => {
+test('a subscriber over the limit gets a 503 before the upgrade, and there is room when another one leaves', async (t) => {
   const app = testApp(t, { maxSubscribers: 2 });
   const url = await listen(app.app);
   const [one, two] = [watch(t, url), watch(t, url)];
@@ -56,19 +57,19 @@ test('as many subscribers as there may be, then a 503 before the upgrade, then r
   const [, refusal] = await once(socket, 'unexpected-response');
   assert.deepEqual([refusal.statusCode, refusal.headers['retry-after']], [503, '1']);
   refusal.resume();
-  assert.equal((await app.app.inject('/events')).statusCode, 200, 'without a stream it needs no room');
-  const left = closed(ownSide(app));
+  assert.equal((await app.app.inject('/events')).statusCode, 200, 'GET /events without an upgrade does not count');
+  const left = waitForClose(serverSideOf(app));
   one.socket.close();
   await left;
   await watch(t, url).until((lines) => lines.length === 1);
 });
 
-test('200 subscribers at once, and each is told everything', async (t) => {
+test('each of 200 subscribers gets every record', async (t) => {
   const app = testApp(t);
   const url = await listen(app.app);
   const all = Array.from({ length: 200 }, () => watch(t, url));
   for (const { until } of all) await until((lines) => lines.length === 1);
-  await post(app, 2000);
+  await makeCalls(app, 2000);
   for (const { until, lines } of all) {
     await until(() => seqs(lines).length === 2000);
     assert.deepEqual(
@@ -78,45 +79,45 @@ test('200 subscribers at once, and each is told everything', async (t) => {
   }
 });
 
-test('a ring of a few records: a subscriber who keeps up still misses nothing of a burst', async (t) => {
+test('a subscriber that keeps up misses no record of a burst, even with a ring of 64 records', async (t) => {
   const app = testApp(t, { history: 64 });
   const watcher = watch(t, await listen(app.app));
   await watcher.until((lines) => lines.length === 1);
-  await post(app, 500);
+  await makeCalls(app, 500);
   await watcher.until((lines) => seqs(lines).length === 500);
   assert.equal(watcher.lines.length, 501, 'no gap');
 });
 
-test('a filter that lets nothing pass of a long history still finds what comes', async (t) => {
+test('a filter that no record of a long history passes still lets a new record through', async (t) => {
   const app = testApp(t);
-  await post(app, 60_000);
+  await makeCalls(app, 60_000);
   const watcher = watch(t, await listen(app.app), '?since=1&target=out');
   await watcher.until((lines) => lines.length === 1);
   await app.post({ level: 'raw', msg: 'x', target: 'out' });
   assert.deepEqual(seqs(await watcher.until((lines) => lines.length === 2)), [60_001]);
 });
 
-test('a subscriber who stops reading is sent no more than its share, and later what is left of it', async (t) => {
+test('for a subscriber that stops reading less than 256 KiB waits, and when it reads on it accounts for every record', async (t) => {
   const app = testApp(t, { history: 1000 });
   const { socket, lines, until }: Watcher = watch(t, await listen(app.app));
   await until(() => lines.length === 1);
   socket.pause();
-  const own = ownSide(app);
+  const serverSide = serverSideOf(app);
   for (let most = 0; most < 50; most++) {
-    await post(app, 1000);
-    assert.ok(own.bufferedAmount < 1 << 18, `${own.bufferedAmount} bytes wait`);
+    await makeCalls(app, 1000);
+    assert.ok(serverSide.bufferedAmount < 1 << 18, `${serverSide.bufferedAmount} bytes wait`);
   }
   socket.resume();
-  const told = (): number =>
+  const accountedFor = (): number =>
     lines.reduce(
       (sum, { type, from = 0, to = 0 }) => sum + (type === 'call' ? 1 : type === 'gap' ? to - from + 1 : 0),
       0,
     );
-  await until(() => told() === 50_000);
+  await until(() => accountedFor() === 50_000);
   assert.equal(lines.at(-1)?.seq, 50_000);
 });
 
-test('pings are answered, of every size there is', async (t) => {
+test('the service answers pings of every size, up to 125 bytes', async (t) => {
   const app = testApp(t);
   const { socket, until } = watch(t, await listen(app.app));
   await until((lines) => lines.length === 1);
@@ -127,55 +128,55 @@ test('pings are answered, of every size there is', async (t) => {
   }
 });
 
-test('a ping too large is no WebSocket: its sender is dropped, and others go on', async (t) => {
+test('a ping over 125 bytes disconnects its sender, and other subscribers go on', async (t) => {
   const app = testApp(t);
   const url = await listen(app.app);
   const other = watch(t, url);
   await other.until((lines) => lines.length === 1);
-  const socket = await byHand(t, url);
+  const socket = await subscribeByHand(t, url);
   socket.write(frame(PING, Buffer.alloc(126)));
   socket.resume();
   await once(socket, 'end');
   socket.destroy();
-  await post(app, 1);
+  await makeCalls(app, 1);
   await other.until((lines) => lines.length === 2);
 });
 
-test('who pings without reading the answers costs no memory', async (t) => {
+test('pongs that a subscriber does not read take less than 256 KiB', async (t) => {
   const app = testApp(t);
-  const socket = await byHand(t, await listen(app.app));
+  const socket = await subscribeByHand(t, await listen(app.app));
   socket.pause();
-  const own = ownSide(app);
+  const serverSide = serverSideOf(app);
   const pings = Buffer.concat(Array(10_000).fill(frame(PING, Buffer.alloc(125))));
   let seen = 0;
-  own.on('ping', () => {
+  serverSide.on('ping', () => {
     seen += 1;
   });
   let most = 0;
   for (let sent = 0; sent < 12; sent++) {
     socket.write(pings);
     while (seen < (sent + 1) * 10_000) await turn();
-    most = Math.max(most, own.bufferedAmount);
+    most = Math.max(most, serverSide.bufferedAmount);
   }
-  assert.ok(most > 0, 'the answers do pile up');
+  assert.ok(most > 0, 'pongs do wait');
   assert.ok(most < 1 << 18, `${most} bytes wait`);
 });
 
-test('answers to pings that fill the buffer keep no record back once they are read', async (t) => {
+test('a record still arrives after pongs have filled the buffer and are read', async (t) => {
   const app = testApp(t);
-  const socket = await byHand(t, await listen(app.app));
+  const socket = await subscribeByHand(t, await listen(app.app));
   socket.pause();
-  const own = ownSide(app);
+  const serverSide = serverSideOf(app);
   const pings = Buffer.concat(Array(10_000).fill(frame(PING, Buffer.alloc(125))));
   let seen = 0;
-  own.on('ping', () => {
+  serverSide.on('ping', () => {
     seen += 1;
   });
-  for (let sent = 10_000; own.bufferedAmount < 1 << 17; sent += 10_000) {
+  for (let sent = 10_000; serverSide.bufferedAmount < 1 << 17; sent += 10_000) {
     socket.write(pings);
     while (seen < sent) await turn();
   }
-  await post(app, 1);
+  await makeCalls(app, 1);
   let text = '';
   socket.on('data', (chunk) => {
     text = text.slice(-100) + chunk.toString('latin1');
@@ -186,7 +187,7 @@ test('answers to pings that fill the buffer keep no record back once they are re
   await record;
 });
 
-test('however often it is urgent, one turn of the stream is waiting at most', async () => {
+test('the stream schedules one turn at a time, however often the journal is urgent', async () => {
   const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const stream = createStream({
     journal,
@@ -194,7 +195,7 @@ test('however often it is urgent, one turn of the stream is waiting at most', as
     maxSubscribers: 9,
     delivery: { delivered: 0, lost: 0 },
   });
-  /** As much of a WebSocket as is asked of one; each frame takes longer than the stream's share of a turn. */
+  /** The parts of a WebSocket that the stream uses; each frame takes longer than the stream's share of a turn. */
   class Slow extends EventEmitter {
     readyState = 1;
     OPEN = 1;
@@ -217,26 +218,26 @@ test('however often it is urgent, one turn of the stream is waiting at most', as
   }
   for (const socket of slow) socket.emit('close');
   stream.stop();
-  assert.ok(most < 60, `${most} immediates: forty frames, each with its callback, and hardly more`);
+  assert.ok(most < 60, `${most} immediates: expected one for the callback of each of forty frames, and hardly more`);
 });
 
-test('at a stop, what a subscriber is too slow for is a last gap before its goodbye; then it is cut off', async () => {
+test('at a stop a subscriber that takes nothing is sent a last gap and a close, and is then disconnected', async () => {
   const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const service = { run: 'r', pid: 1, started: 0 };
   const delivery = { delivered: 0, lost: 0 };
   const stream = createStream({ journal, service, maxSubscribers: 9, delivery });
-  /** As much of a WebSocket as is asked of one, whose other end takes nothing. */
+  /** The parts of a WebSocket that the stream uses, for a client that takes nothing. */
   class Stuck extends EventEmitter {
     readyState = 1;
     OPEN = 1;
     bufferedAmount = 1 << 20;
-    said: unknown[] = [];
+    sent: unknown[] = [];
     send(text: string): void {
-      this.said.push(JSON.parse(text));
+      this.sent.push(JSON.parse(text));
     }
     close(code: number): void {
       this.readyState = 2;
-      this.said.push(code);
+      this.sent.push(code);
     }
     terminate(): void {
       this.emit('close');
@@ -248,7 +249,7 @@ test('at a stop, what a subscriber is too slow for is a last gap before its good
   const closed = once(stuck, 'close');
   stream.stop();
   await closed;
-  const [hello, ...rest] = stuck.said;
+  const [hello, ...rest] = stuck.sent;
   assert.equal((hello as Line).type, 'hello');
   assert.deepEqual(rest, [{ type: 'gap', from: 1, to: 7 }, 1001]);
   assert.deepEqual(delivery, { delivered: 0, lost: 7 });
@@ -262,18 +263,18 @@ for (const [name, leave] of Object.entries<(socket: Socket) => void>({
   'sends an endless message': (socket) =>
     socket.write(Buffer.concat([Buffer.from([0x01, 0xfe, 0x0f, 0xff]), Buffer.alloc(5000)])),
 })) {
-  test(`a subscriber who ${name} is forgotten, and others go on`, async (t) => {
+  test(`a subscriber that ${name} is removed, and other subscribers go on`, async (t) => {
     const app = testApp(t);
     const url = await listen(app.app);
-    const socket = await byHand(t, url);
-    const gone = closed(ownSide(app));
+    const socket = await subscribeByHand(t, url);
+    const gone = waitForClose(serverSideOf(app));
     const other = watch(t, url);
     await other.until((lines) => lines.length === 1);
     leave(socket);
     socket.resume();
     await gone;
     socket.destroy();
-    await post(app, 1);
+    await makeCalls(app, 1);
     await other.until((lines) => lines.length === 2);
     const before = performance.now();
     await app.app.close();
@@ -281,15 +282,17 @@ for (const [name, leave] of Object.entries<(socket: Socket) => void>({
   });
 }
 
-/** A stream on a server of its own, with a heart that beats fast. */
-async function fastHeart(t: TestContext): Promise<{ journal: Journal; url: string; own: Promise<WebSocket> }> {
+/** Starts a stream with a heartbeat every 50 ms. `serverSide` is the server's side of the first connection. */
+async function startFastHeartbeat(
+  t: TestContext,
+): Promise<{ journal: Journal; url: string; serverSide: Promise<WebSocket> }> {
   const journal = createJournal({ capacity: 1 << 16, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const service = { run: 'r', pid: 1, started: 0 };
   const delivery = { delivered: 0, lost: 0 };
   const stream = createStream({ journal, service, maxSubscribers: 9, delivery, heartbeatMs: 50 });
   const server = createServer().listen(0, '127.0.0.1');
   const sockets = new WebSocketServer({ server, autoPong: false });
-  const own = once(sockets, 'connection').then(([socket]) => {
+  const serverSide = once(sockets, 'connection').then(([socket]) => {
     stream.subscribe(socket, { since: 1, run: undefined, filter: {} });
     return socket as WebSocket;
   });
@@ -299,20 +302,20 @@ async function fastHeart(t: TestContext): Promise<{ journal: Journal; url: strin
     server.close();
   });
   await once(server, 'listening');
-  return { journal, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, own };
+  return { journal, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, serverSide };
 }
 
-test('a heartbeat: who answers stays, who is dead is dropped', async (t) => {
-  const { url, own } = await fastHeart(t);
+test('the heartbeat keeps a subscriber that answers, and drops one that does not', async (t) => {
+  const { url, serverSide } = await startFastHeartbeat(t);
   const { socket } = watch(t, url);
   for (let beats = 0; beats < 15; beats++) await once(socket, 'ping');
-  assert.equal((await own).readyState, WebSocket.OPEN);
+  assert.equal((await serverSide).readyState, WebSocket.OPEN);
   socket.pause();
-  await closed(await own);
+  await waitForClose(await serverSide);
 });
 
-test('who reads slowly is not dead: a pong that comes late behind megabytes does not matter', async (t) => {
-  const { journal, url, own } = await fastHeart(t);
+test('the heartbeat keeps a subscriber that reads slowly and answers no ping', async (t) => {
+  const { journal, url, serverSide } = await startFastHeartbeat(t);
   const message = Buffer.alloc(64, 'x');
   append(journal, 1 << 16, { bytes: message, result: 64 });
   const { hostname, port } = new URL(url);
@@ -320,14 +323,14 @@ test('who reads slowly is not dead: a pong that comes late behind megabytes does
   t.after(() => socket.destroy());
   socket.write(UPGRADE);
   socket.pause();
-  const server = await own;
+  const server = await serverSide;
   let beats = 0;
   const ping = server.ping.bind(server);
   server.ping = () => {
     beats += 1;
     ping();
   };
-  // It takes what it is sent a little at each heartbeat, and never answers.
+  // The subscriber reads a little at each heartbeat, and never sends a pong.
   let seen = 0;
   while (beats < 13) {
     const before = beats;

@@ -1,4 +1,4 @@
-// POST /bursts: one message, many calls, counted.
+// POST /bursts makes many calls with one message, and reports their figures.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -21,7 +21,7 @@ const recordsOf = async (app: TestApp, query = ''): Promise<CallRecord[]> =>
   (await app.app.inject(`/events?limit=10000${query}`)).json().events;
 
 for (const level of LEVELS) {
-  test(`${level}: so many calls, so many bytes, and the figures are those of the records`, async (t) => {
+  test(`a burst at ${level} makes every call, and its figures are those of the records`, async (t) => {
     const app = testApp(t);
     const { durationNs, histogram, callsPerSecond, ...result } = await burst(app, { level, count: 1000 }, 'mine');
     assert.deepEqual(result, {
@@ -42,13 +42,13 @@ for (const level of LEVELS) {
     const mean = sorted.reduce((sum, ns) => sum + ns, 0) / sorted.length;
     assert.deepEqual([durationNs.min, durationNs.max], [sorted[0], sorted[999]]);
     assert.equal(durationNs.mean, Math.round(mean));
-    for (const [percent, told] of [
+    for (const [percent, reported] of [
       [50, durationNs.p50],
       [90, durationNs.p90],
       [99, durationNs.p99],
     ] as const) {
       const exact = sorted[percent * 10 - 1] as number;
-      assert.ok(Math.abs(told - exact) <= exact * 0.001 + 1, `p${percent}: ${told}, from the records ${exact}`);
+      assert.ok(Math.abs(reported - exact) <= exact * 0.001 + 1, `p${percent}: ${reported}, from the records ${exact}`);
     }
     for (const [index, { ns, calls }] of histogram.entries()) {
       const end = histogram[index + 1]?.ns ?? Infinity;
@@ -60,7 +60,7 @@ for (const level of LEVELS) {
   });
 }
 
-test('against each fault target it counts the errors by code', async (t) => {
+test('a burst to a fault target counts the errors by code', async (t) => {
   const app = testApp(t);
   const { targets } = (await app.app.inject('/targets')).json();
   for (const { name, expects, available } of targets) {
@@ -72,12 +72,12 @@ test('against each fault target it counts the errors by code', async (t) => {
   }
 });
 
-/** A machine may stand still when something is due: one of three must be in time. None may be early, which `once` checks. */
-async function isInTime(once: () => Promise<boolean>): Promise<boolean> {
-  return (await once()) || (await once()) || (await once());
+/** Tries three times, because a busy machine may be late. `attempt` itself checks that nothing is early. */
+async function isInTime(attempt: () => Promise<boolean>): Promise<boolean> {
+  return (await attempt()) || (await attempt()) || (await attempt());
 }
 
-test('a rate is kept within 2 % over a second', async (t) => {
+test('a burst keeps its rate within 2 % over a second', async (t) => {
   const app = testApp(t);
   for (const ratePerSecond of [500, 20_000]) {
     const rates: number[] = [];
@@ -92,7 +92,7 @@ test('a rate is kept within 2 % over a second', async (t) => {
   }
 });
 
-test('a low rate waits from call to call', async (t) => {
+test('a burst at a low rate waits between its calls', async (t) => {
   const app = testApp(t);
   const late: number[] = [];
   const isKept = await isInTime(async () => {
@@ -109,7 +109,7 @@ test('a low rate waits from call to call', async (t) => {
   assert.ok(isKept, `${late} ms late`);
 });
 
-test('it gives way to other requests, whose calls lie between its own', async (t) => {
+test('a burst gives way to other requests, whose calls lie between its own', async (t) => {
   const app = testApp(t);
   let over = false;
   const running = burst(app, { count: 300_000, target: 'full' }).finally(() => {
@@ -124,11 +124,11 @@ test('it gives way to other requests, whose calls lie between its own', async (t
   const { count, firstSeq, lastSeq } = await running;
   assert.equal(count, 300_000);
   assert.ok(others > 10, `${others} writes meanwhile`);
-  assert.ok(lastSeq - firstSeq + 1 > count, 'they are among them');
+  assert.ok(lastSeq - firstSeq + 1 > count, 'calls of other requests lie between those of the burst');
   assert.equal(app.written().length, others);
 });
 
-test('one at a time: a second is a 503 with Retry-After, and a third after it is none', async (t) => {
+test('a second burst at the same time is a 503 with Retry-After, and a burst after the first is made', async (t) => {
   const app = testApp(t);
   const first = burst(app, { count: 3000, ratePerSecond: 2000 });
   const second = await send(app, { count: 1 });
@@ -138,13 +138,13 @@ test('one at a time: a second is a 503 with Retry-After, and a third after it is
   assert.equal((await burst(app, { count: 1 })).count, 1);
 });
 
-test('a burst that is refused leaves the way free', async (t) => {
+test('a burst that is refused does not hold up the next one', async (t) => {
   const app = testApp(t);
   assert.equal((await send(app, { count: 1, target: 'printer' })).statusCode, 404);
   assert.equal((await burst(app, { count: 1 })).count, 1);
 });
 
-test('a burst whose client goes away stops, and the next may run', async (t) => {
+test('a burst stops when its client leaves, and the next one may run', async (t) => {
   const app = testApp(t);
   const url = await listen(app.app);
   const connected = once(app.app.server, 'connection');
@@ -157,15 +157,15 @@ test('a burst whose client goes away stops, and the next may run', async (t) => 
   const closed = once(socket, 'close');
   leaving.destroy();
   await closed;
-  // Its last slice may still be on its way.
+  // The last time slice of the burst may still run.
   while ((await send(app, { count: 1, msg: 'after' })).statusCode === 503) await turn();
   const after = await next();
   assert.ok(after < 10_000_000, `${after} calls`);
   assert.equal(String(app.written()), 'after');
-  assert.equal(await next(), after, 'no call comes after it');
+  assert.equal(await next(), after, 'the burst makes no more calls');
 });
 
-test('a stop ends it, and the answer says how far it came', async (t) => {
+test('a stop ends a burst, and the answer has the calls that were made', async (t) => {
   const app = testApp(t);
   const running = burst(app, { count: 600, ratePerSecond: 10, target: 'full' });
   while ((await app.app.inject('/health')).json().next < 2) await turn();
@@ -179,21 +179,27 @@ test('a stop ends it, and the answer says how far it came', async (t) => {
 
 const BAD: [name: string, body: object, status: number, pointer: string, says?: RegExp][] = [
   ['no count', {}, 400, '#/count'],
-  ['no call', { count: 0 }, 400, '#/count'],
-  ['half a call', { count: 1.5 }, 400, '#/count'],
+  ['a count of 0', { count: 0 }, 400, '#/count'],
+  ['a count of 1.5', { count: 1.5 }, 400, '#/count'],
   ['too many calls', { count: 10_000_001 }, 400, '#/count'],
   ['a count as text', { count: '1' }, 400, '#/count'],
-  ['no rate', { count: 1, ratePerSecond: 0 }, 400, '#/ratePerSecond'],
+  ['a rate of 0', { count: 1, ratePerSecond: 0 }, 400, '#/ratePerSecond'],
   ['a negative rate', { count: 1, ratePerSecond: -1 }, 400, '#/ratePerSecond'],
-  ['a rate too high', { count: 1, ratePerSecond: 10_000_001 }, 400, '#/ratePerSecond'],
-  ['a burst too long', { count: 601, ratePerSecond: 10 }, 400, '#/ratePerSecond', /would take 61 s.*60 s at most/],
-  ['a wait', { count: 1, timeoutMs: 10 }, 400, '#/timeoutMs'],
-  ['a target that is none', { count: 1, target: 'printer' }, 404, '#/target'],
-  ['bad base64', { count: 1, encoding: 'base64', msg: '?' }, 400, '#/msg'],
+  ['a rate that is too high', { count: 1, ratePerSecond: 10_000_001 }, 400, '#/ratePerSecond'],
+  [
+    'more calls than fit into 60 s',
+    { count: 601, ratePerSecond: 10 },
+    400,
+    '#/ratePerSecond',
+    /would take 61 s.*60 s at most/,
+  ],
+  ['a timeoutMs', { count: 1, timeoutMs: 10 }, 400, '#/timeoutMs'],
+  ['an unknown target', { count: 1, target: 'printer' }, 404, '#/target'],
+  ['invalid base64', { count: 1, encoding: 'base64', msg: '?' }, 400, '#/msg'],
 ];
 
 for (const [name, body, status, pointer, says = /./] of BAD) {
-  test(`${name}: ${status}, and no call`, async (t) => {
+  test(`a burst with ${name} is a ${status}, and makes no call`, async (t) => {
     const app = testApp(t);
     const answer = await send(app, body);
     const { detail, errors } = answer.json<Problem>();

@@ -1,4 +1,4 @@
-// GET /events: the records as JSON, and as a stream over WebSocket.
+// GET /events returns the records as JSON, or streams them over WebSocket.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -9,11 +9,11 @@ import type { CallRecord } from '../../../src/protocol/records.js';
 import { listen, type TestApp, testApp } from '../../support/app.js';
 import { seqs, watch } from '../../support/watcher.js';
 
-async function make(app: TestApp, count: number, body: object = {}): Promise<void> {
+async function makeCalls(app: TestApp, count: number, body: object = {}): Promise<void> {
   for (let i = 0; i < count; i++) await app.post({ level: 'raw', msg: 'x', target: 'out', ...body });
 }
 
-test('a record says what was called, as the answer did', async (t) => {
+test('a record has the same facts as the answer to its call', async (t) => {
   const app = testApp(t);
   const result = (
     await app.post({ level: 'os', msg: 'a\u001b[31mb\\\n\u0085é', target: 'out' }, { 'x-request-id': 'r1' })
@@ -28,7 +28,7 @@ test('a record says what was called, as the answer did', async (t) => {
   assert.deepEqual([calls, next, oldest], [1, 2, 1]);
 });
 
-test('the preview is 64 bytes at most, and cuts no character', async (t) => {
+test('the preview has 64 bytes at most, and does not end within a character', async (t) => {
   const app = testApp(t);
   await app.post({ level: 'raw', msg: `${'x'.repeat(62)}世界`, target: 'out' });
   await app.post({ level: 'raw', msg: 'x'.repeat(65), target: 'out' });
@@ -39,7 +39,7 @@ test('the preview is 64 bytes at most, and cuts no character', async (t) => {
   );
 });
 
-test('the preview leaves nothing out that was there', async (t) => {
+test('the preview keeps a byte order mark, and an invalid byte at its end as U+FFFD', async (t) => {
   const app = testApp(t);
   await app.post({ level: 'raw', msg: '\ufeffhi', target: 'out' });
   const broken = Buffer.concat([Buffer.alloc(63, 'x'), Buffer.from([0xff])]);
@@ -51,10 +51,10 @@ test('the preview leaves nothing out that was there', async (t) => {
   );
 });
 
-test('as JSON: since, limit, filters, and what the ring has lost', async (t) => {
+test('GET /events as JSON honours since, limit and filters, and reports the oldest record that the ring still has', async (t) => {
   const app = testApp(t, { history: 10 });
-  await make(app, 8);
-  await make(app, 4, { level: 'std', target: 'full' });
+  await makeCalls(app, 8);
+  await makeCalls(app, 4, { level: 'std', target: 'full' });
   const get = async (query: string) => (await app.app.inject(`/events${query}`)).json();
   assert.deepEqual(seqs((await get('')).events), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   assert.deepEqual(seqs((await get('?since=11')).events), [11, 12]);
@@ -84,7 +84,7 @@ const BAD_QUERIES: [query: string, status: number][] = [
 ];
 
 for (const [query, status] of BAD_QUERIES) {
-  test(`?${query} is ${status}, as JSON and before the upgrade`, async (t) => {
+  test(`the query ?${query} is a ${status}, for JSON and for the upgrade`, async (t) => {
     const { app } = testApp(t);
     const answer = await app.inject(`/events?${query}`);
     assert.deepEqual([answer.statusCode, answer.headers['content-type']], [status, 'application/problem+json']);
@@ -96,11 +96,11 @@ for (const [query, status] of BAD_QUERIES) {
   });
 }
 
-test('since in the future or of another run: a problem as JSON, an error and a 1008 as a stream', async (t) => {
+test('a since of the future or of another run is a problem for JSON, and an error and a close with 1008 for the stream', async (t) => {
   const { app } = testApp(t);
   const url = await listen(app);
   for (const [query, pointer, says] of [
-    ['?since=2', '?since', /future: the next record is 1/],
+    ['?since=2', '?since', /since=2 is in the future: use 1, the next record, or less/],
     ['?since=1&run=other', '?run', /run other is over/],
     ['?run=other', '?run', /run other is over/],
   ] as const) {
@@ -120,9 +120,9 @@ test('since in the future or of another run: a problem as JSON, an error and a 1
   }
 });
 
-test('a stream: hello first, then what is new', async (t) => {
+test('a stream begins with hello, and goes on with new records', async (t) => {
   const app = testApp(t);
-  await make(app, 2);
+  await makeCalls(app, 2);
   const watcher = watch(t, await listen(app.app));
   await watcher.until((lines) => lines.length === 1);
   const health = (await app.app.inject('/health')).json();
@@ -134,36 +134,36 @@ test('a stream: hello first, then what is new', async (t) => {
     oldest: 1,
     next: 3,
   });
-  await make(app, 3);
+  await makeCalls(app, 3);
   await watcher.until((lines) => lines.length === 4);
   assert.deepEqual(seqs(watcher.lines), [3, 4, 5]);
   const { events } = (await app.app.inject('/events?since=3')).json();
-  assert.deepEqual(watcher.lines.slice(1), events, 'the same lines as without WebSocket');
+  assert.deepEqual(watcher.lines.slice(1), events, 'the lines are the records of GET /events as JSON');
 });
 
-test('a stream replays from since, tells what is gone, and goes on live', async (t) => {
+test('a stream replays from since, reports what is gone as a gap, and goes on live', async (t) => {
   const app = testApp(t, { history: 4 });
-  await make(app, 10);
+  await makeCalls(app, 10);
   const watcher = watch(t, await listen(app.app), '?since=3');
   await watcher.until((lines) => lines.length === 6);
   assert.deepEqual(watcher.lines[1], { type: 'gap', from: 3, to: 6 });
   assert.deepEqual(seqs(watcher.lines), [7, 8, 9, 10]);
-  await make(app, 1);
+  await makeCalls(app, 1);
   await watcher.until((lines) => seqs(lines).length === 5);
   assert.deepEqual(seqs(watcher.lines).at(-1), 11);
   const live = watch(t, addressOf(app), '?since=12');
   await live.until((lines) => lines.length === 1);
-  await make(app, 1);
+  await makeCalls(app, 1);
   assert.deepEqual(seqs(await live.until((lines) => lines.length === 2)), [12]);
 });
 
-/** The address of an app that listens already. */
+/** Returns the address of an app that listens already. */
 function addressOf({ app }: TestApp): string {
   const [at] = app.addresses();
   return `http://127.0.0.1:${(at as { port: number }).port}`;
 }
 
-test('a stream filters', async (t) => {
+test('a stream has only the records that pass its filter', async (t) => {
   const app = testApp(t);
   const url = await listen(app.app);
   const watchers = ['?level=os', '?errors=1', '?target=full&level=std', '?requestId=mine'].map((query) =>
@@ -171,8 +171,8 @@ test('a stream filters', async (t) => {
   );
   for (const { until } of watchers) await until((lines) => lines.length === 1);
   for (const level of ['raw', 'os', 'std']) {
-    await make(app, 1, { level });
-    await make(app, 1, { level, target: 'full' });
+    await makeCalls(app, 1, { level });
+    await makeCalls(app, 1, { level, target: 'full' });
   }
   await app.post({ level: 'os', msg: 'x', target: 'full' }, { 'x-request-id': 'mine' });
   await app.post({ level: 'std', msg: 'x', target: 'full' }, { 'x-request-id': 'mine' });
@@ -186,7 +186,7 @@ test('a stream filters', async (t) => {
     assert.deepEqual(seqs(await until((lines) => seqs(lines).length === expected[index]?.length)), expected[index]);
 });
 
-test('a client that sends a frame is closed with 1008, and others go on', async (t) => {
+test('a subscriber that sends a frame is closed with 1008, and other subscribers go on', async (t) => {
   const app = testApp(t);
   const url = await listen(app.app);
   const [chatty, quiet] = [watch(t, url), watch(t, url)];
@@ -194,11 +194,11 @@ test('a client that sends a frame is closed with 1008, and others go on', async 
   await quiet.until((lines) => lines.length === 1);
   chatty.socket.send('hello?');
   assert.equal((await once(chatty.socket, 'close'))[0], 1008);
-  await make(app, 1);
+  await makeCalls(app, 1);
   await quiet.until((lines) => lines.length === 2);
 });
 
-test('a client that vanishes is forgotten, and the service still stops in time', async (t) => {
+test('a subscriber that vanishes is removed, and the service still stops in time', async (t) => {
   const app = testApp(t);
   const url = await listen(app.app);
   const gone = watch(t, url);
@@ -209,14 +209,14 @@ test('a client that vanishes is forgotten, and the service still stops in time',
   const closed = once(server, 'close');
   gone.socket.terminate();
   await closed;
-  await make(app, 1);
+  await makeCalls(app, 1);
   assert.equal(clients.size, 0);
   const before = performance.now();
   await app.app.close();
   assert.ok(performance.now() - before < 3500);
 });
 
-test('no subprotocol is accepted, and nothing is compressed', async (t) => {
+test('the service accepts no subprotocol', async (t) => {
   const { app } = testApp(t);
   const socket = new WebSocket(`${(await listen(app)).replace('http', 'ws')}/events`, ['one', 'two']);
   t.after(() => socket.terminate());
@@ -224,7 +224,7 @@ test('no subprotocol is accepted, and nothing is compressed', async (t) => {
   assert.match(error.message, /no subprotocol/);
 });
 
-/** Sends bytes as they are, and gives back the whole answer once the other side has closed. */
+/** Sends bytes as they are, and returns the whole answer once the service has closed. */
 async function exchange(url: string, request: string): Promise<{ status: number; head: string; body: string }> {
   const { hostname, port } = new URL(url);
   const socket: Socket = connect(Number(port), hostname);
@@ -251,10 +251,10 @@ const EARLY: [name: string, request: string, status: number, says: RegExp][] = [
     /upgrade to 'h2c'/,
   ],
   [
-    'an upgrade of another route',
+    'an upgrade on another route',
     `GET /levels HTTP/1.1\nHost: localhost\n${UPGRADE}\n`,
     400,
-    /WebSocket is at \/events/,
+    /use WebSocket at \/events/,
   ],
   [
     'an upgrade from another site',
@@ -269,30 +269,30 @@ const EARLY: [name: string, request: string, status: number, says: RegExp][] = [
     /Sec-WebSocket-Key/,
   ],
   [
-    'an upgrade of a version that is none',
+    'an upgrade to an unknown version',
     `GET /events HTTP/1.1\nHost: localhost\n${UPGRADE.replace('13', '99')}\n`,
     400,
     /Sec-WebSocket-Version/,
   ],
-  ['no Host', 'GET /health HTTP/1.1\nConnection: close\n\n', 400, /Host header is missing/],
-  ['an empty Host', 'GET /health HTTP/1.1\nHost:\nConnection: close\n\n', 400, /Host header/],
+  ['a request without Host', 'GET /health HTTP/1.1\nConnection: close\n\n', 400, /Host header is missing/],
+  ['a request with an empty Host', 'GET /health HTTP/1.1\nHost:\nConnection: close\n\n', 400, /Host header/],
   [
-    'headers too large',
+    'a request with headers that are too large',
     `GET /health HTTP/1.1\nHost: localhost\nX-A: ${'a'.repeat(20_000)}\n\n`,
     431,
     /headers are too large/,
   ],
-  ['no HTTP at all', 'hello\n\n', 400, /not HTTP\/1\.1/],
+  ['a line that is not HTTP', 'hello\n\n', 400, /not valid HTTP\/1\.1/],
   [
-    'two lengths',
+    'a request with two lengths',
     `POST /write HTTP/1.1\nHost: localhost\nContent-Length: 3\nContent-Length: 4\n\nabc`,
     400,
-    /not HTTP\/1\.1/,
+    /not valid HTTP\/1\.1/,
   ],
 ];
 
 for (const [name, request, status, says] of EARLY) {
-  test(`${name}: a problem, the connection closed, nothing written, and the service still stops in time`, async (t) => {
+  test(`${name} gets a ${status} and is closed, nothing is written, and the service still stops in time`, async (t) => {
     const { app, written } = testApp(t);
     const answer = await exchange(await listen(app), request);
     assert.equal(answer.status, status);

@@ -1,4 +1,4 @@
-// The fault targets, over HTTP: each errno, at every level, any number of times and in any order.
+// The fault targets over HTTP: each gives its errno at every level, in any order, any number of times.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { test } from 'node:test';
@@ -9,13 +9,13 @@ import { levels } from '../../../src/syscalls/index.js';
 import { FAULT_NAMES } from '../../../src/syscalls/targets/faults.js';
 import { testApp } from '../../support/app.js';
 
-type Listed = { name: string; kind: string; expects: string | null; available: boolean; reason: string | null };
+type ListedTarget = { name: string; kind: string; expects: string | null; available: boolean; reason: string | null };
 
 const here = LEVEL_IDS.filter((id) => levels[id].available);
 
-test('each gives the errno it promises, at every level, in any order, three times over', async (t) => {
+test('each fault target gives the errno that it promises, at every level, in any order, three times over', async (t) => {
   const { app, post } = testApp(t);
-  const { targets } = (await app.inject('/targets')).json<{ targets: Listed[] }>();
+  const { targets } = (await app.inject('/targets')).json<{ targets: ListedTarget[] }>();
   const faults = targets.filter(({ expects }) => expects !== null);
   assert.deepEqual(
     faults.map(({ name }) => name),
@@ -39,9 +39,9 @@ test('each gives the errno it promises, at every level, in any order, three time
   t.diagnostic(`${faults.length} fault targets × ${here.length} levels × 3 = ${calls} refusals`);
 });
 
-test('more than one byte, more than a pipe holds, and more than a packet does, are refused as well', async (t) => {
+test('fault targets also refuse 4,096 bytes, and 200,000, which are more than a pipe or a packet holds', async (t) => {
   const { app, post } = testApp(t);
-  const { targets } = (await app.inject('/targets')).json<{ targets: Listed[] }>();
+  const { targets } = (await app.inject('/targets')).json<{ targets: ListedTarget[] }>();
   for (const { name, expects } of targets.filter(({ expects, available }) => expects && available))
     for (const msg of ['x'.repeat(4096), 'x'.repeat(200_000)])
       for (const level of here) {
@@ -50,7 +50,7 @@ test('more than one byte, more than a pipe holds, and more than a packet does, a
       }
 });
 
-test('a stuck pipe stays stuck for those who wait, too', async (t) => {
+test('a write that waits for the stuck pipe still gets EAGAIN', async (t) => {
   const { post } = testApp(t);
   const { error, calls } = (
     await post({ level: 'raw', target: 'stuck-pipe', msg: 'x', timeoutMs: 100 })
@@ -58,21 +58,21 @@ test('a stuck pipe stays stuck for those who wait, too', async (t) => {
   assert.deepEqual([error?.code, calls], ['EAGAIN', 1]);
 });
 
-test('their names are reserved, and without them they are free', async (t) => {
-  assert.throws(() => buildApp({ targets: { full: '/dev/null' } }), /there is a target 'full' already/);
+test('the names of fault targets are reserved, and free when fault targets are switched off', async (t) => {
+  assert.throws(() => buildApp({ targets: { full: '/dev/null' } }), /target 'full' exists already/);
   const { post } = testApp(t, { faults: false, targets: { full: '/dev/null' } });
   assert.equal((await post({ level: 'raw', target: 'full', msg: 'x' })).json<WriteResult>().written, 1);
   assert.equal((await post({ level: 'raw', target: 'sealed', msg: 'x' })).statusCode, 404);
 });
 
-test('they leave no descriptor behind', async () => {
+test('fault targets leave no descriptor behind', async () => {
   const before = readdirSync('/proc/self/fd').length;
   for (let i = 0; i < 3; i++) await buildApp().close();
   assert.equal(readdirSync('/proc/self/fd').length, before);
 });
 
-test('one that cannot be had here is listed with its reason, and asking for it is a 501', async (t) => {
-  // /dev/shm is a tmpfs, whose limit is that of the offset itself: EINVAL there, not EFBIG.
+test('a fault target that is unavailable here is listed with its reason, and a write to it is a 501', async (t) => {
+  // /dev/shm is a tmpfs: the only limit of a file there is that of the offset, so the kernel gives EINVAL, not EFBIG.
   const { TMPDIR } = process.env;
   process.env.TMPDIR = '/dev/shm';
   t.after(() => {
@@ -81,10 +81,10 @@ test('one that cannot be had here is listed with its reason, and asking for it i
   });
   const app = buildApp();
   t.after(() => app.close());
-  const { targets } = (await app.inject('/targets')).json<{ targets: Listed[] }>();
-  const { available, reason } = targets.find(({ name }) => name === 'too-big') as Listed;
+  const { targets } = (await app.inject('/targets')).json<{ targets: ListedTarget[] }>();
+  const { available, reason } = targets.find(({ name }) => name === 'too-big') as ListedTarget;
   assert.equal(available, false);
-  assert.match(reason ?? '', /gives EINVAL here, where EFBIG was expected/);
+  assert.match(reason ?? '', /should fail with EFBIG, but fails with EINVAL on this machine/);
   const payload = { level: 'raw', target: 'too-big', msg: 'x' };
   const answer = await app.inject({ method: 'POST', url: '/write', payload });
   assert.equal(answer.statusCode, 501);

@@ -1,4 +1,4 @@
-// GET /levels as an anatomy lesson: what it says is held against the file, the memory and objdump.
+// GET /levels describes the machine code of each level: the tests compare it with the file, the memory and objdump.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { testApp } from '../../support/app.js';
 import { MAIN, tempFolder } from '../../support/service.js';
 import { need } from '../../support/tools.js';
 
-type Told = {
+type ListedLevel = {
   id: string;
   code: string | null;
   disassembly: string[] | null;
@@ -17,10 +17,10 @@ type Told = {
   via: { file: string | null; address: string | null };
   manPage: string;
 };
-type Elsewhere = { id: string; platform: string; code: string; disassembly: string[] };
+type LevelElsewhere = { id: string; platform: string; code: string; disassembly: string[] };
 
-/** objdump's words for raw machine code, white space and comments left out. */
-function objdump(folder: string, command: string, machine: string, hex: string): string[] {
+/** Disassembles machine code with objdump, and drops white space and comments. */
+function disassemble(folder: string, command: string, machine: string, hex: string): string[] {
   const file = path.join(folder, 'code');
   writeFileSync(file, Buffer.from(hex, 'hex'));
   const args = ['-D', '-b', 'binary', '-m', machine, '--no-show-raw-insn', file];
@@ -39,39 +39,39 @@ const OBJDUMP = {
   x64: { command: 'objdump', machine: 'i386:x86-64', package: 'binutils' },
   arm64: { command: 'aarch64-linux-gnu-objdump', machine: 'aarch64', package: 'binutils-aarch64-linux-gnu' },
 };
-const dumperOf = (platform: string) => OBJDUMP[platform.endsWith('x64') ? 'x64' : 'arm64'];
+const objdumpFor = (platform: string) => OBJDUMP[platform.endsWith('x64') ? 'x64' : 'arm64'];
 
-test('the machine code, read back from memory, is what objdump says it is', async (t) => {
+test('objdump disassembles the code of each level as GET /levels does', async (t) => {
   const { app } = testApp(t);
-  const { levels } = (await app.inject('/levels')).json<{ levels: Told[] }>();
+  const { levels } = (await app.inject('/levels')).json<{ levels: ListedLevel[] }>();
   assert.deepEqual(
     levels.map(({ id }) => id),
     LEVEL_IDS,
   );
-  const dumper = dumperOf(process.arch);
-  if (!need(t, dumper)) return;
+  const tool = objdumpFor(process.arch);
+  if (!need(t, tool)) return;
   for (const { id, code, disassembly } of levels) {
     if (disassembly)
-      assert.deepEqual(objdump(tempFolder(t), dumper.command, dumper.machine, code as string), disassembly, id);
+      assert.deepEqual(disassemble(tempFolder(t), tool.command, tool.machine, code as string), disassembly, id);
   }
   assert.equal(levels.filter(({ disassembly }) => disassembly).length, 3, 'raw, int80 and uring');
 });
 
-test('so is that of other platforms, which is from the table and said to be', async (t) => {
+test('objdump disassembles the code of levels on other platforms as GET /levels does', async (t) => {
   const { app } = testApp(t);
-  const { elsewhere } = (await app.inject('/levels')).json<{ elsewhere: Elsewhere[] }>();
+  const { elsewhere } = (await app.inject('/levels')).json<{ elsewhere: LevelElsewhere[] }>();
   if (!need(t, ...Object.values(OBJDUMP))) return;
-  const told = elsewhere.map(({ id, platform }) => `${id} ${platform}`).sort();
-  assert.deepEqual(told, ['raw darwin-arm64', 'raw darwin-x64', 'raw linux-arm64', 'uring linux-arm64']);
+  const names = elsewhere.map(({ id, platform }) => `${id} ${platform}`).sort();
+  assert.deepEqual(names, ['raw darwin-arm64', 'raw darwin-x64', 'raw linux-arm64', 'uring linux-arm64']);
   for (const { id, platform, code, disassembly } of elsewhere) {
-    const { command, machine } = dumperOf(platform);
-    assert.deepEqual(objdump(tempFolder(t), command, machine, code), disassembly, `${id} on ${platform}`);
+    const { command, machine } = objdumpFor(platform);
+    assert.deepEqual(disassemble(tempFolder(t), command, machine, code), disassembly, `${id} on ${platform}`);
   }
 });
 
-test('file and address are where the code lies: it stands in that file, mapped at that address', async (t) => {
+test("the file of a level contains its code, and is mapped at the level's address", async (t) => {
   const { app } = testApp(t);
-  const { levels } = (await app.inject('/levels')).json<{ levels: Told[] }>();
+  const { levels } = (await app.inject('/levels')).json<{ levels: ListedLevel[] }>();
   const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
   for (const { id, via, code } of levels) {
     if (id === 'std') {
@@ -79,9 +79,9 @@ test('file and address are where the code lies: it stands in that file, mapped a
       continue;
     }
     const { file, address } = via as { file: string; address: string };
-    // Of a stub nobody says how long it is.
+    // The length of os's stub is unknown, so GET /levels has no code for it.
     if (code !== null)
-      assert.ok(readFileSync(file).includes(Buffer.from(code, 'hex')), `${id}: its code stands in ${file}`);
+      assert.ok(readFileSync(file).includes(Buffer.from(code, 'hex')), `${id}: ${file} contains its code`);
     else assert.deepEqual([id, file], ['os', process.execPath]);
     const mapping = maps.find((line) => {
       const [from, to] = (line.split(' ', 1)[0] as string).split('-').map((hex) => BigInt(`0x${hex || 0}`)) as [
@@ -90,15 +90,19 @@ test('file and address are where the code lies: it stands in that file, mapped a
       ];
       return BigInt(address) >= from && BigInt(address) < to;
     });
-    assert.match(mapping ?? '', / r-xp /, `${id}: mapped to be run`);
-    assert.equal(path.basename(mapping?.split(/\s+/)[5] ?? ''), path.basename(file), `${id}: mapped from that file`);
+    assert.match(mapping ?? '', / r-xp /, `${id}: the mapping is executable`);
+    assert.equal(
+      path.basename(mapping?.split(/\s+/)[5] ?? ''),
+      path.basename(file),
+      `${id}: the mapping is of that file`,
+    );
   }
 });
 
-test('ltrace sees what it is said to see', async (t) => {
+test('ltrace sees the writes of exactly the levels that GET /levels says it sees', async (t) => {
   if (!need(t, { command: 'ltrace', package: 'ltrace' })) return;
   const { app } = testApp(t);
-  const { levels } = (await app.inject('/levels')).json<{ levels: Told[] }>();
+  const { levels } = (await app.inject('/levels')).json<{ levels: ListedLevel[] }>();
   for (const { id, seenBy } of levels) {
     const trace = path.join(tempFolder(t), 'trace');
     execFileSync('ltrace', ['-f', '-e', 'write', '-o', trace, process.execPath, MAIN, 'call', id, 'seen?'], {

@@ -1,4 +1,4 @@
-// The page's files and its way in: a token in exchange for a cookie.
+// The page's files, and its login: the service gives a cookie in exchange for the token.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -9,17 +9,18 @@ import { listen, type TestApp, testApp } from '../../support/app.js';
 const TOKEN = 'a-token-for-this-test';
 const HOST = 'localhost:8080';
 
-const login = ({ app }: TestApp, token: unknown, headers: Record<string, string> = {}) =>
+const logIn = ({ app }: TestApp, token: unknown, headers: Record<string, string> = {}) =>
   app.inject({ method: 'POST', url: '/login', headers: { host: HOST, ...headers }, payload: { token } });
 
-/** `name=value`, as a browser gives it back. */
+/** Returns the answer's cookie as `name=value`, as a browser sends it. */
 const cookieOf = ({ headers }: { headers: Record<string, unknown> }): string =>
   `${headers['set-cookie']}`.split(';', 1)[0] as string;
 
+/** Returns the status of GET /levels with a cookie. */
 const statusWith = async ({ app }: TestApp, cookie: string, host = HOST): Promise<number> =>
   (await app.inject({ url: '/levels', headers: { host, cookie } })).statusCode;
 
-test('the page and its parts need no token, and nothing else may be put into it', async (t) => {
+test("the page's files need no token, and their policy keeps everything else out of the page", async (t) => {
   const { app } = testApp(t, { token: TOKEN });
   for (const [url, type] of [
     ['/', 'text/html'],
@@ -43,12 +44,16 @@ test('the page and its parts need no token, and nothing else may be put into it'
   }
   assert.equal((await app.inject('/../package.json')).statusCode, 401);
   assert.equal((await app.inject('/%2e%2e/package.json')).statusCode, 401);
-  assert.equal((await app.inject('/levels')).headers['content-security-policy'], undefined, 'programs need none');
+  assert.equal(
+    (await app.inject('/levels')).headers['content-security-policy'],
+    undefined,
+    'answers for programs need no policy',
+  );
 });
 
 test('the right token gives a cookie that opens every route, and the stream', async (t) => {
   const app = testApp(t, { token: TOKEN });
-  const answer = await login(app, TOKEN);
+  const answer = await logIn(app, TOKEN);
   assert.equal(answer.statusCode, 204);
   assert.match(
     `${answer.headers['set-cookie']}`,
@@ -57,17 +62,17 @@ test('the right token gives a cookie that opens every route, and the stream', as
   assert.equal(await statusWith(app, cookieOf(answer)), 200);
   assert.equal(await statusWith(app, `a=b; ${cookieOf(answer)}; c=d`), 200);
   const url = await listen(app.app);
-  const own = await login(app, TOKEN, { host: new URL(url).host });
+  const own = await logIn(app, TOKEN, { host: new URL(url).host });
   const open = new WebSocket(`${url.replace('http', 'ws')}/events`, { headers: { cookie: cookieOf(own) } });
   t.after(() => open.terminate());
   await once(open, 'message');
 });
 
-test('a cookie that is none of ours opens nothing', async (t) => {
+test('a cookie that the service did not make opens no route', async (t) => {
   const app = testApp(t, { token: TOKEN });
-  const good = cookieOf(await login(app, TOKEN));
+  const good = cookieOf(await logIn(app, TOKEN));
   const [, expires, signature] = /=([\w-]+)\.(\w+)$/.exec(good) as unknown as [string, string, string];
-  const other = cookieOf(await login(testApp(t, { token: TOKEN }), TOKEN));
+  const other = cookieOf(await logIn(testApp(t, { token: TOKEN }), TOKEN));
   const last = signature.endsWith('0') ? '1' : '0';
   for (const cookie of [
     '',
@@ -79,71 +84,71 @@ test('a cookie that is none of ours opens nothing', async (t) => {
     other,
   ])
     assert.equal(await statusWith(app, cookie), 401, cookie);
-  assert.equal(await statusWith(app, good, 'localhost:8081'), 401, 'another service’s port');
+  assert.equal(await statusWith(app, good, 'localhost:8081'), 401, "a cookie for another service's port");
   assert.equal(await statusWith(app, good), 200);
   const wrong = { host: HOST, cookie: good, authorization: 'Bearer another-token-16' };
   assert.equal(
     (await app.app.inject({ url: '/levels', headers: wrong })).statusCode,
     401,
-    'a wrong token is not mended by it',
+    'a good cookie does not make up for a wrong token',
   );
 });
 
-test('a cookie is good for twelve hours', async (t) => {
+test('a cookie is valid for twelve hours', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
   const app = testApp(t, { token: TOKEN });
-  const cookie = cookieOf(await login(app, TOKEN));
+  const cookie = cookieOf(await logIn(app, TOKEN));
   t.mock.timers.tick(11.9 * 3_600_000);
   assert.equal(await statusWith(app, cookie), 200);
   t.mock.timers.tick(0.2 * 3_600_000);
   assert.equal(await statusWith(app, cookie), 401);
 });
 
-test('a cookie does not open what comes from another site', async (t) => {
+test('a cookie does not help a request from another site', async (t) => {
   const app = testApp(t, { token: TOKEN });
-  const cookie = cookieOf(await login(app, TOKEN));
+  const cookie = cookieOf(await logIn(app, TOKEN));
   const { statusCode } = await app.post(
     { level: 'raw', msg: 'x', target: 'out' },
     { host: HOST, cookie, origin: 'http://localhost:1' },
   );
   assert.equal(statusCode, 403);
   assert.equal(app.written().length, 0);
-  assert.equal((await login(app, TOKEN, { origin: 'http://evil.example' })).statusCode, 403);
+  assert.equal((await logIn(app, TOKEN, { origin: 'http://evil.example' })).statusCode, 403);
 });
 
-test('a wrong token is told so late, one after the other; the right one at once', async (t) => {
+test('wrong tokens are answered late, one a second, and the right one at once', async (t) => {
   const app = testApp(t, { token: TOKEN });
-  // A wrong token keeps no process alive; a connection does.
+  // Listening keeps the process alive; the timer behind a wrong token does not.
   await listen(app.app);
   const before = performance.now();
   const wrong = [1, 2].map(async () => {
-    const answer = await login(app, 'another-token-16');
+    const answer = await logIn(app, 'another-token-16');
     assert.deepEqual([answer.statusCode, answer.headers['set-cookie']], [401, undefined]);
     return performance.now() - before;
   });
-  assert.equal((await login(app, TOKEN)).statusCode, 204);
+  assert.equal((await logIn(app, TOKEN)).statusCode, 204);
   assert.ok(performance.now() - before < 900);
   const [first, second] = (await Promise.all(wrong)) as [number, number];
   assert.ok(first > 990 && second > 1980, `${first} ms, ${second} ms`);
 });
 
-test('too many wrong tokens at once: 503', async (t) => {
+test('an eleventh wrong token at the same time is a 503', async (t) => {
   const app = testApp(t, { token: TOKEN });
   await listen(app.app);
-  const answers = Array.from({ length: 10 }, async () => await login(app, 'wrong'));
-  const { statusCode, headers } = await login(app, 'wrong');
+  const answers = Array.from({ length: 10 }, async () => await logIn(app, 'wrong'));
+  const { statusCode, headers } = await logIn(app, 'wrong');
   assert.deepEqual([statusCode, headers['retry-after']], [503, '10']);
-  assert.equal((await login(app, TOKEN)).statusCode, 204, 'who has the right one is not kept out');
-  // They are over when the app is closed, or in ten seconds: nobody waits for them here.
+  assert.equal((await logIn(app, TOKEN)).statusCode, 204, 'the right token is still accepted');
+  // The other answers come within ten seconds or when the app is closed; the test does not wait for them.
   void Promise.allSettled(answers);
 });
 
 for (const [name, body] of Object.entries({
-  none: {},
-  'a number': { token: 1 },
-  'more than a token': { token: TOKEN, more: 1 },
+  'no token': {},
+  'a number as token': { token: 1 },
+  'a field besides the token': { token: TOKEN, more: 1 },
 })) {
-  test(`a login with ${name}: 400`, async (t) => {
+  test(`a login with ${name} is a 400`, async (t) => {
     const { app } = testApp(t, { token: TOKEN });
     const answer = await app.inject({ method: 'POST', url: '/login', payload: body });
     assert.equal(answer.statusCode, 400);
@@ -151,7 +156,7 @@ for (const [name, body] of Object.entries({
   });
 }
 
-test('logging out takes the cookie back; without a token there is nothing to log in to', async (t) => {
+test('a logout makes the cookie invalid, and a service without a token needs no login', async (t) => {
   const app = testApp(t, { token: TOKEN });
   const out = await app.app.inject({ method: 'POST', url: '/logout', headers: { host: HOST } });
   assert.deepEqual(
@@ -159,9 +164,9 @@ test('logging out takes the cookie back; without a token there is nothing to log
     [204, 'syswire-8080=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict'],
   );
   assert.equal((await app.app.inject('/health')).json().token, true);
-  const [mine, yours] = [cookieOf(await login(app, TOKEN)), cookieOf(await login(app, TOKEN))];
+  const [mine, yours] = [cookieOf(await logIn(app, TOKEN)), cookieOf(await logIn(app, TOKEN))];
   await app.app.inject({ method: 'POST', url: '/logout', headers: { host: HOST, cookie: mine } });
-  assert.equal(await statusWith(app, mine), 401, 'a copy of it is no use any more');
+  assert.equal(await statusWith(app, mine), 401, 'a copy of the cookie is invalid too');
   assert.equal(await statusWith(app, yours), 200);
   const open = testApp(t);
   assert.equal((await open.app.inject('/health')).json().token, false);

@@ -1,4 +1,4 @@
-// timeoutMs: waiting for room, in turn, and giving up.
+// timeoutMs: writes wait for room, take turns, and give up when their time is over.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
@@ -14,8 +14,8 @@ import { type Fifo, openFifo, read } from '../../support/service.js';
 
 const CAPACITY = 65_536;
 
-/** An app whose target `pipe` is full, with the reader's end. */
-async function fullPipe(
+/** Starts an app whose target `pipe` is full. */
+async function startWithFullPipe(
   t: TestContext,
 ): Promise<{ fifo: Fifo; test: TestApp; send: (body: object) => Promise<WriteResult> }> {
   const fifo = openFifo(t);
@@ -27,14 +27,14 @@ async function fullPipe(
   assert.deepEqual(
     { written: full.written, error: full.error },
     { written: CAPACITY, error: null },
-    'a partial write says so',
+    'the first write is partial, and reports how much',
   );
   return { fifo, test, send };
 }
 
 for (const level of LEVEL_IDS.filter((id) => levels[id].available)) {
-  test(`${level}: repeats until every byte is written, a record each`, async (t) => {
-    const { fifo, test, send } = await fullPipe(t);
+  test(`a write that waits at ${level} repeats the call until every byte is written, and each call has a record`, async (t) => {
+    const { fifo, test, send } = await startWithFullPipe(t);
     const msg = 'y'.repeat(200_000);
     const [result, taken] = await Promise.all([
       send({ level, msg, timeoutMs: 30_000 }),
@@ -59,8 +59,8 @@ for (const level of LEVEL_IDS.filter((id) => levels[id].available)) {
     assert.ok(events.every(({ error }) => error === null || error.code === 'EAGAIN'));
   });
 
-  test(`${level}: time is up: EAGAIN, and as far as it came`, async (t) => {
-    const { send } = await fullPipe(t);
+  test(`a write that waits at ${level} gives up with EAGAIN when its time is over`, async (t) => {
+    const { send } = await startWithFullPipe(t);
     const before = performance.now();
     const { written, error, calls } = await send({ level, msg: 'late', timeoutMs: 300 });
     const took = performance.now() - before;
@@ -69,16 +69,16 @@ for (const level of LEVEL_IDS.filter((id) => levels[id].available)) {
   });
 }
 
-test('any other error ends the wait at once', async (t) => {
-  const { fifo, send } = await fullPipe(t);
+test('any error but EAGAIN ends the wait at once', async (t) => {
+  const { fifo, send } = await startWithFullPipe(t);
   const waiting = send({ msg: 'never', timeoutMs: 30_000 });
   fifo.reader.destroy();
   const { error, written } = await waiting;
   assert.deepEqual({ code: error?.code, written }, { code: 'EPIPE', written: 0 });
 });
 
-test('who waits takes turns: bytes never mix, and a timeoutMs of 0 goes at once', async (t) => {
-  const { fifo, send } = await fullPipe(t);
+test('writes that wait take turns, so bytes never mix, and a write with timeoutMs 0 does not queue', async (t) => {
+  const { fifo, send } = await startWithFullPipe(t);
   const letters = [...'abcdefgh'];
   const waiting = letters.map((letter) => send({ msg: letter.repeat(100_000), timeoutMs: 30_000 }));
   const { error, calls } = await send({ msg: 'now', timeoutMs: 0 });
@@ -87,13 +87,13 @@ test('who waits takes turns: bytes never mix, and a timeoutMs of 0 goes at once'
   assert.equal(
     taken.slice(CAPACITY),
     letters.map((letter) => letter.repeat(100_000)).join(''),
-    'first come, first served',
+    'the first write to wait is the first to be made',
   );
   for (const result of await Promise.all(waiting)) assert.deepEqual([result.written, result.error], [100_000, null]);
 });
 
-test('a turn that does not come in time is a 503, and no call', async (t) => {
-  const { fifo, test, send } = await fullPipe(t);
+test('a write whose turn does not come in time is a 503, and makes no call', async (t) => {
+  const { fifo, test, send } = await startWithFullPipe(t);
   const first = send({ msg: 'first', timeoutMs: 30_000 });
   const answer = await test.post({ level: 'raw', target: 'pipe', msg: 'second', timeoutMs: 50 });
   assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '1']);
@@ -104,28 +104,28 @@ test('a turn that does not come in time is a 503, and no call', async (t) => {
   assert.equal(String(await read(fifo.reader, 10)), 'firstthird');
 });
 
-test('too many that wait: 503 with Retry-After', async (t) => {
-  const { fifo, test, send } = await fullPipe(t);
+test('a write is a 503 with Retry-After when too many wait for its target', async (t) => {
+  const { fifo, test, send } = await startWithFullPipe(t);
   const waiting = Array.from({ length: 100 }, () => send({ msg: 'w', timeoutMs: 30_000 }));
   const answer = await test.post({ level: 'raw', target: 'pipe', msg: 'one too many', timeoutMs: 50 });
   assert.deepEqual([answer.statusCode, answer.headers['retry-after']], [503, '1']);
   const elsewhere = await test.post({ level: 'raw', target: 'out', msg: 'x', timeoutMs: 50 });
-  assert.equal(elsewhere.statusCode, 200, 'another target is not held up');
+  assert.equal(elsewhere.statusCode, 200, 'a write to another target is made');
   await read(fifo.reader, CAPACITY + 100);
   for (const { error } of await Promise.all(waiting)) assert.equal(error, null);
 });
 
-test('a client that goes away ends its wait, and the next one gets its turn', async (t) => {
-  const { fifo, test, send } = await fullPipe(t);
+test('a client that leaves ends its wait, and the next write gets its turn', async (t) => {
+  const { fifo, test, send } = await startWithFullPipe(t);
   const url = await listen(test.app);
   const sockets = new Map<number | undefined, Socket>();
   test.app.server.on('connection', (socket: Socket) => sockets.set(socket.remotePort, socket));
   const leaving = request(`${url}/write`, { method: 'POST', headers: { 'content-type': 'application/json' } });
   leaving.on('error', () => {});
   leaving.end(JSON.stringify({ level: 'raw', target: 'pipe', msg: 'gone', timeoutMs: 60_000 }));
-  // Its EAGAIN is recorded once it waits.
-  const waits = async () => ((await (await fetch(`${url}/health`)).json()) as { next: number }).next === 3;
-  while (!(await waits()));
+  // The write waits once the record of its EAGAIN is there.
+  const isWaiting = async () => ((await (await fetch(`${url}/health`)).json()) as { next: number }).next === 3;
+  while (!(await isWaiting()));
   const next = send({ msg: 'next', timeoutMs: 30_000 });
   const left = once(sockets.get(leaving.socket?.localPort) as Socket, 'close');
   leaving.destroy();
@@ -135,15 +135,15 @@ test('a client that goes away ends its wait, and the next one gets its turn', as
   assert.equal(String((await taken).subarray(CAPACITY)), 'next');
 });
 
-test('a wait keeps no other request waiting', async (t) => {
-  const { fifo, test, send } = await fullPipe(t);
+test('other requests are answered while a write waits', async (t) => {
+  const { fifo, test, send } = await startWithFullPipe(t);
   const waiting = send({ msg: 'w', timeoutMs: 30_000 });
   for (let i = 0; i < 50; i++) assert.equal((await test.app.inject('/health')).statusCode, 200);
   await read(fifo.reader, CAPACITY);
   assert.equal((await waiting).error, null);
 });
 
-test('more targets wait than libuv has threads, and none holds up another', async (t) => {
+test('writes wait for more targets than libuv has threads, and none holds up another', async (t) => {
   const fifos = Array.from({ length: 12 }, () => openFifo(t));
   const test = testApp(t, { targets: Object.fromEntries(fifos.map(({ path }, index) => [`p${index}`, path])) });
   for (const { writer } of fifos) closeSync(writer);
@@ -159,10 +159,10 @@ test('more targets wait than libuv has threads, and none holds up another', asyn
   }
 });
 
-test('close() while a write waits, or comes in: never a call on a descriptor that is somebody else’s by then', async (t) => {
-  const { fifo, test, send } = await fullPipe(t);
+test('close() ends a write that waits or has just arrived, so that no call reaches a descriptor that is open for something else by then', async (t) => {
+  const { fifo, test, send } = await startWithFullPipe(t);
   const waiting = send({ msg: 'SECRET', timeoutMs: 300 });
-  // Its EAGAIN is recorded once it waits.
+  // The write waits once the record of its EAGAIN is there.
   while ((await test.app.inject('/health')).json().next < 3) await new Promise((resolve) => setImmediate(resolve));
   const late = test.post({ level: 'raw', target: 'pipe', msg: 'SECRET', timeoutMs: 300 });
   const [{ error, written }, { statusCode }] = await Promise.all([waiting, late, test.app.close()]);
@@ -170,8 +170,8 @@ test('close() while a write waits, or comes in: never a call on a descriptor tha
   assert.equal((await read(fifo.reader, CAPACITY)).includes('SECRET'), false);
 });
 
-test('a pipelined write does not wait on when its client has gone', async (t) => {
-  const { fifo, test, send } = await fullPipe(t);
+test('a pipelined write stops waiting when its client leaves', async (t) => {
+  const { fifo, test, send } = await startWithFullPipe(t);
   const url = new URL(await listen(test.app));
   const socket = connect(Number(url.port), url.hostname);
   const body = JSON.stringify({ level: 'raw', target: 'pipe', msg: 'gone', timeoutMs: 60_000 });
@@ -189,8 +189,8 @@ test('a pipelined write does not wait on when its client has gone', async (t) =>
   assert.equal(String((await taken).subarray(CAPACITY)), 'next');
 });
 
-test('garbage behind a waiting write does not take its answer away', async (t) => {
-  const { test } = await fullPipe(t);
+test('a write that waits is still answered when garbage follows it', async (t) => {
+  const { test } = await startWithFullPipe(t);
   const url = new URL(await listen(test.app));
   const socket = connect(Number(url.port), url.hostname);
   const body = JSON.stringify({ level: 'raw', target: 'pipe', msg: 'x', timeoutMs: 100 });

@@ -1,4 +1,4 @@
-// POST /write: what is written, and what is refused before any call.
+// POST /write makes one call, and refuses bad requests before any call.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { WriteResult } from '../../../src/protocol/calls.js';
@@ -12,7 +12,7 @@ const EVERY_LEVEL = new RegExp(LEVEL_IDS.map((id) => `"${id}"`).join('\\|'));
 const good = { level: 'raw', msg: 'x', target: 'out' };
 
 for (const level of LEVELS) {
-  test(`${level}: writes what was asked for, and says so`, async (t) => {
+  test(`a write at ${level} writes its bytes, and the answer reports them`, async (t) => {
     const { post, written } = testApp(t);
     const answer = await post({ level, msg: 'Grüße 🌍\n', target: 'out' }, { 'x-request-id': 'mine-1.a_B' });
     const { durationNs, ...result } = answer.json<WriteResult>();
@@ -33,13 +33,13 @@ for (const level of LEVELS) {
     assert.deepEqual(written(), Buffer.concat([Buffer.from('Grüße 🌍\n'), Buffer.from([0, 255, 254, 10])]));
   });
 
-  test(`${level}: an empty message is a call of its own`, async (t) => {
+  test(`an empty message at ${level} is still one call`, async (t) => {
     const { post } = testApp(t);
     const { requested, written, error, calls } = (await post({ level, msg: '', target: 'out' })).json<WriteResult>();
     assert.deepEqual({ requested, written, error, calls }, { requested: 0, written: 0, error: null, calls: 1 });
   });
 
-  test(`${level}: the operating system's refusal is a result, 200`, async (t) => {
+  test(`the operating system's refusal of a write at ${level} is a result in a 200`, async (t) => {
     const { post } = testApp(t);
     const answer = await post({ level, msg: 'x', target: 'full' });
     assert.equal(answer.statusCode, 200);
@@ -51,7 +51,7 @@ for (const level of LEVELS) {
   });
 }
 
-test('a request id that is none is replaced', async (t) => {
+test('an invalid request id is replaced', async (t) => {
   const { post } = testApp(t);
   for (const id of ['', 'a b', 'x'.repeat(65), 'ü']) {
     const { requestId } = (await post(good, { 'x-request-id': id })).json<WriteResult>();
@@ -67,13 +67,17 @@ type Refused = {
   says: RegExp;
 };
 
-const json = (text: string): Buffer => Buffer.from(text);
+const bytesOf = (text: string): Buffer => Buffer.from(text);
 
 const REFUSED: Record<string, Refused> = {
   'no body': { body: '', status: 400, says: /empty/ },
-  'no JSON': { body: '{"level":', status: 400, says: /not JSON/ },
-  'JSON that is no object': { body: '[]', status: 400, pointer: '#', says: /expected object/ },
-  'a byte order mark': { body: json('\ufeff{"level":"raw","msg":"x","target":"out"}'), status: 400, says: /not JSON/ },
+  'a body that is not JSON': { body: '{"level":', status: 400, says: /not JSON/ },
+  'JSON that is not an object': { body: '[]', status: 400, pointer: '#', says: /expected object/ },
+  'a byte order mark': {
+    body: bytesOf('\ufeff{"level":"raw","msg":"x","target":"out"}'),
+    status: 400,
+    says: /not JSON/,
+  },
   'another content type': {
     body: 'level=raw',
     headers: { 'content-type': 'application/x-www-form-urlencoded' },
@@ -81,7 +85,7 @@ const REFUSED: Record<string, Refused> = {
     says: /application\/json/,
   },
   'no content type': {
-    body: json(JSON.stringify(good)),
+    body: bytesOf(JSON.stringify(good)),
     headers: { 'content-type': '' },
     status: 415,
     says: /application\/json/,
@@ -96,8 +100,8 @@ const REFUSED: Record<string, Refused> = {
   'no level': { body: { msg: 'x', target: 'out' }, status: 400, pointer: '#/level', says: EVERY_LEVEL },
   'an unknown level': { body: { ...good, level: 'RAW' }, status: 400, pointer: '#/level', says: EVERY_LEVEL },
   'no msg': { body: { level: 'raw', target: 'out' }, status: 400, pointer: '#/msg', says: /expected string/ },
-  'msg of another type': { body: { ...good, msg: 1 }, status: 400, pointer: '#/msg', says: /expected string/ },
-  'msg null': { body: { ...good, msg: null }, status: 400, pointer: '#/msg', says: /expected string/ },
+  'a msg that is a number': { body: { ...good, msg: 1 }, status: 400, pointer: '#/msg', says: /expected string/ },
+  'a msg of null': { body: { ...good, msg: null }, status: 400, pointer: '#/msg', says: /expected string/ },
   'a lone surrogate': {
     body: '{"level":"raw","msg":"\\ud800","target":"out"}',
     status: 400,
@@ -105,12 +109,12 @@ const REFUSED: Record<string, Refused> = {
     says: /lone surrogate/,
   },
   'a body that is not UTF-8': {
-    body: Buffer.concat([json('{"level":"raw","target":"out","msg":"'), Buffer.from([0xff]), json('"}')]),
+    body: Buffer.concat([bytesOf('{"level":"raw","target":"out","msg":"'), Buffer.from([0xff]), bytesOf('"}')]),
     status: 400,
     says: /not valid UTF-8/,
   },
   'half a character at the end of msg': {
-    body: Buffer.concat([json('{"level":"raw","target":"out","msg":"'), Buffer.from([0xe4, 0xb8]), json('"}')]),
+    body: Buffer.concat([bytesOf('{"level":"raw","target":"out","msg":"'), Buffer.from([0xe4, 0xb8]), bytesOf('"}')]),
     status: 400,
     says: /not valid UTF-8/,
   },
@@ -126,7 +130,7 @@ const REFUSED: Record<string, Refused> = {
     pointer: '#/target',
     says: /target name/,
   },
-  'a target from the prototype': {
+  'a target named __proto__': {
     body: { ...good, target: '__proto__' },
     status: 404,
     pointer: '#/target',
@@ -163,14 +167,14 @@ const REFUSED: Record<string, Refused> = {
     pointer: '#/timeoutMs',
     says: /int/,
   },
-  'a timeoutMs in words': { body: { ...good, timeoutMs: '5' }, status: 400, pointer: '#/timeoutMs', says: /expected/ },
+  'a timeoutMs as text': { body: { ...good, timeoutMs: '5' }, status: 400, pointer: '#/timeoutMs', says: /expected/ },
   'a timeoutMs over the limit': {
     body: { ...good, timeoutMs: 60_001 },
     status: 400,
     pointer: '#/timeoutMs',
     says: /60000/,
   },
-  'a timeoutMs without end': {
+  'an infinite timeoutMs': {
     body: '{"level":"raw","msg":"x","target":"out","timeoutMs":1e400}',
     status: 400,
     pointer: '#/timeoutMs',
@@ -184,7 +188,7 @@ const REFUSED: Record<string, Refused> = {
 };
 
 for (const [name, { body, headers, status, pointer, says }] of Object.entries(REFUSED)) {
-  test(`refused, and no call made: ${name}`, async (t) => {
+  test(`a request with ${name} is a ${status}, and makes no call`, async (t) => {
     const { app, post, written } = testApp(t, { bodyLimit: 4096 });
     const answer = await post(body, headers);
     const problem = answer.json<Problem>();
@@ -203,7 +207,7 @@ for (const [name, { body, headers, status, pointer, says }] of Object.entries(RE
   });
 }
 
-test('every field at fault is named, not only the first', async (t) => {
+test('a refusal names every field at fault, not only the first', async (t) => {
   const { post } = testApp(t);
   const { errors } = (await post({ level: 'x', msg: 1, timeoutMs: -1, more: 1, less: 2 })).json<Problem>();
   assert.deepEqual(errors?.map(({ pointer }) => pointer).sort(), [
@@ -215,7 +219,7 @@ test('every field at fault is named, not only the first', async (t) => {
   ]);
 });
 
-test('another method is a 405 that says which, another path a 404', async (t) => {
+test('another method is a 405 that names the right one, and another path is a 404', async (t) => {
   const { app } = testApp(t);
   const wrong = await app.inject({ method: 'GET', url: '/write' });
   assert.deepEqual([wrong.statusCode, wrong.headers.allow], [405, 'POST']);
@@ -223,13 +227,13 @@ test('another method is a 405 that says which, another path a 404', async (t) =>
   assert.deepEqual([missing.statusCode, missing.headers['content-type']], [404, 'application/problem+json']);
 });
 
-test('a bad URL is a problem too', async (t) => {
+test('a URL that cannot be decoded is a problem', async (t) => {
   const { app } = testApp(t);
   const answer = await app.inject({ method: 'GET', url: '/%zz' });
   assert.deepEqual([answer.statusCode, answer.headers['content-type']], [400, 'application/problem+json']);
 });
 
-test('a body with very many faults is answered briefly', async (t) => {
+test('the refusal of a body with 50,000 faults names 20 of them', async (t) => {
   const { post } = testApp(t);
   const body = Object.fromEntries(Array.from({ length: 50_000 }, (_, index) => [`key${index}`, 1]));
   const answer = await post({ ...good, ...body });

@@ -1,4 +1,4 @@
-// POST /writes: many writes, in order, all checked before the first.
+// POST /writes makes many writes in order, and checks all of them before the first call.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { closeSync } from 'node:fs';
@@ -19,7 +19,7 @@ const send = (app: TestApp, writes: object[]) => app.post({ writes }, {}, '/writ
 const resultsOf = async (app: TestApp, writes: object[]): Promise<(WriteResult & Problem)[]> =>
   ((await send(app, writes)).json<WritesResult>().results ?? []) as (WriteResult & Problem)[];
 
-test('each is made in its order, errors included, and each has its record', async (t) => {
+test('writes are made in their order, an error stops none of them, and each has its record', async (t) => {
   const app = testApp(t);
   const writes = LEVELS.flatMap((level) => [
     { level, msg: `${level}\n`, target: 'out' },
@@ -43,7 +43,7 @@ test('each is made in its order, errors included, and each has its record', asyn
     events.map(
       ({ type: _, time: __, fd: ___, pid: ____, preview: _____, ...record }: Record<string, unknown>) => record,
     ),
-    'the records say what the results do, the same request id in all',
+    'records and results have the same facts, and the same request id',
   );
 });
 
@@ -51,16 +51,16 @@ const good = { level: 'raw', msg: 'x', target: 'out' };
 const BAD: [name: string, writes: unknown, status: number, pointer: string][] = [
   ['no list', undefined, 400, '#/writes'],
   ['an empty list', [], 400, '#/writes'],
-  ['a list too long', Array(10_001).fill(good), 400, '#/writes'],
-  ['a level that is none', [good, { ...good, level: 'RAW' }], 400, '#/writes/1/level'],
-  ['a key too many', [good, good, { ...good, colour: 1 }], 400, '#/writes/2/colour'],
-  ['a target that is none', [good, { ...good, target: 'printer' }], 404, '#/writes/1/target'],
-  ['bad base64', [good, { ...good, encoding: 'base64', msg: '?' }], 400, '#/writes/1/msg'],
-  ['a timeout too long', [{ ...good, timeoutMs: 60_001 }], 400, '#/writes/0/timeoutMs'],
+  ['a list that is too long', Array(10_001).fill(good), 400, '#/writes'],
+  ['an unknown level', [good, { ...good, level: 'RAW' }], 400, '#/writes/1/level'],
+  ['an unknown key', [good, good, { ...good, colour: 1 }], 400, '#/writes/2/colour'],
+  ['an unknown target', [good, { ...good, target: 'printer' }], 404, '#/writes/1/target'],
+  ['invalid base64', [good, { ...good, encoding: 'base64', msg: '?' }], 400, '#/writes/1/msg'],
+  ['a timeout that is too long', [{ ...good, timeoutMs: 60_001 }], 400, '#/writes/0/timeoutMs'],
 ];
 
 for (const [name, writes, status, pointer] of BAD) {
-  test(`${name}: ${status}, and none is made`, async (t) => {
+  test(`a request with ${name} is a ${status}, and none of its writes is made`, async (t) => {
     const app = testApp(t);
     const answer = await app.post({ writes }, {}, '/writes');
     const problem = answer.json<Problem>();
@@ -70,7 +70,7 @@ for (const [name, writes, status, pointer] of BAD) {
   });
 }
 
-test('10,000 writes give way to others', async (t) => {
+test('a request of 10,000 writes gives way to other requests', async (t) => {
   const app = testApp(t);
   let over = false;
   const all = send(app, Array(10_000).fill({ ...good, level: LEVELS.includes('uring') ? 'uring' : 'std' })).finally(
@@ -89,8 +89,8 @@ test('10,000 writes give way to others', async (t) => {
   assert.ok(answered > 2, `${answered} answers meanwhile`);
 });
 
-/** A target `pipe` that takes nothing until it is read from. */
-async function fullPipe(t: TestContext) {
+/** Starts an app whose target `pipe` takes nothing until it is read from. */
+async function startWithFullPipe(t: TestContext) {
   const fifo = openFifo(t);
   const app = testApp(t, { targets: { pipe: fifo.path } });
   closeSync(fifo.writer);
@@ -98,8 +98,8 @@ async function fullPipe(t: TestContext) {
   return { fifo, app };
 }
 
-test('one that waits holds up those behind it', async (t) => {
-  const { fifo, app } = await fullPipe(t);
+test('a write that waits holds up the writes behind it', async (t) => {
+  const { fifo, app } = await startWithFullPipe(t);
   const results = resultsOf(app, [
     { level: 'raw', target: 'pipe', msg: 'first', timeoutMs: 30_000 },
     { level: 'os', target: 'pipe', msg: 'second' },
@@ -115,8 +115,8 @@ test('one that waits holds up those behind it', async (t) => {
   assert.equal(String(await read(fifo.reader, 11)), 'firstsecond');
 });
 
-test('one whose turn does not come is a problem among the results; all of them, a 503', async (t) => {
-  const { fifo, app } = await fullPipe(t);
+test('a write whose turn does not come is a problem among the results, and the answer is a 503 if none was made', async (t) => {
+  const { fifo, app } = await startWithFullPipe(t);
   const ahead = resultsOf(app, [{ level: 'raw', target: 'pipe', msg: 'ahead', timeoutMs: 30_000 }]);
   const late = { level: 'raw', target: 'pipe', msg: 'late', timeoutMs: 20 };
   const [first, second, third] = await resultsOf(app, [good, late, good]);
@@ -128,8 +128,8 @@ test('one whose turn does not come is a problem among the results; all of them, 
   assert.equal((await ahead)[0]?.written, 5);
 });
 
-test('a client that goes away: the rest is not made', async (t) => {
-  const { fifo, app } = await fullPipe(t);
+test('the writes that are left are not made when the client leaves', async (t) => {
+  const { fifo, app } = await startWithFullPipe(t);
   const url = await listen(app.app);
   const connected = once(app.app.server, 'connection');
   const leaving = request(`${url}/writes`, { method: 'POST', headers: { 'content-type': 'application/json' } });
@@ -137,7 +137,7 @@ test('a client that goes away: the rest is not made', async (t) => {
   const writes = [{ level: 'raw', target: 'pipe', msg: 'gone', timeoutMs: 60_000 }, good, good];
   leaving.end(JSON.stringify({ writes }));
   const [socket] = (await connected) as [Socket];
-  // Its EAGAIN is recorded once it waits.
+  // The first write waits once the record of its EAGAIN is there.
   while ((await app.app.inject('/health')).json().next < 3) await turn();
   const closed = once(socket, 'close');
   leaving.destroy();

@@ -1,4 +1,4 @@
-// The records against the answers: which bytes went where, by both.
+// Compares the answers with the records, and derives from both the bytes that went to each target.
 import assert from 'node:assert/strict';
 import type { BurstResult, WriteRequest, WriteResult, WritesResult } from '../../../src/protocol/calls.js';
 import type { Problem } from '../../../src/protocol/problem.js';
@@ -9,20 +9,20 @@ export type Piece = { seq: number; target: string; bytes: Buffer };
 
 type Message = Pick<WriteRequest, 'msg' | 'encoding'>;
 
-/** What a message means, and nothing else: Buffer writes something for lone surrogates, and for what is no base64. */
+/** Returns a message's bytes. Fails on lone surrogates and invalid base64, which Buffer would replace or skip. */
 function bytesOf({ msg, encoding = 'utf8' }: Message): Buffer {
   const bytes = Buffer.from(msg, encoding);
-  assert.equal(bytes.toString(encoding), msg, 'was taken, and has no bytes');
+  assert.equal(bytes.toString(encoding), msg, 'the service accepted a message that has no exact bytes');
   return bytes;
 }
 
-/** The calls of one write, each of what the ones before it left over. */
-function ofWrite(message: Message, result: WriteResult, records: CallRecord[]): Piece[] {
+/** Checks the calls of one write: each is asked to write the bytes that the calls before it left over. */
+function piecesOfWrite(message: Message, result: WriteResult, records: CallRecord[]): Piece[] {
   const bytes = bytesOf(message);
   const mine = records.splice(0, result.calls);
   let at = 0;
   const pieces = mine.map(({ seq, target, requested, written }) => {
-    assert.equal(requested, bytes.length - at, 'the rest was asked for');
+    assert.equal(requested, bytes.length - at, 'the call was asked to write all that was left');
     const piece = { seq, target, bytes: bytes.subarray(at, at + written) };
     at += written;
     return piece;
@@ -45,18 +45,18 @@ function ofWrite(message: Message, result: WriteResult, records: CallRecord[]): 
   return pieces;
 }
 
-function ofWrites(writes: Message[], { results }: WritesResult, records: CallRecord[]): Piece[] {
+function piecesOfWrites(writes: Message[], { results }: WritesResult, records: CallRecord[]): Piece[] {
   assert.equal(results.length, writes.length);
   return results.flatMap((result, index) =>
-    'status' in result ? [] : ofWrite(writes[index] as Message, result, records),
+    'status' in result ? [] : piecesOfWrite(writes[index] as Message, result, records),
   );
 }
 
-function ofBurst(message: Message & { count: number }, result: BurstResult, records: CallRecord[]): Piece[] {
+function piecesOfBurst(message: Message & { count: number }, result: BurstResult, records: CallRecord[]): Piece[] {
   const bytes = bytesOf(message);
   const mine = records.splice(0);
-  const refused: Record<string, number> = {};
-  for (const { error } of mine) if (error) refused[error.code] = (refused[error.code] ?? 0) + 1;
+  const errors: Record<string, number> = {};
+  for (const { error } of mine) if (error) errors[error.code] = (errors[error.code] ?? 0) + 1;
   const durations = mine.map(({ durationNs }) => durationNs);
   assert.equal(mine.length, message.count);
   assert.deepEqual(
@@ -73,7 +73,7 @@ function ofBurst(message: Message & { count: number }, result: BurstResult, reco
     {
       count: mine.length,
       written: mine.reduce((sum, { written }) => sum + written, 0),
-      errors: refused,
+      errors,
       firstSeq: mine[0]?.seq,
       lastSeq: mine.at(-1)?.seq,
       min: Math.min(...durations),
@@ -87,21 +87,22 @@ function ofBurst(message: Message & { count: number }, result: BurstResult, reco
   });
 }
 
-const OF: Record<string, (sent: never, answer: never, records: CallRecord[]) => Piece[]> = {
-  '/write': ofWrite,
-  '/writes': (sent: { writes: Message[] }, answer: WritesResult, records) => ofWrites(sent.writes, answer, records),
-  '/bursts': ofBurst,
+const BY_ROUTE: Record<string, (sent: never, answer: never, records: CallRecord[]) => Piece[]> = {
+  '/write': piecesOfWrite,
+  '/writes': (sent: { writes: Message[] }, answer: WritesResult, records) =>
+    piecesOfWrites(sent.writes, answer, records),
+  '/bursts': piecesOfBurst,
 };
 
 /**
- * What one request's calls wrote, by its answer and its records, which have to agree.
+ * Returns the bytes that each call of a request wrote. Checks that the answer and the records agree.
  *
- * @param sent the body, as JSON has it
- * @param records all that have the request's id
+ * @param sent the request's body, parsed
+ * @param records all records with the request's id
  */
 export function piecesOf(route: string, sent: unknown, answer: unknown, records: CallRecord[]): Piece[] {
-  const of = OF[route];
-  const pieces = of ? of(sent as never, answer as Problem as never, records) : [];
-  assert.deepEqual(records, [], 'no record is without its answer');
+  const checkCalls = BY_ROUTE[route];
+  const pieces = checkCalls ? checkCalls(sent as never, answer as Problem as never, records) : [];
+  assert.deepEqual(records, [], 'the answer accounts for every record');
   return pieces;
 }

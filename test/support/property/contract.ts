@@ -1,4 +1,4 @@
-// openapi.yaml as a judge: which statuses a request may be answered with, and what such an answer looks like.
+// Checks answers against openapi.yaml: their status and the shape of their body.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -16,29 +16,32 @@ const document = parse(readFileSync(path.join(ROOT, 'openapi.yaml'), 'utf8'));
 const paths: Record<string, Record<string, Operation>> = document.paths;
 const ajv = new Ajv2020({ strict: false, schemas: [{ ...document, $id: 'doc' }] });
 
-/** A function that says what is wrong with a value; null: nothing. */
-function judge(pointer: string[]): (value: unknown) => string | null {
+/** Returns the fault of a value in words, or null. */
+type Judge = (value: unknown) => string | null;
+
+/** Compiles the schema at a JSON pointer. */
+function createJudge(pointer: string[]): Judge {
   const escaped = pointer.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1')));
   const validate = ajv.getSchema(`doc#/${escaped.join('/')}`);
   assert.ok(validate, pointer.join(' '));
   return (value) => (validate(value) ? null : ajv.errorsText(validate.errors));
 }
 
-const judges = new Map<string, (value: unknown) => string | null>();
-function judgeOf(pointer: string[]): (value: unknown) => string | null {
+const judges = new Map<string, Judge>();
+function judgeOf(pointer: string[]): Judge {
   const key = pointer.join(' ');
-  const known = judges.get(key) ?? judge(pointer);
+  const known = judges.get(key) ?? createJudge(pointer);
   judges.set(key, known);
   return known;
 }
 
-/** What may be answered where the document has no such operation: bad requests, and whatever is not there. */
+/** Statuses of requests for which the document has no operation: faulty requests, and unknown paths or methods. */
 const ELSEWHERE = new Set([400, 401, 403, 404, 405, 413, 415, 431]);
-const PROBLEM = judge(['components', 'schemas', 'Problem']);
+const judgeProblem = createJudge(['components', 'schemas', 'Problem']);
 
 export type Answered = { status: number; type: string; body: Buffer };
 
-/** Holds an answer against the document. */
+/** Checks an answer against the document. */
 export function checkAnswer(method: string, url: string, { status, type, body }: Answered): void {
   const route = url.split('?', 1)[0] as string;
   // HEAD is GET without the body: https://www.rfc-editor.org/rfc/rfc9110#section-9.3.2
@@ -57,12 +60,12 @@ export function checkAnswer(method: string, url: string, { status, type, body }:
   const media = content ? (Object.keys(content)[0] as string) : 'application/problem+json';
   assert.ok(type.startsWith(media.split(';', 1)[0] as string), `${method} ${url} ${status} is no ${type}`);
   const value = media.includes('json') ? JSON.parse(String(body)) : String(body);
-  const wrong = content ? judgeOf([...pointer, 'content', media, 'schema'])(value) : PROBLEM(value);
+  const wrong = content ? judgeOf([...pointer, 'content', media, 'schema'])(value) : judgeProblem(value);
   assert.equal(wrong, null, `${method} ${url} ${status}: ${body}`);
   if (media.includes('problem')) assert.equal(value.status, status);
 }
 
-/** Whether a body is one that the document allows. */
+/** Returns true if the document allows a request body. */
 export function isAllowed(route: string, value: unknown): boolean {
   const pointer = ['paths', route, 'post', 'requestBody', 'content', 'application/json', 'schema'];
   return judgeOf(pointer)(value) === null;

@@ -1,4 +1,4 @@
-// What clients may send: right, nearly right, and anything at all.
+// Random requests: valid ones, nearly valid ones, and arbitrary ones.
 import fc from 'fast-check';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 
@@ -9,7 +9,7 @@ export type Request = {
   body: Buffer | null;
 };
 
-/** How much a body may be; small, so that some are over it. */
+/** The service's limit of a body, in bytes: small, so that some bodies exceed it. */
 export const BODY_LIMIT = 100_000;
 
 const text = fc.oneof(
@@ -70,7 +70,7 @@ const burst = (names: string[]) =>
     )
     .map(([part, count, ratePerSecond]) => ({ ...part, count, ...(ratePerSecond && { ratePerSecond }) }));
 
-/** Values that somebody's code may put where another belongs; none that would be a long wait or a long burst. */
+/** Values that a client may send by mistake. None of them asks for a long wait or a long burst. */
 const WRONG: unknown[] = [
   null,
   true,
@@ -93,8 +93,8 @@ const WRONG: unknown[] = [
 
 type Json = Record<string, unknown>;
 
-/** Another value at one place, a key too many, or one too few. */
-const spoiled = (value: Json, wrong: unknown, at: number, how: number): Json => {
+/** Replaces a value, adds a key, removes a key, or wraps a value. */
+const spoil = (value: Json, wrong: unknown, at: number, how: number): Json => {
   const keys = Object.keys(value);
   const key = keys[at % Math.max(1, keys.length)] ?? 'msg';
   if (how === 0) return { ...value, [key]: wrong };
@@ -106,7 +106,7 @@ const spoiled = (value: Json, wrong: unknown, at: number, how: number): Json => 
     : { ...value, [key]: [inner] };
 };
 const wrong = (right: fc.Arbitrary<Json>) =>
-  fc.tuple(right, fc.constantFrom(...WRONG), fc.nat(5), fc.nat(3)).map((parts) => spoiled(...parts));
+  fc.tuple(right, fc.constantFrom(...WRONG), fc.nat(5), fc.nat(3)).map((parts) => spoil(...parts));
 
 const json = (right: fc.Arbitrary<Json>): fc.Arbitrary<Buffer> =>
   fc
@@ -120,7 +120,7 @@ const json = (right: fc.Arbitrary<Json>): fc.Arbitrary<Buffer> =>
 const body = (right: fc.Arbitrary<Json>): fc.Arbitrary<Buffer | null> =>
   fc.oneof(
     { weight: 12, arbitrary: json(right) },
-    // A byte changed, so that it is no UTF-8 or no JSON, or means something else.
+    // With one byte changed a body may be invalid UTF-8, invalid JSON, or ask for something else.
     {
       weight: 2,
       arbitrary: fc.tuple(json(right), fc.nat(), fc.nat(255)).map(([bytes, at, byte]) => {
@@ -190,7 +190,7 @@ const query = fc.oneof(
   { weight: 1, arbitrary: fc.webQueryParameters().map((parameters) => `?${parameters}`) },
 );
 
-/** Routes that take a body, and what is right for each. */
+/** Routes that take a body, with valid bodies for each. */
 const CALLS = (names: string[]): [string, fc.Arbitrary<Json>][] => [
   ['/write', write(names)],
   ['/write', write(names)],
@@ -215,7 +215,7 @@ const OTHER_PATHS = fc.oneof(
 );
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'HEAD'];
 
-/** One request. @param names every target that there is */
+/** Makes one request. @param names all targets of the service */
 export function requests(names: string[]): fc.Arbitrary<Request> {
   const calls = CALLS(names).map(([path, right]) =>
     fc.record({

@@ -1,19 +1,19 @@
-// A service's records and the trace of the same calls, made up, in every format; and edits of such a trace.
+// Makes up the records of a service and the trace of the same calls, in every format; and edits such a trace.
 import { constants } from 'node:os';
 import type { Format } from '../../../src/cli/commands/reconcile/traces.js';
 import { preview } from '../../../src/protocol/preview.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
 
 export type Write = { time: number; fd: number; count: number; result: number; bytes: Buffer };
-/** A record, and the writes that a tracer saw of it. */
-export type Made = { record: Omit<CallRecord, 'level'> & { level: string }; writes: Write[] };
+/** A record, and the writes of its call as a tracer sees them. */
+export type MadeCall = { record: Omit<CallRecord, 'level'> & { level: string }; writes: Write[] };
 
 export const PID = 4711;
 const START = 1_767_225_600_000;
 const { EAGAIN, ENOSPC, EINTR } = constants.errno;
 const NAMES: Record<number, string> = { [EAGAIN]: 'EAGAIN', [ENOSPC]: 'ENOSPC', [EINTR]: 'EINTR' };
 
-/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+/** Returns a source of numbers from 0 to 1, the same ones for the same seed (mulberry32). */
 export function random(seed: number): () => number {
   let state = seed;
   return () => {
@@ -26,12 +26,12 @@ export function random(seed: number): () => number {
 
 export type Kind = { levels?: string[]; fds?: number[]; message?: (seq: number) => string };
 
-/** What `count` calls leave behind: on three descriptors, one of them full, one a pipe that takes little at a time. */
-export function make(
+/** Makes up calls on three descriptors: 18 takes everything, 19 is full, 20 is a pipe that may take only a part. */
+export function makeCalls(
   count: number,
   next: () => number,
   { levels = ['raw', 'os', 'std'], fds = [18, 19, 20], message }: Kind = {},
-): Made[] {
+): MadeCall[] {
   let time = START;
   return Array.from({ length: count }, (_, index) => {
     const seq = index + 1;
@@ -92,7 +92,7 @@ const quote = (bytes: Buffer): string =>
     .join('');
 const hex = (value: number): string => BigInt.asUintN(64, BigInt(value)).toString(16);
 
-/** A write as a tracer prints it; perf takes two lines for it, joined here. */
+/** Prints a write as a tracer of each format does; perf prints two lines. */
 export const PRINT: Record<Format, (write: Write) => string> = {
   strace({ time, fd, count, result, bytes }) {
     const cut = bytes.length > 32;
@@ -104,7 +104,7 @@ export const PRINT: Record<Format, (write: Write) => string> = {
   bpftrace: ({ time, fd, count, result, bytes }) =>
     `write time=${(time / 1000).toFixed(6)} pid=${PID} tid=${PID} fd=${fd} count=${count} ret=${result} bytes=${[...bytes.subarray(0, 64)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')}`,
   perf({ time, fd, count, result }) {
-    // Its clock starts with the machine.
+    // perf's clock starts with the machine.
     const head = `node ${PID}/${PID} [001] ${((time - START) / 1000 + 77).toFixed(6)}: `;
     return `${head}syscalls:sys_enter_write: fd: 0x${hex(fd)}, buf: 0x7f00, count: 0x${hex(count)}\n${head} syscalls:sys_exit_write: 0x${hex(result)}`;
   },
@@ -112,22 +112,26 @@ export const PRINT: Record<Format, (write: Write) => string> = {
 
 export type Expected = { matched: number; missing: number; altered: number; extra: number; unobservable: number };
 
-/** The writes with some of them deleted, altered or added, and what that must be found to be. */
-export function edit(made: Made[], share: number, next: () => number, kinds: readonly string[]) {
+/**
+ * Deletes, alters or adds writes for a share of the calls.
+ *
+ * @returns the edited writes, and the counts and record numbers that must be reported
+ */
+export function editTrace(made: MadeCall[], share: number, next: () => number, kinds: readonly string[]) {
   const expected: Expected = { matched: 0, missing: 0, altered: 0, extra: 0, unobservable: 0 };
   const seqs: number[] = [];
   const writes: Write[] = [];
   for (const { record, writes: whole } of made) {
     const kind = next() < share && whole.length > 0 ? kinds[Math.floor(next() * kinds.length)] : 'matched';
-    // That a call was interrupted is in no record, nor that it was not.
-    const told = whole.filter(({ result }) => result !== -EINTR);
-    const one = told[Math.floor(next() * told.length)] as Write;
+    // A record does not show whether its call was interrupted, so a deleted EINTR is not noticed.
+    const visible = whole.filter(({ result }) => result !== -EINTR);
+    const one = visible[Math.floor(next() * visible.length)] as Write;
     if (kind === 'deleted') {
       expected.missing += 1;
       writes.push(...whole.filter((write) => write !== one));
     } else if (kind === 'altered') {
       expected.altered += 1;
-      // Of the writes of one record only the first's values are all in the record.
+      // Only the first write of a call has all its values in the record.
       writes.push(...whole.map((write) => (write === whole[0] ? { ...write, count: write.count + 1 } : write)));
     } else {
       expected[whole.length === 0 ? 'unobservable' : 'matched'] += 1;

@@ -13,7 +13,7 @@ import { parseStrace } from '../../support/strace.js';
 import { need, underAsan } from '../../support/tools.js';
 
 const onLinuxX64 = {
-  skip: process.platform === 'linux' && process.arch === 'x64' ? false : 'int $0x80 is of Linux on x86-64',
+  skip: process.platform === 'linux' && process.arch === 'x64' ? false : 'int $0x80 exists on Linux x86-64 only',
 };
 const ifAvailable = { skip: int80.available ? false : (int80.reason ?? false) };
 
@@ -24,7 +24,7 @@ test('int80 is listed on other platforms with the reason why it is unavailable',
     ['win32', 'x64'],
   ] as const) {
     const { reason, code, number, registers } = await levelOn('int80', platform, arch);
-    assert.equal(reason, `int $0x80 is of Linux on x86-64, and this is ${platform} on ${arch}`);
+    assert.equal(reason, `int $0x80 exists on Linux x86-64 only; this is ${platform} on ${arch}`);
     assert.deepEqual({ code, number, registers }, { code: null, number: null, registers: null });
   }
 });
@@ -179,7 +179,7 @@ test('int80 is unavailable under a seccomp filter that answers 32-bit calls itse
   if (!need(t, CC)) return;
   const program = confine(t);
   const why = (code: string): string =>
-    `int $0x80 is answered ${code} where write(2) says EBADF: a seccomp filter, or no Linux`;
+    `int $0x80 returns ${code} instead of EBADF: a seccomp filter answers it, or this is not a Linux kernel`;
   assert.deepEqual(tryLevel('int80', [program, 'int80=1']), [false, why('EPERM'), -38]);
   assert.deepEqual(tryLevel('int80', [program, 'int80=0']), [false, why('0'), -38]);
 });
@@ -209,6 +209,6 @@ test('int80 is unavailable when its probe cannot start a child process', onLinux
       .split('clone(child_stack=NULL')[0]
       ?.match(/clone\(/g)?.length ?? 0;
   const strace = [...trace, '-e', `inject=clone:error=EAGAIN:when=${threads + 1}+`];
-  const why = 'int $0x80 could not be tried in a child process: clone said EAGAIN';
+  const why = 'int $0x80 could not be tried in a child process: clone failed with EAGAIN';
   assert.deepEqual(tryLevel('int80', strace), [false, why, -38]);
 });

@@ -27,12 +27,12 @@ const EINVAL = -22;
 const ENOSPC = -28;
 
 const hasAssembly = process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
-const onLinux = { skip: hasAssembly ? false : 'io_uring is of Linux' };
+const onLinux = { skip: hasAssembly ? false : 'io_uring exists on Linux only' };
 const ifAvailable = { skip: uring.available ? false : (uring.reason ?? false) };
 
 test('uring is listed on other platforms with the reason why it is unavailable', async () => {
   for (const [platform, arch, expected] of [
-    ['darwin', 'arm64', 'io_uring is of Linux, and this is darwin'],
+    ['darwin', 'arm64', 'io_uring exists on Linux only; this is darwin'],
     ['linux', 'riscv64', 'no assembly for linux on riscv64 yet: native/arch/ has no file for it'],
   ] as const) {
     const { reason, code, number } = await levelOn('uring', platform, arch);
@@ -313,7 +313,7 @@ test(
   async (t) => {
     if (!need(t, CC)) return;
     const program = confine(t);
-    const why = 'a seccomp filter or a security module forbids io_uring: io_uring_setup said EPERM';
+    const why = 'a seccomp filter or a security module forbids io_uring: io_uring_setup failed with EPERM';
     assert.deepEqual(tryLevel('uring', [program, 'uring=1']), [false, why, -38]);
     const service = await startService(t, { wrap: (command) => [program, 'uring=1', ...command] });
     const { status, detail } = await service.write({ level: 'uring', msg: 'x' });
@@ -331,12 +331,20 @@ test('uring is unavailable where io_uring does not exist, or io_uring_enter is f
   if (!need(t, CC)) return;
   const program = confine(t);
   const hidden = 'the kernel has no io_uring, or a seccomp filter hides it: ';
-  assert.deepEqual(tryLevel('uring', [program, 'uring=38']), [false, `${hidden}io_uring_setup said ENOSYS`, -38]);
+  assert.deepEqual(tryLevel('uring', [program, 'uring=38']), [
+    false,
+    `${hidden}io_uring_setup failed with ENOSYS`,
+    -38,
+  ]);
   const forbidden = 'a seccomp filter or a security module forbids io_uring: ';
   // libuv since 1.48 ends the process if it can open a ring and io_uring_enter fails.
   const nodeSurvives = spawnSync(program, ['enter=1', process.execPath, '-e', '']).status === 0;
   if (nodeSurvives)
-    assert.deepEqual(tryLevel('uring', [program, 'enter=1']), [false, `${forbidden}IORING_OP_WRITE said EPERM`, -38]);
+    assert.deepEqual(tryLevel('uring', [program, 'enter=1']), [
+      false,
+      `${forbidden}IORING_OP_WRITE failed with EPERM`,
+      -38,
+    ]);
   else t.diagnostic('skipped in part: this Node itself does not run without io_uring_enter');
 });
 
@@ -349,6 +357,6 @@ test('uring is unavailable when the sysctl kernel.io_uring_disabled forbids it',
   writeFileSync(file, '2\n');
   const mount = `mount --bind ${file} /proc/sys/kernel/io_uring_disabled && exec "$@"`;
   const prefix = ['unshare', '-rm', 'sh', '-c', mount, 'sh', confine(t), 'uring=1'];
-  const why = 'the sysctl kernel.io_uring_disabled is 2: io_uring_setup said EPERM';
+  const why = 'the sysctl kernel.io_uring_disabled is 2: io_uring_setup failed with EPERM';
   assert.deepEqual(tryLevel('uring', prefix), [false, why, -38]);
 });

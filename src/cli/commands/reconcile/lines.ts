@@ -3,9 +3,9 @@ import { createReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { UsageError } from '../../command.js';
 
-/** The lines of a stream, as many at a time as a chunk has; the last one need not end. */
+/** Yields the lines of a stream, as many at a time as a chunk has. The last one need not end with a newline. */
 async function* readLines(stream: Readable, name: string): AsyncGenerator<string[]> {
-  // A line may span many chunks (strace -s prints megabytes): they are joined once, when it ends.
+  // A line may span many chunks (strace -s prints megabytes): join them once, when the line ends.
   let begun: string[] = [];
   try {
     for await (const chunk of stream.setEncoding('utf8') as AsyncIterable<string>) {
@@ -23,49 +23,9 @@ async function* readLines(stream: Readable, name: string): AsyncGenerator<string
   if (rest !== '') yield [rest];
 }
 
-/** The lines of a file; `-` is standard input. */
+/** Yields the lines of a file; `-` is standard input. @throws UsageError if it cannot be read */
 export function readFileLines(path: string): AsyncGenerator<string[]> {
   return path === '-'
     ? readLines(createReadStream('', { fd: 0, autoClose: false }), 'standard input')
     : readLines(createReadStream(path), path);
-}
-
-/** What is still to come of a stream of batches, as far ahead as somebody asks for. */
-export type Ahead<T> = {
-  /** How many are at hand. */
-  size: () => number;
-  /** The one `index` from here, if it is at hand. */
-  at: (index: number) => T | undefined;
-  /** Brings at least `count` to hand, if there are so many. */
-  fill: (count: number) => Promise<void>;
-  /** Whether nothing comes after those at hand. */
-  isLast: () => boolean;
-  drop: (count: number) => void;
-};
-
-export function lookAhead<T>(batches: AsyncIterator<T[]>): Ahead<T> {
-  let items: T[] = [];
-  let head = 0;
-  let done = false;
-  const size = (): number => items.length - head;
-  return {
-    size,
-    at: (index) => items[head + index],
-    async fill(count) {
-      while (!done && size() < count) {
-        const next = await batches.next();
-        if (next.done) {
-          done = true;
-          return;
-        }
-        items = items.slice(head);
-        head = 0;
-        for (const item of next.value) items.push(item);
-      }
-    },
-    isLast: () => done,
-    drop(count) {
-      head += count;
-    },
-  };
 }

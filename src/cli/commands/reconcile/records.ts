@@ -4,90 +4,46 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { Events, Gap } from '../../../protocol/records.js';
 import type { Health } from '../../../protocol/service.js';
 import { createClient } from '../../client.js';
 import { UsageError } from '../../command.js';
-import type { Recorded } from './explain.js';
 import { readFileLines } from './lines.js';
+import { parseRecordLine, type RecordedCall } from './record-line.js';
 
-const PAGE = 10_000;
+/** The records of one request, the most that GET /events answers with. */
+const PAGE_SIZE = 10_000;
 
-/** What must be known of the records before the first is held against a trace. */
+/** The facts about all records that the comparison needs before it reads the first. */
 export type Overview = {
   /** The descriptors of each process. */
   fds: Map<number, Set<number>>;
   count: number;
-  /** From when to when, in milliseconds since 1970. */
+  /** The start of the first call and the end of the last, in milliseconds since 1970. */
   first: number;
   last: number;
-  /** Numbers of records that are gone, their ends included. */
-  gaps: { from: number; to: number }[];
+  gaps: Gap[];
 };
 
 export type Records = {
   overview: Overview;
-  read: () => AsyncGenerator<Recorded[]>;
+  read: () => AsyncGenerator<RecordedCall[]>;
   close: () => void;
 };
 
-type Page = { events: unknown[]; next: number; oldest: number };
-type Gap = { from: number; to: number };
+const isGap = (value: RecordedCall | Gap): value is Gap => 'type' in value;
 
-const numbers = ['seq', 'time', 'fd', 'requested', 'written', 'durationNs', 'pid'] as const;
-const strings = ['level', 'preview'] as const;
-type Line = Record<(typeof numbers)[number], number> & Record<(typeof strings)[number], string> & { error: unknown };
-
-const BEGIN = '{"type":"call","seq":';
-
-/** What a kill or a full disk cut short: a record that is gone; null where not even its number is whole. */
-function cut(line: string): Gap | null | undefined {
-  const [, begin, seq, comma] = /^(\{"type":"call","seq":)(\d*)(,)?/.exec(line) ?? [];
-  if (begin === undefined) return BEGIN.startsWith(line) ? null : undefined;
-  return comma === undefined ? null : { from: Number(seq), to: Number(seq) };
-}
-
-/** @returns null for a line that tells of no call; undefined for what is none of the stream's lines */
-function parse(line: string): Recorded | Gap | null | undefined {
-  let value: Partial<Line & Gap> & { type?: unknown };
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return cut(line);
-  }
-  if (value?.type === 'gap' && typeof value.from === 'number' && typeof value.to === 'number')
-    return { from: value.from, to: value.to };
-  // The first line of `syswire watch --json`.
-  if (value?.type === 'hello') return null;
-  if (value?.type !== 'call') return undefined;
-  if (numbers.some((key) => typeof value[key] !== 'number') || strings.some((key) => typeof value[key] !== 'string'))
-    return undefined;
-  const { seq, time, fd, requested, written, durationNs, pid, level, preview, error } = value as Line;
-  const errno = error === null ? undefined : (error as { errno?: unknown } | undefined)?.errno;
-  if (error !== null && typeof errno !== 'number') return undefined;
-  return {
-    seq,
-    pid,
-    fd,
-    level,
-    count: requested,
-    result: typeof errno === 'number' ? -errno : written,
-    time,
-    end: time + durationNs / 1e6,
-    text: preview,
-  };
-}
-
-/** The values of a file of records, batch by batch. @throws UsageError naming the line that is none */
-async function* readRecords(file: string, name: string): AsyncGenerator<(Recorded | Gap)[]> {
+/** Yields the records and gaps of a file, batch by batch. @throws UsageError naming the line that is neither */
+async function* readRecords(file: string, name: string): AsyncGenerator<(RecordedCall | Gap)[]> {
   let number = 0;
   for await (const lines of readFileLines(file)) {
-    const batch: (Recorded | Gap)[] = [];
+    const batch: (RecordedCall | Gap)[] = [];
     for (const line of lines) {
       number += 1;
       if (line.trim() === '') continue;
-      const value = parse(line);
-      if (value === null) continue;
-      if (!value)
+      const value = parseRecordLine(line);
+      if (value === 'ignored') continue;
+      if (value === 'bad')
         throw new UsageError(
           `${name}:${number} is not a record: a line each is needed, as --record FILE or syswire watch --json writes them`,
         );
@@ -97,44 +53,55 @@ async function* readRecords(file: string, name: string): AsyncGenerator<(Recorde
   }
 }
 
-async function overviewOf(batches: AsyncIterable<(Recorded | Gap)[]>): Promise<Overview> {
-  const all: Overview = { fds: new Map(), count: 0, first: Infinity, last: -Infinity, gaps: [] };
+async function* readCalls(file: string, name: string): AsyncGenerator<RecordedCall[]> {
+  for await (const batch of readRecords(file, name))
+    yield batch.filter((value): value is RecordedCall => !isGap(value));
+}
+
+async function summarise(batches: AsyncIterable<(RecordedCall | Gap)[]>): Promise<Overview> {
+  const overview: Overview = { fds: new Map(), count: 0, first: Infinity, last: -Infinity, gaps: [] };
   for await (const batch of batches) {
     for (const value of batch) {
-      if ('from' in value) {
-        all.gaps.push(value);
+      if (isGap(value)) {
+        overview.gaps.push(value);
         continue;
       }
       const { pid, fd, time, end } = value;
-      const fds = all.fds.get(pid);
+      const fds = overview.fds.get(pid);
       if (fds) fds.add(fd);
-      else all.fds.set(pid, new Set([fd]));
-      all.count += 1;
-      all.first = Math.min(all.first, time);
-      all.last = Math.max(all.last, end);
+      else overview.fds.set(pid, new Set([fd]));
+      overview.count += 1;
+      overview.first = Math.min(overview.first, time);
+      overview.last = Math.max(overview.last, end);
     }
   }
-  return all;
+  return overview;
 }
 
-/** Every record that a service still has, as lines; what its ring has lost as a gap. */
-async function* pages(address: string, token: string | undefined): AsyncGenerator<string> {
+/** Yields every record that a service still has, as lines; a gap for those that its ring has lost. */
+async function* fetchLines(address: string, token: string | undefined): AsyncGenerator<string> {
   const client = createClient({ url: address, ...(token !== undefined && { token }) }, {});
   const { next: end } = await client.get<Health>('health');
   for (let since = 1; since < end; ) {
-    const { events, next, oldest } = await client.get<Page>(`events?since=${since}&limit=${PAGE}`);
+    const { events, next, oldest } = await client.get<Events>(`events?since=${since}&limit=${PAGE_SIZE}`);
     if (!Array.isArray(events)) throw new UsageError(`${client.origin} is no syswire service: it has no events`);
-    if (oldest > since) yield `${JSON.stringify({ type: 'gap', from: since, to: oldest - 1 })}\n`;
+    const gap: Gap = { type: 'gap', from: since, to: oldest - 1 };
+    if (oldest > since) yield `${JSON.stringify(gap)}\n`;
     yield events.map((event) => `${JSON.stringify(event)}\n`).join('');
     // A page may be shorter than asked for: a service ends one where its ring overtakes it.
     since = next;
   }
 }
 
+async function* copyLines(name: string): AsyncGenerator<string> {
+  for await (const lines of readFileLines(name)) yield `${lines.join('\n')}\n`;
+}
+
 /**
- * Opens records, which are read twice: what cannot be is put into a temporary file first.
+ * Opens records. They are read twice, so those of a service or a pipe are put into a temporary file first.
  *
- * @param name a file of them, or the address of a running service
+ * @param name a file of records, or the address of a running service
+ * @throws UsageError if they are unusable, NoAnswer if the service does not answer
  */
 export async function openRecords(name: string, token: string | undefined): Promise<Records> {
   const isAddress = /^https?:\/\//.test(name);
@@ -142,28 +109,17 @@ export async function openRecords(name: string, token: string | undefined): Prom
   let close = (): void => {};
   try {
     if (isAddress || !statSync(name, { throwIfNoEntry: false })?.isFile()) {
-      const source = isAddress
-        ? Readable.from(pages(name.endsWith('/') ? name : `${name}/`, token))
-        : Readable.from(linesOf(name));
+      const lines = isAddress ? fetchLines(name.endsWith('/') ? name : `${name}/`, token) : copyLines(name);
       const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
       close = () => rmSync(folder, { recursive: true, force: true });
       file = path.join(folder, 'records');
-      await pipeline(source, createWriteStream(file));
+      await pipeline(Readable.from(lines), createWriteStream(file));
     }
-    const overview = await overviewOf(readRecords(file, name));
+    const overview = await summarise(readRecords(file, name));
     if (overview.count === 0) throw new UsageError(`${name} has no records`);
-    return { overview, read: () => calls(file, name), close };
+    return { overview, read: () => readCalls(file, name), close };
   } catch (error) {
     close();
     throw error;
   }
-}
-
-async function* linesOf(name: string): AsyncGenerator<string> {
-  for await (const lines of readFileLines(name)) yield `${lines.join('\n')}\n`;
-}
-
-async function* calls(file: string, name: string): AsyncGenerator<Recorded[]> {
-  for await (const batch of readRecords(file, name))
-    yield batch.filter((value): value is Recorded => !('from' in value));
 }

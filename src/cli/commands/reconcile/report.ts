@@ -1,17 +1,17 @@
-// What `syswire reconcile` found, as values for programs and as a table for people.
+// The report of `syswire reconcile`: values for programs, a table for people.
 import { osError } from '../../../syscalls/bindings/errno.js';
-import type { Finding } from './align.js';
-import type { Field } from './explain.js';
+import type { Finding } from './align/steps.js';
+import type { Field } from './explain/explanation.js';
 import type { Format } from './traces.js';
 
 const COUNTS = ['matched', 'missing', 'altered', 'extra', 'unobservable'] as const;
 
-/** A difference: what the record says, and what the trace has of it. */
+/** A difference: the record, and the writes that the trace has of it. */
 export type Detail = {
   kind: 'missing' | 'altered' | 'extra';
   seq: number | null;
   fd: number;
-  differs: Field[];
+  differs: readonly Field[];
   record: { time: number; level: string; count: number; result: number; preview: string } | null;
   trace: { line: number; count: number; result: number | null; preview: string | null }[];
 };
@@ -20,44 +20,44 @@ export type Report = {
   format: Format;
   counts: Record<(typeof COUNTS)[number], number>;
   details: Detail[];
-  /** Details that are not among them, for their number. */
+  /** How many differences are not in `details`, because there are too many. */
   leftOut: number;
-  /** Unobservable records by level. */
-  unseen: Record<string, number>;
+  /** How many records the tracer could not see, by level. */
+  unobservable: Record<string, number>;
   notes: string[];
 };
 
-/** So many differences people are shown. */
+/** The most differences that the table shows. */
 const SHOWN = 50;
 
-/** @returns null for what is no difference */
+/** Makes a detail of a finding. @returns null if it is no difference */
 export function toDetail(finding: Finding): Detail | null {
   if (finding.kind === 'matched') return null;
-  const seen = finding.kind === 'extra' ? [finding.seen] : finding.seen;
-  const trace = seen.map(({ line, count, result, text }) => ({
+  const writes = finding.kind === 'extra' ? [finding.write] : finding.writes;
+  const trace = writes.map(({ line, count, result, text }) => ({
     line,
     count,
     result: result ?? null,
     preview: text ?? null,
   }));
   if (finding.kind === 'extra')
-    return { kind: 'extra', seq: null, fd: finding.seen.fd, differs: [], record: null, trace };
+    return { kind: 'extra', seq: null, fd: finding.write.fd, differs: [], record: null, trace };
   const { seq, fd, time, level, count, result, text } = finding.call;
   const record = { time, level, count, result, preview: text };
   return { kind: finding.kind, seq, fd, differs: finding.differs, record, trace };
 }
 
-type Told = { count: number; result: number | null; preview: string | null };
+type Values = { count: number; result: number | null; preview: string | null };
 
-/** `28 → -28 ENOSPC "hello"`: asked for, result, bytes. */
-function inWords({ count, result, preview }: Told): string {
+/** Returns text such as `28 → -28 ENOSPC "hello"`: bytes asked for, result, first bytes. */
+function inWords({ count, result, preview }: Values): string {
   const error = result !== null && result < 0 ? ` ${osError(result)?.code}` : '';
   const bytes = preview === null ? '' : ` "${preview.length > 24 ? `${preview.slice(0, 24)}…` : preview}"`;
   return `${count} → ${result ?? '?'}${error}${bytes}`;
 }
 
-/** Rows with each column as wide as its widest cell. */
-function table(rows: string[][]): string[] {
+/** Returns a line for each row, with each column as wide as its widest cell. */
+function toTable(rows: string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length)));
   return rows.map((row) =>
     row
@@ -67,9 +67,9 @@ function table(rows: string[][]): string[] {
   );
 }
 
-/** The report for people. */
+/** Returns the report as text for people. */
 export function describe({ counts, details, leftOut, notes }: Report): string {
-  const lines = table(COUNTS.map((kind) => [kind.padEnd(12), String(counts[kind])]));
+  const lines = toTable(COUNTS.map((kind) => [kind.padEnd(12), String(counts[kind])]));
   for (const note of notes) lines.push(`note: ${note}`);
   if (details.length === 0) return lines.join('\n');
   const rows = details
@@ -79,9 +79,9 @@ export function describe({ counts, details, leftOut, notes }: Report): string {
       seq === null ? '' : String(seq),
       String(fd),
       record ? `${record.level} ${inWords(record)}` : 'no record',
-      trace.length > 0 ? trace.map((seen) => `line ${seen.line}: ${inWords(seen)}`).join('; ') : 'not in the trace',
+      trace.length > 0 ? trace.map((write) => `line ${write.line}: ${inWords(write)}`).join('; ') : 'not in the trace',
     ]);
-  lines.push('', ...table([['what', 'seq', 'fd', 'the record', 'the trace'], ...rows]));
+  lines.push('', ...toTable([['what', 'seq', 'fd', 'the record', 'the trace'], ...rows]));
   const more = details.length - Math.min(SHOWN, details.length) + leftOut;
   if (more > 0) lines.push(`and ${more} more${leftOut > 0 ? '' : ': --json has them'}`);
   return lines.join('\n');

@@ -1,4 +1,4 @@
-// What tracers print, read as values: one reader per format, a line at a time.
+// Reads the lines of tracers as values: one reader per format, a line at a time.
 import { PREVIEW_BYTES, preview } from '../../../protocol/preview.js';
 import { osError } from '../../../syscalls/bindings/errno.js';
 
@@ -6,32 +6,35 @@ export const FORMATS = ['strace', 'ndjson', 'bpftrace', 'perf'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** A `write` as a tracer saw it. */
-export type Traced = {
-  /** Where in the trace, from 1. */
+export type TracedWrite = {
+  /** The number of its line in the trace, from 1. */
   line: number;
-  /** In milliseconds; since 1970, where the tracer says so. */
+  /** In milliseconds; since 1970 if the tracer's clock counts from there. */
   time: number | undefined;
-  /** The process, where the tracer tells it from the thread. */
+  /** The process; undefined if the tracer reports threads only. */
   pid: number | undefined;
   tid: number | undefined;
   fd: number;
   count: number;
-  /** As the kernel gives it, −errno for an error; undefined where the tracer did not see the end. */
+  /** As the kernel returns it, −errno for an error; undefined if the tracer did not see the call end. */
   result: number | undefined;
-  /** The first bytes, escaped as a record's `preview` is; undefined where the tracer has none. */
+  /** The first bytes, escaped as in a record's `preview`; undefined if the tracer does not show bytes. */
   text: string | undefined;
-  /** Whether `text` is all that a preview would show, and not cut off before. */
-  whole: boolean;
+  /** Is `text` as long as the preview would be? False if the tracer cut the bytes off earlier. */
+  isWhole: boolean;
 };
 
-/** What a line says: a write, that some were lost, that it is torn or no line of such a trace; or nothing of interest. */
-export type Said = Omit<Traced, 'line'> | { lost: number } | 'torn' | 'bad' | null;
-export type Reader = (line: string) => Said;
+/**
+ * The content of a line: a write; a number of events that the tracer lost; `torn`, part of a line that should
+ * be a write; `bad`, no line of such a trace; null for any other line.
+ */
+export type LineContent = Omit<TracedWrite, 'line'> | { lost: number } | 'torn' | 'bad' | null;
+export type Reader = (line: string) => LineContent;
 
-/** Escapes that strace writes: those of C. */
+/** The bytes of the escapes that strace prints, which are those of C. */
 const C_ESCAPES: Record<string, number> = { n: 10, t: 9, r: 13, v: 11, f: 12 };
 
-/** The first bytes of a string as strace prints it, plain, with -x or -xx. */
+/** Returns the first bytes of a string as strace prints it, also with -x or -xx. */
 function unquote(quoted: string): Buffer {
   const bytes = Buffer.alloc(PREVIEW_BYTES);
   let length = 0;
@@ -49,19 +52,19 @@ function unquote(quoted: string): Buffer {
   return bytes.subarray(0, length);
 }
 
-/** `text` and `whole` of the bytes that a tracer shows. */
-function shown(bytes: Buffer, isCut: boolean): Pick<Traced, 'text' | 'whole'> {
-  const whole = !isCut || bytes.length >= PREVIEW_BYTES;
+/** Returns `text` and `isWhole` for the bytes that a tracer shows. */
+function shown(bytes: Buffer, isCut: boolean): Pick<TracedWrite, 'text' | 'isWhole'> {
+  const isWhole = !isCut || bytes.length >= PREVIEW_BYTES;
   const text = preview(bytes.subarray(0, PREVIEW_BYTES), !isCut && bytes.length <= PREVIEW_BYTES);
-  // A character that the cut goes through shows as U+FFFD, which the record's preview does not have.
-  return { whole, text: whole ? text : text.replace(/\ufffd+$/, '') };
+  // A character that is cut in two becomes U+FFFD, which the record's preview does not have.
+  return { isWhole, text: isWhole ? text : text.replace(/\ufffd+$/, '') };
 }
-const NOT_SHOWN = { text: undefined, whole: false };
+const NOT_SHOWN = { text: undefined, isWhole: false };
 
-/** Every errno by its name: strace knows all 133 of Linux, os.constants 79. */
+/** Each errno by its name: all 133 of Linux, since strace names them all and os.constants only 79. */
 let errnos: Map<string, number> | undefined;
 
-/** −errno for a name, undefined for one that this system does not know, or for `?`. */
+/** Returns −errno for a name; undefined for `?`, or for a name that this system does not know. */
 function resultOf(number: string | undefined, code: string | undefined): number | undefined {
   if (number === '?') return undefined;
   if (code === undefined) return Number(number);
@@ -71,12 +74,12 @@ function resultOf(number: string | undefined, code: string | undefined): number 
 }
 
 /**
- * ERESTARTSYS and its kin, which no program sees: the kernel makes such a call again by itself.
+ * Is a result ERESTARTSYS or one of its kind? No program sees them: the kernel itself repeats the call.
  * https://github.com/torvalds/linux/blob/master/include/linux/errno.h
  */
 const isRestart = (result: number): boolean => result <= -512 && result >= -516;
 
-// `[pid 12] ` or `12 `, a time (-ttt, -tt, -r), an address (-i): each only where it was asked for.
+// Format: `[pid 12] ` or `12 `, a time (-ttt, -tt, -r), an address (-i); each only with its flag.
 const STRACE_PREFIX =
   /^\s*(?:\[pid\s+(\d+)\]\s+|(\d+)\s+)?(?:(?:(\d+\.\d+)|(\d\d):(\d\d):(\d\d(?:\.\d+)?))\s+)?(?:\[[\da-f ]+\]\s+)*/;
 const STRACE_LINE = /(?:[a-z]\w*\(|<\.\.\. |--- |\+\+\+ |\[ Process )/y;
@@ -85,9 +88,9 @@ const STRACE_END = /^(?:\.\.\.)?, (\d+)(?: <\w+ \.\.\.>)?\s*\)\s*= (-?\d+|\?)(?:
 const UNFINISHED = '<unfinished ...>';
 const RESUMED = /<\.\.\. write resumed>/y;
 
-/** `strace -f -ttt -y -e trace=write`. @see https://man7.org/linux/man-pages/man1/strace.1.html */
+/** Reads the output of `strace -f -ttt -y -e trace=write`. @see https://man7.org/linux/man-pages/man1/strace.1.html */
 function strace(): Reader {
-  /** Per thread, a call that another thread's line came between. */
+  /** By thread, the first part of a line that another thread's line interrupted. */
   const open = new Map<string, string>();
 
   const read: Reader = (line) => {
@@ -112,13 +115,13 @@ function strace(): Reader {
 
     const bytesAt = STRACE_WRITE.lastIndex;
     const isText = write[2] === '"';
-    // What follows the bytes has no quote, and a quote among them is escaped.
+    // The last quote ends the bytes: nothing after them has one, and quotes among them are escaped.
     const bytesEnd = isText ? line.lastIndexOf('"') : bytesAt;
     const rest = line.slice(isText ? bytesEnd + 1 : bytesEnd);
     const end = bytesEnd < bytesAt ? null : STRACE_END.exec(rest);
     if (!end) return 'torn';
     const [, count, number, code] = end;
-    // `= ? ERESTARTSYS`: see isRestart.
+    // For example `= ? ERESTARTSYS`: the kernel repeats the call, see isRestart.
     if (code?.startsWith('ERESTART')) return null;
     return {
       time: seconds
@@ -137,13 +140,13 @@ function strace(): Reader {
   return read;
 }
 
-/** Milliseconds since 1970, of what may be seconds, milliseconds, microseconds or nanoseconds. */
+/** Returns milliseconds since 1970 for a time in seconds, milliseconds, microseconds or nanoseconds. */
 function toMs(time: number): number {
   const steps = [1e11, 1e14, 1e17].filter((bound) => time >= bound).length;
   return (time * 1000) / 1000 ** steps;
 }
 
-/** One object a line: `{time, pid, tid, syscall, fd, count, ret}`, and `bytes` as hex where the tracer has them. */
+/** Reads one object a line, as docs/tracers/README.md describes it. */
 function ndjson(): Reader {
   const isNumber = (value: unknown): value is number => typeof value === 'number';
   return (line) => {
@@ -175,7 +178,7 @@ function ndjson(): Reader {
 const BPFTRACE =
   /^write time=(\d+\.\d+) pid=(\d+) tid=(\d+) fd=(-?\d+) count=(\d+) ret=(-?\d+) bytes=((?:[\da-f]{2} ?)*)$/;
 
-/** What docs/tracers/write.bt prints. */
+/** Reads the output of docs/tracers/write.bt. */
 function bpftrace(): Reader {
   return (line) => {
     const lost = /^Lost (\d+) events/.exec(line);
@@ -192,13 +195,13 @@ function bpftrace(): Reader {
       fd: Number(fd) | 0,
       count: Number(count),
       result: Number(result),
-      // One that the tracer could not read from memory, it prints as none.
+      // bpftrace prints no bytes if it could not read them from memory.
       ...(bytes.length === 0 && count !== '0' ? NOT_SHOWN : shown(bytes, bytes.length < Number(count))),
     };
   };
 }
 
-// comm, tid or pid/tid, [cpu], a time of day (-F tod) or seconds: the fields are as --fields has them.
+// Format: comm, tid or pid/tid, [cpu], a time of day (-F tod) or seconds; which of them, `perf script -F` chooses.
 const PERF_SCRIPT =
   /\s(\d+)(?:\/(\d+))?\s+(?:\[\d+\]\s+)?(?:(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d+):?\s+|(\d+\.\d+):?\s+)?syscalls:sys_(enter|exit)_write:\s+(.*)$/;
 const PERF_ENTER = /^fd: 0x([\da-f]+), buf: 0x[\da-f]+, count: 0x([\da-f]+)$/;
@@ -208,19 +211,19 @@ const PERF_TRACE =
 const PERF_CONTINUED =
   /^\s*[\d.]+ \([^)]*\):\s+(?:.*?\/(\d+)\s+)?\.\.\. \[continued\]: write\(\)\)?\s*= (-?\d+)(?: (E\w+))?/;
 
-/** `perf script` of the write tracepoints; and `perf trace`, which tears lines. */
+/** Reads the output of `perf script` for the write tracepoints, and of `perf trace`, which tears lines. */
 function perf(): Reader {
-  /** Per thread, a call that has begun. */
-  const open = new Map<number, Omit<Traced, 'line'>>();
+  /** By thread, a call that has begun. */
+  const open = new Map<number, Omit<TracedWrite, 'line'>>();
 
-  function end(tid: number, value: number | undefined): Said {
+  function end(tid: number, value: number | undefined): LineContent {
     const begun = open.get(tid);
     open.delete(tid);
     if (!begun) return 'torn';
     return value !== undefined && isRestart(value) ? null : { ...begun, result: value };
   }
 
-  function begin(call: Omit<Traced, 'line'>): Said {
+  function begin(call: Omit<TracedWrite, 'line'>): LineContent {
     const tid = call.tid ?? 0;
     const isTorn = open.has(tid);
     open.set(tid, call);
@@ -241,7 +244,7 @@ function perf(): Reader {
       const enter = PERF_ENTER.exec(fields);
       if (!enter) return 'torn';
       return begin({
-        // A time of day is local time; Date knows its milliseconds, the rest is added.
+        // A time of day is local time. Date has only milliseconds, so the fraction of the second is added.
         time: day
           ? new Date(`${day}T${clock?.slice(0, 8)}`).getTime() + Number(`0.${clock?.slice(9)}`) * 1000
           : seconds === undefined
@@ -277,7 +280,7 @@ function perf(): Reader {
 
 export const READERS: Record<Format, () => Reader> = { strace, ndjson, bpftrace, perf };
 
-/** The format of a line, if it can be told from it. */
+/** Returns the format that a line shows, undefined if it shows none. */
 export function formatOf(line: string): Format | undefined {
   if (line.startsWith('{')) return 'ndjson';
   if (/^Attaching \d+ probes?\.\.\.|^write time=/.test(line)) return 'bpftrace';

@@ -1,24 +1,24 @@
-// The stream as one unbroken sequence of lines, through lost connections and restarts of the service.
+// Follows the stream as one sequence of lines, across lost connections and restarts of the service.
 import { on, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallRecord, Gap, Hello, StreamError } from '../../../protocol/records.js';
-import type { Client } from '../../client.js';
+import { type Client, notSyswire } from '../../client.js';
 import { NoAnswer, UsageError } from '../../command.js';
 
 export type Line = { text: string; value: Hello | CallRecord | Gap };
 
 export type Follow = {
   client: Client;
-  /** Where to begin; none: with what is still to come. */
+  /** The first record to replay; undefined starts with the next new record. */
   since: string | undefined;
-  /** Filters, as the service takes them. */
+  /** Filters, in the form of the stream's query. */
   filters: Record<string, string>;
-  /** Told what became of the connection, in a line for people. */
+  /** Called when the connection is lost or open again, with a line for people. */
   onNote: (line: string) => void;
   signal: AbortSignal;
 };
 
-/** How long to wait before trying again, in ms: at first, and at most. */
+/** The time before the first retry, which doubles up to the longest one, in ms. */
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 5000;
 
@@ -30,20 +30,21 @@ function parse(text: string): Line['value'] | StreamError | null {
   }
 }
 
-/** What ended a connection whose next one must ask for something else. */
+/** Ends a connection to a restarted service, whose records begin at 1 again. */
 class OtherRun extends Error {}
 
 /**
- * Lines, a frame at a time, until `signal` comes. While nobody asks for the next, the service's side waits as well.
+ * Yield the lines of one frame at a time until `signal` aborts. While the caller does not ask for the next frame, the
+ * socket is not read (backpressure).
  *
- * @throws NoAnswer when there is no service at first; UsageError when it refuses what is asked for
+ * @throws NoAnswer if the first connection fails, UsageError if the service refuses the query
  */
 export async function* follow({ client, since, filters, onNote, signal }: Follow): AsyncGenerator<Line[]> {
   let next = since;
   let run: string | undefined;
   let wait = 0;
 
-  /** One connection's lines, from `next` on. */
+  /** Yield the lines of one connection, from record `next` on. */
   async function* connection(): AsyncGenerator<Line[]> {
     const query = new URLSearchParams({ ...filters, ...(next && { since: next }), ...(run && { run }) });
     const { socket, opened } = client.connect(`events?${query}`);
@@ -59,11 +60,11 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
         for (const text of data.toString().split('\n')) {
           const value = parse(text);
           if (value === null || (run === undefined && value.type !== 'hello'))
-            throw new UsageError(`${client.origin} is no syswire service: its stream does not begin with hello`);
+            throw notSyswire(client.origin, 'its stream does not begin with hello');
           if (value.type === 'error') throw new UsageError(value.detail);
           if (value.type === 'hello') {
             if (run !== undefined && value.run !== run) {
-              onNote(`the service has been started anew (run ${value.run}): its records begin at 1 again`);
+              onNote(`the service was restarted (run ${value.run}): its records begin at 1 again`);
               [run, next] = [value.run, '1'];
               throw new OtherRun();
             }
@@ -95,7 +96,7 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
   }
 }
 
-/** Waits until a stream takes more. */
+/** Wait until a stream can take more output, or `signal` aborts. */
 export async function drained(stream: NodeJS.WriteStream, signal: AbortSignal): Promise<void> {
   if (stream.writableNeedDrain) await once(stream, 'drain', { signal }).catch(() => {});
 }

@@ -1,4 +1,4 @@
-// A line of the stream as a row for people.
+// Formats a line of the stream as a row for people.
 import { styleText } from 'node:util';
 import cliTruncate from 'cli-truncate';
 import { clock, duration } from '../../../protocol/format.js';
@@ -18,7 +18,7 @@ const LEVEL_STYLES: Record<LevelId, Style> = {
 
 export type Look = {
   colour: boolean;
-  /** Columns there are; what does not fit is cut off. Infinity: nothing is. */
+  /** The most columns of a row: a longer row is cut. Infinity cuts none. */
   width: number;
 };
 
@@ -40,7 +40,7 @@ function callRow(call: CallRecord, { colour }: Look): string {
 
 export const HEADER = `${'seq'.padStart(8)}  ${'time'.padEnd(12)}  level  ${'target'.padEnd(12)}  ${'asked → result'.padEnd(20)}  ${'took'.padStart(8)}  message`;
 
-/** @returns null for what people need not see */
+/** Format a line. @returns null for a hello, which is of no interest to people */
 export function row({ value }: Line, look: Look): string | null {
   if (value.type === 'hello') return null;
   return look.width === Infinity ? wholeRow(value, look) : cliTruncate(wholeRow(value, look), look.width);
@@ -49,6 +49,6 @@ export function row({ value }: Line, look: Look): string | null {
 function wholeRow(value: CallRecord | Gap, look: Look): string {
   if (value.type === 'call') return callRow(value, look);
   const { from, to } = value;
-  const text = `gap: ${to - from + 1} records are lost, ${from} to ${to}`;
+  const text = from === to ? `gap: record ${from} is lost` : `gap: ${to - from + 1} records are lost, ${from} to ${to}`;
   return look.colour ? styleText('yellow', text) : text;
 }

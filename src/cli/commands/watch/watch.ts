@@ -1,4 +1,4 @@
-// syswire watch: the stream of a running service in a terminal, or as NDJSON for programs.
+// syswire watch: shows the stream of a running service in a terminal, or prints it as NDJSON for programs.
 import { LEVEL_IDS } from '../../../protocol/names.js';
 import { CLIENT_FLAGS, CLIENT_HELP, createClient } from '../../client.js';
 import type { Command } from '../../command.js';
@@ -6,20 +6,21 @@ import { parseFlags } from '../../flags.js';
 import { drained, follow } from './follow.js';
 import { HEADER, type Look, row } from './row.js';
 
-const HELP = `syswire watch: every call of a running service, as it makes them
+const HELP = `syswire watch: show every call of a running service as it happens
 
-  --since SEQ      replay from this record; only what is still to come when not given
-  --level LEVEL    only calls at this level: ${LEVEL_IDS.join(', ')}
-  --target NAME    only calls to this target
-  --request-id ID  only calls of this request
-  --errors         only calls that the operating system refused
-  --json           the stream's lines as they are, one JSON object each
+  --since SEQ      start at this record; without it, show only new calls
+  --level LEVEL    show only calls at this level: ${LEVEL_IDS.join(', ')}
+  --target NAME    show only calls to this target
+  --request-id ID  show only calls of this request
+  --errors         show only calls that the operating system refused
+  --json           print the lines of the stream unchanged, one JSON object per line
 ${CLIENT_HELP}
 
-When the connection is lost it connects again and goes on from the last record it saw; what cannot be had
-any more is told as a gap.
+After a lost connection watch connects again, and continues after the last record it received. If the
+service no longer has some of the records, watch prints a gap: the numbers of the lost records.
 
-exit: 0 stopped by a signal, or nobody reads any more, 2 usage, 3 no answer from the service`;
+exit: 0 a signal stopped it, or its reader closed the pipe, 1 its output could not be written, 2 wrong usage,
+      3 the service did not answer`;
 
 export const watch: Command = async ({ args, env, print, note, fail, stdout, leave, untilSignal }) => {
   const { values } = parseFlags({
@@ -63,8 +64,8 @@ export const watch: Command = async ({ args, env, print, note, fail, stdout, lea
     if (texts.length > 0) out.write(`${texts.join('\n')}\n`);
     await drained(out, signal);
   }
-  // What a slow reader has not taken yet would keep the process alive.
+  // Output that a slow reader has not taken yet would keep the process alive.
   if (broken === undefined) return leave(0);
-  // A reader who has seen enough (`syswire watch | head`) is no failure.
+  // A reader that closes the pipe (`syswire watch | head`) has seen enough: this is not a failure.
   return broken.code === 'EPIPE' ? 0 : fail(1, `standard output: ${broken.message}`);
 };

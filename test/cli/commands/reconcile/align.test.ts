@@ -1,47 +1,61 @@
-// Which traced write is which record's: what is deleted, altered or added is found as that, and nothing else is.
+// Each traced write finds its record: lines deleted, altered or added are reported as such, and nothing else is.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FORMATS, formatOf } from '../../../../src/cli/commands/reconcile/traces.js';
-import { counts, found, text } from '../../../support/reconcile/found.js';
-import { edit, type Made, make, PID, PRINT, random, type Write } from '../../../support/reconcile/synthetic.js';
+import { countsOf, printTrace, reconcileCalls } from '../../../support/reconcile/run.js';
+import {
+  editTrace,
+  type MadeCall,
+  makeCalls,
+  PID,
+  PRINT,
+  random,
+  type Write,
+} from '../../../support/reconcile/synthetic.js';
 
 for (const format of FORMATS) {
-  test(`${format} is recognised, and every difference in its trace is found as what it is`, async (t) => {
+  test(`reconcile recognises ${format} and reports each deleted, altered or added line of its trace as such`, async (t) => {
     let edits = 0;
     for (let seed = 1; seed <= 60; seed++) {
       const next = random(seed);
-      const made = make(400, next, { levels: ['raw', 'os', 'std', 'uring', 'int80'] });
+      const made = makeCalls(400, next, { levels: ['raw', 'os', 'std', 'uring', 'int80'] });
       const isBlind = format === 'bpftrace' || format === 'perf';
       for (const one of made) {
         if (one.record.level === 'uring' || (isBlind && one.record.level === 'int80')) one.writes = [];
       }
-      const { writes, expected, seqs } = edit(made, (seed % 25) / 100, next, ['deleted', 'altered', 'added']);
+      const { writes, expected, seqs } = editTrace(made, (seed % 25) / 100, next, ['deleted', 'altered', 'added']);
       const trace = writes.map((write) => `${PRINT[format](write)}\n`).join('');
       assert.equal(formatOf(trace.slice(0, trace.indexOf('\n'))), format);
-      const { code, ...report } = await found(t, trace, made);
-      const told = `seed ${seed}: ${JSON.stringify(report.details)}`;
-      assert.deepEqual(counts(report), expected, told);
+      const { code, ...report } = await reconcileCalls(t, trace, made);
+      const details = `seed ${seed}: ${JSON.stringify(report.details)}`;
+      assert.deepEqual(countsOf(report), expected, details);
       assert.equal(code, seqs.length + expected.extra > 0 ? 1 : 0);
       edits += seqs.length + expected.extra;
-      // Without bytes, of records that are alike another may be named.
+      // These formats show no bytes, so an equal record may be named instead.
       if (format === 'ndjson' || format === 'perf') continue;
       const named = report.details.flatMap(({ seq }) => seq ?? []).sort((a, b) => a - b);
-      assert.deepEqual(named, seqs, told);
+      assert.deepEqual(named, seqs, details);
     }
     t.diagnostic(`${edits} edits of 60 traces`);
   });
 }
 
-test('each of bytes, count and result altered is one altered', async (t) => {
-  const made = make(200, random(7), { levels: ['raw'] });
+test('a line with its bytes, count or result altered is reported as one altered record', async (t) => {
+  const made = makeCalls(200, random(7), { levels: ['raw'] });
   const writes = made.flatMap((one) => one.writes);
   const changed = (index: number, change: object) => Object.assign(writes[index] as object, change);
   changed(20, { bytes: Buffer.from('other') });
   changed(60, { count: 9999 });
   changed(100, { result: 9999 });
   changed(140, { count: 9999, result: 9999 });
-  const { details, ...report } = await found(t, text('strace', made), made);
-  assert.deepEqual(counts({ details, ...report }), { matched: 196, missing: 0, altered: 4, extra: 0, unobservable: 0 });
+  const { details, ...report } = await reconcileCalls(t, printTrace('strace', made), made);
+  assert.deepEqual(countsOf({ details, ...report }), {
+    matched: 196,
+    missing: 0,
+    altered: 4,
+    extra: 0,
+    unobservable: 0,
+  });
   assert.deepEqual(
     details.map(({ kind, seq, differs, record, trace }) => [kind, seq, differs, record?.count, trace[0]?.line]),
     [
@@ -53,112 +67,112 @@ test('each of bytes, count and result altered is one altered', async (t) => {
   );
 });
 
-test('a call between a line that is gone and a line too many still matches', async (t) => {
-  // All of them fail alike, so each has something in common with the next.
-  const made = make(60, random(19), { levels: ['raw'], fds: [19] });
+test('a call between a deleted line and an added one still matches', async (t) => {
+  // All calls fail alike, so each has something in common with the next.
+  const made = makeCalls(60, random(19), { levels: ['raw'], fds: [19] });
   const kept = made[31]?.writes[0] as Write;
   const writes = made.flatMap(({ writes }, index) =>
     index === 30 ? [] : index === 31 ? [kept, { ...kept, count: kept.count + 7000 }] : writes,
   );
-  const report = await found(t, writes.map(PRINT.strace).join('\n'), made);
-  assert.deepEqual(counts(report), { matched: 59, missing: 1, altered: 0, extra: 1, unobservable: 0 });
+  const report = await reconcileCalls(t, writes.map(PRINT.strace).join('\n'), made);
+  assert.deepEqual(countsOf(report), { matched: 59, missing: 1, altered: 0, extra: 1, unobservable: 0 });
   assert.equal(report.details[0]?.seq, 31);
 });
 
-test('among calls that are all alike, without times, an altered line is an altered record', async (t) => {
-  const made = make(2000, random(3), { levels: ['raw'], fds: [18], message: () => 'hello' });
-  const lines = text('strace', made)
+test('in a trace of equal calls without times, an altered line is reported as an altered record', async (t) => {
+  const made = makeCalls(2000, random(3), { levels: ['raw'], fds: [18], message: () => 'hello' });
+  const lines = printTrace('strace', made)
     .replaceAll(/^(\d+) +[\d.]+/gm, '$1')
     .split('\n');
   lines[100] = (lines[100] as string).replace(', 5)', ', 7005)');
-  const report = await found(t, lines.join('\n'), made);
-  assert.deepEqual(counts(report), { matched: 1999, missing: 0, altered: 1, extra: 0, unobservable: 0 });
+  const report = await reconcileCalls(t, lines.join('\n'), made);
+  assert.deepEqual(countsOf(report), { matched: 1999, missing: 0, altered: 1, extra: 0, unobservable: 0 });
 });
 
-test('of calls that are all alike, the time says which one is missing', async (t) => {
+test('the time decides which of many equal calls is missing', async (t) => {
   for (const format of FORMATS) {
-    const made = make(2000, random(3), { levels: ['raw'], fds: [18], message: () => 'hello' });
-    const lost = made[1234] as Made;
-    const trace = text(format, [...made.slice(0, 1234), ...made.slice(1235)]);
-    const { details, missing, altered, extra } = await found(t, trace, made);
+    const made = makeCalls(2000, random(3), { levels: ['raw'], fds: [18], message: () => 'hello' });
+    const lost = made[1234] as MadeCall;
+    const trace = printTrace(format, [...made.slice(0, 1234), ...made.slice(1235)]);
+    const { details, missing, altered, extra } = await reconcileCalls(t, trace, made);
     assert.deepEqual({ missing, altered, extra }, { missing: 1, altered: 0, extra: 0 }, format);
     assert.equal(details[0]?.seq, lost.record.seq, format);
   }
 });
 
-test('a clock that is set, or is another, is followed', async (t) => {
-  const made = make(2000, random(14));
+test('calls still match after the clock of the tracer is set', async (t) => {
+  const made = makeCalls(2000, random(14));
   const set = made.map(({ writes }, index) =>
     writes.map((write) => ({ ...write, time: write.time + (index < 1000 ? -9000 : 3_600_000) })),
   );
   const trace = set.flat().map(PRINT.strace).join('\n');
-  // By another machine's clock some would lie outside the time of the records.
-  const report = await found(t, trace, made);
-  assert.deepEqual(counts(report), { matched: 2000, missing: 0, altered: 0, extra: 0, unobservable: 0 });
+  const report = await reconcileCalls(t, trace, made);
+  assert.deepEqual(countsOf(report), { matched: 2000, missing: 0, altered: 0, extra: 0, unobservable: 0 });
 });
 
-test('strangers before the last write are extra, and it matches', async (t) => {
-  const made = make(60, random(15), { levels: ['raw'] });
-  const lines = text('ndjson', made).trimEnd().split('\n');
+test('added lines before the last write are extra, and the last write still matches', async (t) => {
+  const made = makeCalls(60, random(15), { levels: ['raw'] });
+  const lines = printTrace('ndjson', made).trimEnd().split('\n');
   const strangers = [1, 2, 3].map((count) => JSON.stringify({ pid: PID, fd: 18, count: count + 7000, ret: 1 }));
-  const report = await found(t, [...lines.slice(0, -1), ...strangers, ...lines.slice(-1)].join('\n'), made);
-  assert.deepEqual(counts(report), { matched: 60, missing: 0, altered: 0, extra: 3, unobservable: 0 });
+  const report = await reconcileCalls(t, [...lines.slice(0, -1), ...strangers, ...lines.slice(-1)].join('\n'), made);
+  assert.deepEqual(countsOf(report), { matched: 60, missing: 0, altered: 0, extra: 3, unobservable: 0 });
 });
 
-test('two processes in one file of records are told apart', async (t) => {
-  const of = (pid: number): Made[] => {
-    const made = make(30, random(16), { levels: ['raw'], fds: [18], message: () => 'hello' });
+test('calls of two processes on the same descriptor do not match each other', async (t) => {
+  const of = (pid: number): MadeCall[] => {
+    const made = makeCalls(30, random(16), { levels: ['raw'], fds: [18], message: () => 'hello' });
     for (const { record } of made) record.pid = pid;
     return made;
   };
   const made = [...of(1), ...of(2)];
   const line = (pid: number): string => JSON.stringify({ tid: pid, fd: 18, count: 5, ret: 5 });
   const trace = [...Array(29).fill(line(1)), ...Array(31).fill(line(2))].join('\n');
-  const report = await found(t, trace, made);
-  assert.deepEqual(counts(report), { matched: 59, missing: 1, altered: 0, extra: 1, unobservable: 0 });
+  const report = await reconcileCalls(t, trace, made);
+  assert.deepEqual(countsOf(report), { matched: 59, missing: 1, altered: 0, extra: 1, unobservable: 0 });
 });
 
-test('more lost, or added, than any window shows, in a trace without times: found, and nothing else', async (t) => {
+test('without times, thousands of lines deleted or added in a row are reported as such, and all others match', async (t) => {
   const message = (seq: number): string => 'x'.repeat(1 + ((seq * 7919) % 10_007));
-  const made = make(20_000, random(5), { levels: ['raw', 'std'], message });
-  const line = ({ fd, count, result }: Made['writes'][number]): string => JSON.stringify({ fd, count, ret: result });
+  const made = makeCalls(20_000, random(5), { levels: ['raw', 'std'], message });
+  const line = ({ fd, count, result }: MadeCall['writes'][number]): string =>
+    JSON.stringify({ fd, count, ret: result });
   const all = made.map(({ writes }) => writes.map(line).join('\n'));
-  const lost = await found(t, [...all.slice(0, 9000), ...all.slice(14_000)].join('\n'), made);
-  assert.deepEqual(counts(lost), { matched: 15_000, missing: 5000, altered: 0, extra: 0, unobservable: 0 });
+  const lost = await reconcileCalls(t, [...all.slice(0, 9000), ...all.slice(14_000)].join('\n'), made);
+  assert.deepEqual(countsOf(lost), { matched: 15_000, missing: 5000, altered: 0, extra: 0, unobservable: 0 });
   assert.equal(lost.details.length + lost.leftOut, 5000);
   assert.equal(lost.details.length, 1000);
   const strange = Array.from({ length: 3000 }, (_, index) => JSON.stringify({ fd: 18, count: 20_000 + index, ret: 1 }));
-  const added = await found(t, [...all.slice(0, 9000), ...strange, ...all.slice(9000)].join('\n'), made);
-  assert.deepEqual(counts(added), { matched: 20_000, missing: 0, altered: 0, extra: 3000, unobservable: 0 });
+  const added = await reconcileCalls(t, [...all.slice(0, 9000), ...strange, ...all.slice(9000)].join('\n'), made);
+  assert.deepEqual(countsOf(added), { matched: 20_000, missing: 0, altered: 0, extra: 3000, unobservable: 0 });
 });
 
-test('a tracer that comes late: the records before it are missing, the rest matches', async (t) => {
-  const made = make(30_000, random(6), { levels: ['raw'], message: () => 'hello' });
-  const report = await found(t, text('bpftrace', made.slice(20_000)), made);
-  assert.deepEqual(counts(report), { matched: 10_000, missing: 20_000, altered: 0, extra: 0, unobservable: 0 });
+test('records made before the tracer started are missing, and the later ones match', async (t) => {
+  const made = makeCalls(30_000, random(6), { levels: ['raw'], message: () => 'hello' });
+  const report = await reconcileCalls(t, printTrace('bpftrace', made.slice(20_000)), made);
+  assert.deepEqual(countsOf(report), { matched: 10_000, missing: 20_000, altered: 0, extra: 0, unobservable: 0 });
 });
 
-test('bpftrace empties the buffer of each CPU in turn: the times put its lines in order', async (t) => {
-  const made = make(5000, random(8));
-  const lines = text('bpftrace', made).trimEnd().split('\n');
+test('lines of bpftrace are sorted by time, since it empties the buffer of each CPU in turn', async (t) => {
+  const made = makeCalls(5000, random(8));
+  const lines = printTrace('bpftrace', made).trimEnd().split('\n');
   const turned = lines.flatMap((_, index) =>
     index % 1000 === 0 ? [...lines.slice(index + 500, index + 1000), ...lines.slice(index, index + 500)] : [],
   );
-  const report = await found(t, turned.join('\n'), made);
-  assert.deepEqual(counts(report), { matched: 5000, missing: 0, altered: 0, extra: 0, unobservable: 0 });
+  const report = await reconcileCalls(t, turned.join('\n'), made);
+  assert.deepEqual(countsOf(report), { matched: 5000, missing: 0, altered: 0, extra: 0, unobservable: 0 });
 });
 
-test('every line altered is every record altered, and no line that belongs is none matched', async (t) => {
-  const made = make(300, random(9), { levels: ['raw'] });
+test('if every line is altered, so is every record; if no line belongs to them, all records are missing', async (t) => {
+  const made = makeCalls(300, random(9), { levels: ['raw'] });
   const lines = made.map(({ writes: [write] }) =>
-    PRINT.strace({ ...write, bytes: Buffer.from('no') } as Made['writes'][number]),
+    PRINT.strace({ ...write, bytes: Buffer.from('no') } as MadeCall['writes'][number]),
   );
-  const altered = await found(t, lines.join('\n'), made);
-  assert.deepEqual(counts(altered), { matched: 0, missing: 0, altered: 300, extra: 0, unobservable: 0 });
-  const none = await found(t, '', made, ['--format', 'strace']);
-  assert.deepEqual(counts(none), { matched: 0, missing: 300, altered: 0, extra: 0, unobservable: 0 });
+  const altered = await reconcileCalls(t, lines.join('\n'), made);
+  assert.deepEqual(countsOf(altered), { matched: 0, missing: 0, altered: 300, extra: 0, unobservable: 0 });
+  const none = await reconcileCalls(t, '', made, ['--format', 'strace']);
+  assert.deepEqual(countsOf(none), { matched: 0, missing: 300, altered: 0, extra: 0, unobservable: 0 });
   assert.deepEqual(none.notes, ['the trace is empty']);
-  const other = await found(t, lines.join('\n').replaceAll(`${PID}  `, '99  '), made);
+  const other = await reconcileCalls(t, lines.join('\n').replaceAll(`${PID}  `, '99  '), made);
   assert.equal(other.missing, 300);
   assert.match(other.notes.join(), /nothing of process 4711, .* but of 99/);
 });

@@ -1,4 +1,4 @@
-// syswire reconcile, the verb: what it judges and says, where it takes records from, bad input, exit codes.
+// The command `syswire reconcile`: its options, notes and exit codes, the sources of records, and unusable input.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,32 +9,35 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { UsageError } from '../../../../src/cli/command.js';
 import { listen, testApp } from '../../../support/app.js';
-import { counts, found, type Json, run, text } from '../../../support/reconcile/found.js';
-import { type Made, make, PID, PRINT, random } from '../../../support/reconcile/synthetic.js';
+import { countsOf, type Json, printTrace, reconcileCalls, run } from '../../../support/reconcile/run.js';
+import { type MadeCall, makeCalls, PID, PRINT, random } from '../../../support/reconcile/synthetic.js';
 import { MAIN, tempFolder } from '../../../support/service.js';
 
-test('judged are the descriptors that the records name, while they were made; --strict judges all', async (t) => {
-  const made = make(50, random(10), { levels: ['raw'] });
-  const [first, last] = [made[0]?.writes[0], made[49]?.writes[0]] as [Made['writes'][number], Made['writes'][number]];
+test('only writes on recorded descriptors, in the time of the records, are compared; with --strict all are', async (t) => {
+  const made = makeCalls(50, random(10), { levels: ['raw'] });
+  const [first, last] = [made[0]?.writes[0], made[49]?.writes[0]] as [
+    MadeCall['writes'][number],
+    MadeCall['writes'][number],
+  ];
   const trace = [
     PRINT.strace({ ...first, time: first.time - 500 }),
     PRINT.strace({ ...first, fd: 5 }),
-    text('strace', made).trimEnd(),
+    printTrace('strace', made).trimEnd(),
     PRINT.strace({ ...last, fd: 19 }).replace(String(PID), '99'),
     PRINT.strace({ ...last, time: last.time + 500 }),
   ].join('\n');
-  const report = await found(t, trace, made);
+  const report = await reconcileCalls(t, trace, made);
   assert.deepEqual([report.code, report.matched, report.extra], [0, 50, 0]);
-  const strict = await found(t, trace, made, ['--strict']);
+  const strict = await reconcileCalls(t, trace, made, ['--strict']);
   assert.deepEqual([strict.code, strict.matched, strict.extra], [1, 50, 4]);
 });
 
-test('what was lost on either side is said: torn lines, lost events, gaps', async (t) => {
+test('notes report what was lost on either side: torn lines, lost events, gaps', async (t) => {
   const folder = tempFolder(t);
   const [trace, records] = [path.join(folder, 'trace'), path.join(folder, 'records')];
-  const made = make(9, random(11), { levels: ['raw'] });
+  const made = makeCalls(9, random(11), { levels: ['raw'] });
   const lines = made.map(({ record }) => JSON.stringify(record));
-  writeFileSync(trace, `${text('bpftrace', made)}Lost 7 events\nwrite time=17\n`);
+  writeFileSync(trace, `${printTrace('bpftrace', made)}Lost 7 events\nwrite time=17\n`);
   writeFileSync(records, [...lines.slice(0, 3), '{"type":"gap","from":4,"to":5}', ...lines.slice(5)].join('\n'));
   const { code, out } = await run([trace, records]);
   assert.equal(code, 1);
@@ -45,12 +48,12 @@ test('what was lost on either side is said: torn lines, lost events, gaps', asyn
   assert.match(out, /what +seq +fd +the record +the trace\nextra +\d\d +no record +line 4: \d+ → .*\nextra [^\n]*$/);
 });
 
-test('a record that was cut short is gone like one in a gap; what was never one is refused', async (t) => {
+test('a record that was cut short counts as a gap, and a line that never was a record is refused', async (t) => {
   const folder = tempFolder(t);
   const [trace, records] = [path.join(folder, 'trace'), path.join(folder, 'records')];
-  const made = make(9, random(11), { levels: ['raw'] });
+  const made = makeCalls(9, random(11), { levels: ['raw'] });
   const lines = made.map(({ record }) => JSON.stringify(record));
-  writeFileSync(trace, text('strace', made));
+  writeFileSync(trace, printTrace('strace', made));
   for (const [length, says] of [
     [60, /note: records 4 to 4 are gone/],
     [22, /extra {9}1\n/],
@@ -66,7 +69,7 @@ test('a record that was cut short is gone like one in a gap; what was never one 
   await assert.rejects(run([trace, records]), /records:4 is not a record/);
 });
 
-test('records of a running service, with its token', async (t) => {
+test('records are read from a running service, with its token', async (t) => {
   const token = 'a-token-for-this-test';
   const { app, post } = testApp(t, { token, history: 4 });
   const address = await listen(app);
@@ -94,8 +97,8 @@ test('records of a running service, with its token', async (t) => {
   await assert.rejects(run([trace, address, '--token', token]), /no service answers at http/);
 });
 
-test('a service with more records than one page has', async (t) => {
-  const made = make(20_005, random(17), { levels: ['raw'] });
+test('records of a service are read page by page', async (t) => {
+  const made = makeCalls(20_005, random(17), { levels: ['raw'] });
   const asked: string[] = [];
   const server = createServer((request, response) => {
     asked.push(request.url ?? '');
@@ -106,7 +109,7 @@ test('a service with more records than one page has', async (t) => {
   await once(server.listen(0, '127.0.0.1'), 'listening');
   t.after(() => server.close());
   const trace = path.join(tempFolder(t), 'trace');
-  writeFileSync(trace, text('strace', made.slice(0, -60)));
+  writeFileSync(trace, printTrace('strace', made.slice(0, -60)));
   const { code, out } = await run([trace, `http://127.0.0.1:${(server.address() as AddressInfo).port}`]);
   assert.deepEqual(
     asked,
@@ -117,12 +120,12 @@ test('a service with more records than one page has', async (t) => {
   assert.match(out, /\nand 10 more: --json has them$/);
 });
 
-const RECORD = JSON.stringify(make(1, random(1))[0]?.record);
+const RECORD = JSON.stringify(makeCalls(1, random(1))[0]?.record);
 const TRACE = '12 write(18, "a", 1) = 1';
 
 const UNUSABLE: [name: string, trace: string | null, records: string | null, flags: string[], says: RegExp][] = [
-  ['a trace that is not there', null, RECORD, [], /trace cannot be read: ENOENT/],
-  ['records that are not there', TRACE, null, [], /records cannot be read: ENOENT/],
+  ['a trace that does not exist', null, RECORD, [], /trace cannot be read: ENOENT/],
+  ['records that do not exist', TRACE, null, [], /records cannot be read: ENOENT/],
   [
     'a trace of no known format',
     'hello\nworld\n',
@@ -131,18 +134,30 @@ const UNUSABLE: [name: string, trace: string | null, records: string | null, fla
     /trace:1 is of no trace that is known: .*--format strace\|/,
   ],
   ['an empty trace', '', RECORD, [], /trace is empty: say what it is with --format/],
-  ['a line that is not JSON', `{"fd":1,"count":1,"ret":1}\n{"fd`, RECORD, [], /trace:2 is no line of .* ndjson/],
-  ['another format than said', 'hello', RECORD, ['--format', 'strace'], /trace:1 is no line of .* strace/],
-  ['records that are none', TRACE, `${RECORD}\n{"type":"call"}\n`, [], /records:2 is not a record/],
-  ['trace and records exchanged', RECORD, TRACE, [], /records:1 is not a record/],
-  ['no records', TRACE, '\n', [], /records has no records/],
+  [
+    'an ndjson trace with a line that is not JSON',
+    `{"fd":1,"count":1,"ret":1}\n{"fd`,
+    RECORD,
+    [],
+    /trace:2 is no line of .* ndjson/,
+  ],
+  [
+    'a trace of another format than --format says',
+    'hello',
+    RECORD,
+    ['--format', 'strace'],
+    /trace:1 is no line of .* strace/,
+  ],
+  ['records with a line that is not a record', TRACE, `${RECORD}\n{"type":"call"}\n`, [], /records:2 is not a record/],
+  ['a trace in the place of the records', RECORD, TRACE, [], /records:1 is not a record/],
+  ['a file without records', TRACE, '\n', [], /records has no records/],
   ['an unknown format', TRACE, RECORD, ['--format', 'dtrace'], /--format dtrace: must be one of strace, ndjson/],
   ['an unknown flag', TRACE, RECORD, ['--jsno'], /Unknown option '--jsno'/],
-  ['one file more', TRACE, RECORD, ['more'], /a trace and records are needed/],
+  ['a third file', TRACE, RECORD, ['more'], /a trace and records are needed/],
 ];
 
 for (const [name, trace, records, flags, says] of UNUSABLE) {
-  test(`${name}: unusable, and one line says so`, async (t) => {
+  test(`reconcile refuses ${name} with a message of one line`, async (t) => {
     const folder = tempFolder(t);
     if (trace !== null) writeFileSync(path.join(folder, 'trace'), trace);
     if (records !== null) writeFileSync(path.join(folder, 'records'), records);
@@ -155,9 +170,9 @@ for (const [name, trace, records, flags, says] of UNUSABLE) {
   });
 }
 
-test('the command: a trace from stdin, records from a pipe, exit codes', (t) => {
+test('syswire reconcile reads a trace from stdin and records from a pipe, and sets the exit code', (t) => {
   const folder = tempFolder(t);
-  const made = make(20, random(12));
+  const made = makeCalls(20, random(12));
   const records = made.map(({ record }) => JSON.stringify(record)).join('\n');
   writeFileSync(path.join(folder, 'records'), records);
   const command = (input: string, script: string) =>
@@ -167,7 +182,7 @@ test('the command: a trace from stdin, records from a pipe, exit codes', (t) => 
       encoding: 'utf8',
       timeout: 20_000,
     });
-  const fine = command(text('strace', made), '"$1" "$0" reconcile - <(cat records)');
+  const fine = command(printTrace('strace', made), '"$1" "$0" reconcile - <(cat records)');
   assert.deepEqual([fine.status, fine.stderr, fine.stdout.slice(0, 16)], [0, '', 'matched       20']);
   assert.equal(command('', '"$1" "$0" reconcile - records --format perf').status, 1);
   const unusable = command('x', '"$1" "$0" reconcile - records');
@@ -175,13 +190,13 @@ test('the command: a trace from stdin, records from a pipe, exit codes', (t) => 
   assert.match(unusable.stderr, /^syswire: standard input:1 is of no trace that is known: .*\n$/);
 });
 
-test('a million lines need no more memory than a few', { timeout: 120_000 }, async (t) => {
+test('reconcile compares a million lines with a heap of 64 MB', { timeout: 120_000 }, async (t) => {
   const folder = tempFolder(t);
   const files = ['trace', 'records'].map((name) => createWriteStream(path.join(folder, name))) as [
     WriteStream,
     WriteStream,
   ];
-  const [{ record }] = make(1, random(13), { levels: ['raw'] }) as [Made];
+  const [{ record }] = makeCalls(1, random(13), { levels: ['raw'] }) as [MadeCall];
   for (let batch = 0; batch < 100; batch++) {
     const parts = ['', ''];
     for (let seq = batch * 10_000 + 1; seq <= (batch + 1) * 10_000; seq++) {
@@ -203,5 +218,5 @@ test('a million lines need no more memory than a few', { timeout: 120_000 }, asy
   );
   assert.equal(status, 1, stderr);
   const report = JSON.parse(stdout) as Json;
-  assert.deepEqual(counts(report), { matched: 999_900, missing: 100, altered: 0, extra: 0, unobservable: 0 });
+  assert.deepEqual(countsOf(report), { matched: 999_900, missing: 100, altered: 0, extra: 0, unobservable: 0 });
 });

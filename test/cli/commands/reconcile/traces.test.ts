@@ -1,7 +1,7 @@
-// The readers of traces: what each line says, as lines of real tracers have it.
+// The readers of traces, on lines that real tracers print.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Format, READERS, type Said } from '../../../../src/cli/commands/reconcile/traces.js';
+import { type Format, type LineContent, READERS } from '../../../../src/cli/commands/reconcile/traces.js';
 
 const saw = (fd: number, count: number, result: number | undefined, text?: string, more: object = {}) => ({
   pid: undefined,
@@ -9,13 +9,13 @@ const saw = (fd: number, count: number, result: number | undefined, text?: strin
   count,
   result,
   text,
-  whole: text !== undefined,
+  isWhole: text !== undefined,
   ...more,
 });
 const at = (time: number, tid: number | undefined = 12) => ({ time, tid });
 const NO_TIME = { time: undefined, tid: 12 };
 
-const LINES: [format: Format, lines: string, said: unknown][] = [
+const LINES: [format: Format, lines: string, content: unknown][] = [
   [
     'strace',
     '12  1795471942.073803 write(18</tmp/o>, "h\\303\\251 \\"x\\" <y> \\\\\\n\\0001", 13) = 13',
@@ -26,7 +26,7 @@ const LINES: [format: Format, lines: string, said: unknown][] = [
   [
     'strace',
     '[pid    12] 00:00:01.5 write(1<a>, "b\\303"..., 9) = 4 <0.000012>',
-    saw(1, 9, 4, 'b', { ...at(1500), whole: false }),
+    saw(1, 9, 4, 'b', { ...at(1500), isWhole: false }),
   ],
   [
     'strace',
@@ -117,22 +117,22 @@ const LINES: [format: Format, lines: string, said: unknown][] = [
   ['perf', '    1.0 ( 0.010 ms): node/12 write(fd: 19, buf: 0x7f', 'torn'],
 ];
 
-for (const [format, lines, said] of LINES) {
-  test(`${format}: ${lines.slice(0, 90).replaceAll('\n', '⏎')}`, () => {
+for (const [format, lines, content] of LINES) {
+  test(`the reader of ${format} reads: ${lines.slice(0, 90).replaceAll('\n', '⏎')}`, () => {
     const read = READERS[format]();
-    let last: Said = null;
+    let last: LineContent = null;
     for (const line of lines.split('\n')) last = read(line);
-    // Seconds times a thousand are off by less than a microsecond.
+    // Milliseconds computed from decimal seconds are off by less than a microsecond.
     if (last !== null && typeof last === 'object' && 'time' in last && last.time !== undefined)
       last = { ...last, time: Math.round(last.time * 1e3) / 1e3 };
-    assert.deepEqual(last, said);
+    assert.deepEqual(last, content);
   });
 }
 
-test('a time of day in perf script is local time', () => {
+test('the reader of perf takes a time of day as local time', () => {
   const read = READERS.perf();
   read('node 12/12  2026-11-23 22:13:29.992372805 syscalls:sys_enter_write: fd: 0x1, buf: 0x7f, count: 0x3');
-  const said = read('node 12/12  2026-11-23 22:13:29.992374327  syscalls:sys_exit_write: 0x3');
-  const time = (said as { time: number }).time;
+  const content = read('node 12/12  2026-11-23 22:13:29.992374327  syscalls:sys_exit_write: 0x3');
+  const time = (content as { time: number }).time;
   assert.ok(Math.abs(time - (new Date(2026, 10, 23, 22, 13, 29).getTime() + 992.372805)) < 0.001, String(time));
 });

@@ -1,4 +1,4 @@
-// `syswire reconcile` in this process, on a trace and records that are made up.
+// Runs `syswire reconcile` in this process, on a made-up trace and records.
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -7,14 +7,14 @@ import { reconcile } from '../../../src/cli/commands/reconcile/reconcile.js';
 import type { Detail } from '../../../src/cli/commands/reconcile/report.js';
 import type { Format } from '../../../src/cli/commands/reconcile/traces.js';
 import { tempFolder } from '../service.js';
-import { type Made, PRINT } from './synthetic.js';
+import { type MadeCall, PRINT } from './synthetic.js';
 
 export type Json = Record<'matched' | 'missing' | 'altered' | 'extra' | 'unobservable' | 'leftOut', number> & {
   details: Detail[];
   notes: string[];
 };
 
-/** The verb in this process. @throws UsageError */
+/** Runs the command. @throws UsageError */
 export async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number; out: string }> {
   const out: string[] = [];
   const code = await reconcile({
@@ -33,17 +33,17 @@ export async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<
   return { code, out: out.join('\n') };
 }
 
-/** Trace and records as files, and what is found. */
-export async function found(t: TestContext, trace: string, made: Made[], flags: string[] = []) {
+/** Writes a trace and the records of calls to files, and compares them. */
+export async function reconcileCalls(t: TestContext, trace: string, calls: MadeCall[], flags: string[] = []) {
   const folder = tempFolder(t);
   const [traceFile, recordsFile] = [path.join(folder, 'trace'), path.join(folder, 'records')];
   writeFileSync(traceFile, trace);
-  writeFileSync(recordsFile, `${made.map(({ record }) => JSON.stringify(record)).join('\n')}\n`);
+  writeFileSync(recordsFile, `${calls.map(({ record }) => JSON.stringify(record)).join('\n')}\n`);
   const { code, out } = await run([traceFile, recordsFile, '--json', ...flags]);
   return { code, ...(JSON.parse(out) as Json) };
 }
 
-export const counts = ({ matched, missing, altered, extra, unobservable }: Json) => ({
+export const countsOf = ({ matched, missing, altered, extra, unobservable }: Json) => ({
   matched,
   missing,
   altered,
@@ -51,6 +51,6 @@ export const counts = ({ matched, missing, altered, extra, unobservable }: Json)
   unobservable,
 });
 
-/** What a tracer of a format prints of the calls. */
-export const text = (format: Format, made: Made[]): string =>
-  made.flatMap(({ writes }) => writes.map((write) => `${PRINT[format](write)}\n`)).join('');
+/** Returns the lines that a tracer prints for calls. */
+export const printTrace = (format: Format, calls: MadeCall[]): string =>
+  calls.flatMap(({ writes }) => writes.map((write) => `${PRINT[format](write)}\n`)).join('');

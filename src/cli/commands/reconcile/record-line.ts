@@ -1,0 +1,78 @@
+// One line of records, read as a value. The lines are checked by hand: zod would take longer for a million of
+// them than the whole comparison.
+import type { CallRecord, Gap } from '../../../protocol/records.js';
+
+/** A record, as far as a trace can confirm it. */
+export type RecordedCall = {
+  seq: number;
+  pid: number;
+  fd: number;
+  level: string;
+  /** The bytes asked for. */
+  count: number;
+  /** As the kernel returns it: bytes written, or −errno. */
+  result: number;
+  /** The start and the end of the call, in milliseconds since 1970. */
+  time: number;
+  end: number;
+  /** The first bytes, escaped as in the record's `preview`. */
+  text: string;
+};
+
+const NUMBERS = ['seq', 'time', 'fd', 'requested', 'written', 'durationNs', 'pid'] as const;
+const STRINGS = ['level', 'preview'] as const;
+
+/** The fields of a record that are checked. A level may be any string: a newer service may have more of them. */
+type CheckedRecord = Pick<CallRecord, (typeof NUMBERS)[number] | 'preview'> & { level: string };
+type Untrusted = { [field in keyof CallRecord | keyof Gap]?: unknown };
+
+/** The content of a line: a record, a gap, or nothing that counts; `bad` is no line of the stream. */
+export type RecordLine = RecordedCall | Gap | 'ignored' | 'bad';
+
+const hasCheckedFields = (value: Untrusted): value is CheckedRecord & Untrusted =>
+  NUMBERS.every((key) => typeof value[key] === 'number') && STRINGS.every((key) => typeof value[key] === 'string');
+
+/** Returns the call's result, undefined if `error` is neither null nor has an errno. */
+function resultOf({ written, error }: CheckedRecord & Untrusted): number | undefined {
+  if (error === null) return written;
+  const errno = (error as { errno?: unknown } | undefined)?.errno;
+  return typeof errno === 'number' ? -errno : undefined;
+}
+
+const BEGIN = '{"type":"call","seq":';
+
+/** Reads a line that a kill or a full disk cut short: its record is gone, like those of a gap. */
+function parseCut(line: string): Gap | 'ignored' | 'bad' {
+  const [, begin, seq, comma] = /^(\{"type":"call","seq":)(\d*)(,)?/.exec(line) ?? [];
+  if (begin === undefined) return BEGIN.startsWith(line) ? 'ignored' : 'bad';
+  // Without the comma the number itself may be cut.
+  return comma === undefined ? 'ignored' : { type: 'gap', from: Number(seq), to: Number(seq) };
+}
+
+export function parseRecordLine(line: string): RecordLine {
+  let value: Untrusted | null;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return parseCut(line);
+  }
+  if (value?.type === 'gap' && typeof value.from === 'number' && typeof value.to === 'number')
+    return { type: 'gap', from: value.from, to: value.to };
+  // The first line of `syswire watch --json`.
+  if (value?.type === 'hello') return 'ignored';
+  if (value?.type !== 'call' || !hasCheckedFields(value)) return 'bad';
+  const result = resultOf(value);
+  if (result === undefined) return 'bad';
+  const { seq, time, fd, requested, durationNs, pid, level, preview } = value;
+  return {
+    seq,
+    pid,
+    fd,
+    level,
+    count: requested,
+    result,
+    time,
+    end: time + durationNs / 1e6,
+    text: preview,
+  };
+}

@@ -1,0 +1,102 @@
+// A trace, read as batches of writes, in the order in which the calls were made.
+import { UsageError } from '../../command.js';
+import { readFileLines } from './lines.js';
+import { FORMATS, type Format, formatOf, READERS, type TracedWrite } from './traces.js';
+
+/** The format is guessed from the first one of these lines that shows it. */
+const GUESS_LINES = 1000;
+/** bpftrace may print so many lines in the wrong order: each CPU has its own buffer, and they are emptied in turn. */
+const DISORDER = 8192;
+
+/** The facts about a trace besides its writes, known when it has been read. */
+export type Remarks = { torn: number; lost: number; lines: number; processes: Set<number> };
+
+export type Trace = {
+  format: Format;
+  /** Yields the writes, and fills in `remarks` except for `processes`. */
+  read: (remarks: Remarks) => AsyncGenerator<TracedWrite[]>;
+};
+
+async function guessFormat(name: string, batches: AsyncGenerator<string[]>, consumed: string[][]): Promise<Format> {
+  for (let lines = 0; lines < GUESS_LINES; ) {
+    const { value, done } = await batches.next();
+    if (done) break;
+    consumed.push(value);
+    lines += value.length;
+    for (const line of value) {
+      const format = formatOf(line);
+      if (format) return format;
+    }
+  }
+  throw new UsageError(
+    consumed.length === 0
+      ? `${name} is empty: say what it is with --format, if that is right`
+      : `${name}:1 is of no trace that is known: say what it is with --format ${FORMATS.join('|')}`,
+  );
+}
+
+async function* readWrites(
+  name: string,
+  batches: AsyncIterable<string[]>,
+  format: Format,
+  remarks: Remarks,
+): AsyncGenerator<TracedWrite[]> {
+  const read = READERS[format]();
+  let isOfFormat = false;
+  for await (const lines of batches) {
+    const writes: TracedWrite[] = [];
+    for (const line of lines) {
+      remarks.lines += 1;
+      if (line.trim() === '') continue;
+      const content = read(line);
+      if (content === 'torn') remarks.torn += 1;
+      else if (content === 'bad') {
+        // The traced program may print among strace's lines; a trace has lines of its format besides.
+        if (format === 'ndjson' || !isOfFormat)
+          throw new UsageError(`${name}:${remarks.lines} is no line of a trace of the format ${format}`);
+      } else if (content !== null && 'lost' in content) remarks.lost += content.lost;
+      else if (content !== null) writes.push({ ...content, line: remarks.lines });
+      if (content !== 'bad') isOfFormat = true;
+    }
+    yield writes;
+  }
+}
+
+/** Sorts writes by time, if none is further from its place than DISORDER. */
+async function* sortByTime(batches: AsyncIterable<TracedWrite[]>): AsyncGenerator<TracedWrite[]> {
+  const byTime = (a: TracedWrite, b: TracedWrite): number => (a.time ?? 0) - (b.time ?? 0);
+  let held: TracedWrite[] = [];
+  for await (const batch of batches) {
+    held.push(...batch);
+    if (held.length < 2 * DISORDER) continue;
+    held.sort(byTime);
+    yield held.slice(0, -DISORDER);
+    held = held.slice(-DISORDER);
+  }
+  yield held.sort(byTime);
+}
+
+/**
+ * Opens a trace.
+ *
+ * @param file `-` is standard input
+ * @param given the format; guessed from the first lines if it is not given
+ * @throws UsageError if it is unusable, here or while it is read
+ */
+export async function openTrace(file: string, given: Format | undefined): Promise<Trace> {
+  const name = file === '-' ? 'standard input' : file;
+  const batches = readFileLines(file);
+  const consumed: string[][] = [];
+  const format = given ?? (await guessFormat(name, batches, consumed));
+  async function* allBatches(): AsyncGenerator<string[]> {
+    yield* consumed;
+    yield* batches;
+  }
+  return {
+    format,
+    read(remarks) {
+      const writes = readWrites(name, allBatches(), format, remarks);
+      return format === 'bpftrace' ? sortByTime(writes) : writes;
+    },
+  };
+}

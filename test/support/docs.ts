@@ -243,11 +243,21 @@ function openTerminal(t: Scope, command: string, cwd: string, env: NodeJS.Proces
 
 /** Runs a command to its end. @returns what it printed */
 async function run(command: string, cwd: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const child = spawn('bash', ['-c', `exec 2>&1\n${command}`], { cwd, env, stdio: ['ignore', 'pipe', 'ignore'] });
-  const tooLong = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+  // A process group of its own, so that all of a pipeline can be ended.
+  const child = spawn('bash', ['-c', `exec 2>&1\n${command}`], {
+    cwd,
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  });
+  let isTooLong = false;
+  const timer = setTimeout(() => {
+    isTooLong = true;
+    process.kill(-(child.pid as number), 'SIGKILL');
+  }, PATIENCE_MS);
   const output = await text(child.stdout as Readable);
-  clearTimeout(tooLong);
-  return child.signalCode === 'SIGKILL' ? `${output}(did not end within ${PATIENCE_MS / 1000} s)\n` : output;
+  clearTimeout(timer);
+  return isTooLong ? `${output}(did not end within ${PATIENCE_MS / 1000} s)\n` : output;
 }
 
 /** A folder with the commands of the examples: `npx syswire` without npm, and `syswire`. */

@@ -392,6 +392,10 @@ export async function runPage(t: Scope, page: Page): Promise<Result> {
 
   for (const step of page.steps) {
     if (step === 'Ctrl-C') await interrupt();
+    else if (step.mark !== undefined && !/^(first terminal|goes on|not run: .+)$/.test(step.mark))
+      result.differences.push(
+        `${page.file}:${step.line}: <!-- ${step.mark} --> is none of the comments that docs.ts knows`,
+      );
     else if (step.mark?.startsWith('not run: ')) result.notRun.push(`${page.file}:${step.line}: ${step.mark.slice(9)}`);
     else if (step.language === 'console' || step.mark === 'first terminal') {
       result.run += 1;

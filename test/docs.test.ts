@@ -70,6 +70,14 @@ test('an example may differ in numbers, ids, durations and widths, and in nothin
     firstDifference(['  1  20:40:20.385  os  2 → ENOSPC  68.4 µs  hi'], ['12  09:00:00.001 os 2 → ENOSPC 1.2 ms hi']),
     -1,
   );
+  for (const [line, other] of [
+    ['missing       1', 'missing       0'],
+    ['syswire: write to full: ENOSPC (28): No', 'syswire: write to full: ENOSPC (5): No'],
+    ['2', '1'],
+    ['1 os 28 → 28 hi', '1 os 28 → 27 hi'],
+    ['12 of 12 bytes at raw', '11 of 12 bytes at raw'],
+  ] as const)
+    assert.equal(firstDifference([line], [other]), 0, other);
   assert.equal(firstDifference(['1  os  2 → ENOSPC  hi'], ['1  os  2 → EIO  hi']), 0);
   assert.equal(firstDifference(['a', '…', 'z'], ['a', 'b', 'c', 'z']), -1);
   assert.equal(firstDifference(['a', '…', 'z'], ['a', 'z']), -1);

@@ -14,7 +14,7 @@
 //
 // Outputs are compared line by line after these changes to both sides:
 //
-//   numbers                  N, with their commas and fractions. The values of the JSON keys in EXACT_KEYS stay.
+//   numbers                  N, with their commas and fractions; but those that EXACT describes stay: they are facts.
 //   8 hex digits, addresses  N: run ids, and what is made of them (`e274495f-2` is `N-N`).
 //   ns, µs, ms, s            after a number, one unit: durations differ in size.
 //   spaces                   one, and none at the ends of a line: columns are as wide as their numbers.
@@ -32,6 +32,8 @@ import { MAIN, ROOT, type Scope, tempFolder } from './service.js';
 
 /** Longer than any example takes on a busy machine. */
 const PATIENCE_MS = 20_000;
+/** How long a terminal may take to show what was written before. */
+const SHOWN_MS = 5000;
 /** The address in the pages. */
 const PAGES_ADDRESS = /\b(?:localhost|127\.0\.0\.1):8080\b/g;
 const ADDRESS = /http:\/\/(127\.0\.0\.1:\d+)/;
@@ -120,21 +122,24 @@ export function brokenLinks({ file, links }: Page): string[] {
   });
 }
 
-/** Keys of JSON whose numbers are facts, and must be the same. */
-const EXACT_KEYS = 'requested|written|status|errno|calls|count';
-const VARIABLE = new RegExp(
-  [
-    `("(?:${EXACT_KEYS})":-?\\d+)`,
-    String.raw`0x[0-9a-f]{8,}|\b[0-9a-f]{8}\b`,
-    String.raw`\b(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?`,
-  ].join('|'),
-  'g',
-);
+/** Numbers that must be the same, with what stands around them. */
+const EXACT = [
+  /"(?:requested|written|status|errno|calls|count)":-?\d+/,
+  /\bE[A-Z0-9]+ \(\d+\)/,
+  /\b\d+ of \d+ bytes/,
+  /\b\d+ → -?\d+/,
+  /^(?:matched|missing|altered|extra|unobservable) +\d+/,
+  // An exit code.
+  /^\d$/,
+];
+const VARIABLE = [/0x[0-9a-f]{8,}/, /\b[0-9a-f]{8}\b/, /\b(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?/];
+const either = (patterns: RegExp[]): string => patterns.map(({ source }) => source).join('|');
+const NUMBERS = new RegExp(`(${either(EXACT)})|${either(VARIABLE)}`, 'g');
 
 /** One line without what differs from run to run. */
 export const mask = (line: string): string =>
   line
-    .replaceAll(VARIABLE, (_, exact?: string) => exact ?? 'N')
+    .replaceAll(NUMBERS, (_, exact?: string) => exact ?? 'N')
     .replaceAll(/\bN (?:ns|µs|ms|s)\b/g, 'N s')
     .replaceAll(/\s+/g, ' ')
     .trim();
@@ -196,7 +201,7 @@ type Terminal = {
   /** The whole lines that it has shown so far. */
   lines: () => string[];
   /** Resolves when it shows what is asked for. @throws when it does not in time, or the command ends */
-  until: (isShown: (lines: string[]) => boolean) => Promise<void>;
+  until: (isShown: (lines: string[]) => boolean, ms?: number) => Promise<void>;
   /** Presses Ctrl-C, and waits until the command has ended. */
   interrupt: () => Promise<void>;
 };
@@ -228,8 +233,8 @@ function openTerminal(t: Scope, command: string, cwd: string, env: NodeJS.Proces
   return {
     lines,
     interrupt,
-    async until(isShown) {
-      const signal = AbortSignal.timeout(PATIENCE_MS);
+    async until(isShown, ms = PATIENCE_MS) {
+      const signal = AbortSignal.timeout(ms);
       while (!isShown(lines())) {
         const [end] = await Promise.race([
           once(child, 'shown', { signal }).catch(() => ['it took too long']),
@@ -339,7 +344,7 @@ export async function runPage(t: Scope, page: Page): Promise<Result> {
     const expected = first?.expected ?? shown;
     const from = first?.expectedLine ?? block.line + 1;
     const got = (): string[] => service.lines().slice(shownBefore);
-    await service.until(() => got().length >= expected.length).catch(() => {});
+    await service.until(() => got().length >= expected.length, SHOWN_MS).catch(() => {});
     compare({ line: block.line, command: first?.command ?? 'the first terminal', from }, expected, got(), true);
     shownBefore = service.lines().length;
   }
@@ -352,7 +357,7 @@ export async function runPage(t: Scope, page: Page): Promise<Result> {
     // Its first line shows that it has begun: a watcher is connected then.
     const begins = terminal.until((lines) => lines.some((shown) => shown !== ''));
     const check = async (): Promise<void> => {
-      await terminal.until((lines) => firstDifference(expected, lines, false) < 0).catch(() => {});
+      await terminal.until((lines) => firstDifference(expected, lines, false) < 0, SHOWN_MS).catch(() => {});
       compare({ line, command, from: expectedLine }, expected, terminal.lines(), false);
     };
     goingOn.push({ terminal, check });

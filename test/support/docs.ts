@@ -284,14 +284,47 @@ function commandFolder(t: Scope): string {
 /** What became of a page's examples. */
 export type Result = { run: number; notRun: string[]; differences: string[] };
 
-/** Runs all examples of a page. */
-export async function runPage(t: Scope, page: Page): Promise<Result> {
-  const result: Result = { run: 0, notRun: [], differences: [] };
-  const examples = page.steps.filter((step) => step !== 'Ctrl-C' && (step.language === 'console' || step.mark));
-  if (examples.length === 0) return result;
+/** Where the lines of an output stand in a page: `line` is the command's, `from` that of the first line below it. */
+type Place = { line: number; command: string; from: number };
+/** Lines to put in place of `count` lines of a page. */
+type Update = { from: number; count: number; lines: string[] };
 
+/** Compares outputs with a page, and collects what differs. */
+function createComparison(page: Page, result: Result) {
+  const updates: Update[] = [];
+  return {
+    /** @param isWhole false: the output may go on behind the expected lines */
+    compare({ line, command, from }: Place, expected: string[], got: string[], isWhole: boolean): void {
+      const at = firstDifference(expected, got, isWhole);
+      if (at < 0) return;
+      const shown = isWhole ? got : got.slice(0, expected.length);
+      const marked = (lines: string[]): string =>
+        lines.map((text, index) => `  ${index === at ? '→' : ' '} ${text}`).join('\n');
+      result.differences.push(
+        `${page.file}:${line}: ${command}\n  the page says\n${marked(expected)}\n  it printed\n${marked(shown)}`,
+      );
+      const isAligned = shown.length === expected.length;
+      const lines = shown.map((text, index) => {
+        const old = expected[index] as string;
+        return isAligned && isSameLine(old, text) ? old : text;
+      });
+      updates.push({ from, count: expected.length, lines });
+    },
+    /** Writes the outputs that differ into the page. */
+    update(): void {
+      const lines = [...page.lines];
+      // From the end, so that the numbers of the lines before stay right.
+      for (const { from, count, lines: others } of updates.sort((a, b) => b.from - a.from))
+        lines.splice(from - 1, count, ...others);
+      writeFileSync(path.join(ROOT, page.file), lines.join('\n'));
+    },
+  };
+}
+
+/** The terminals of a reader: the first one with the service, one for each command that goes on, and one for the rest. */
+async function openTerminals(t: Scope) {
   const cwd = tempFolder(t);
-  const env = {
+  const env: NodeJS.ProcessEnv = {
     ...process.env,
     PATH: `${commandFolder(t)}:${process.env.PATH}`,
     LC_ALL: 'C.UTF-8',
@@ -300,120 +333,106 @@ export async function runPage(t: Scope, page: Page): Promise<Result> {
     NO_COLOR: '1',
     FORCE_COLOR: undefined,
     SYSWIRE_TOKEN: undefined,
-    // A service of an example listens on a free port as well.
+    // Also for a service that an example starts.
     SYSWIRE_PORT: '0',
   };
-  const isAddressShown = (lines: string[]): boolean => lines.some((line) => ADDRESS.test(line));
-  const addressIn = (lines: string[]): string => ADDRESS.exec(lines.join('\n'))?.[1] as string;
-
+  const addressIn = (lines: string[]): string | undefined => ADDRESS.exec(lines.join('\n'))?.[1];
   const service = openTerminal(t, 'syswire', cwd, env);
-  await service.until(isAddressShown);
-  /** The address of the newest service. */
-  let address = addressIn(service.lines());
-  let shownBefore = 0;
-  const goingOn: { terminal: Terminal; check: () => Promise<void> }[] = [];
-  /** Lines of the page to put other ones in place of. */
-  const updates: { from: number; count: number; lines: string[] }[] = [];
+  await service.until((lines) => addressIn(lines) !== undefined);
+  const own = addressIn(service.lines()) as string;
+  /** Of the newest service. */
+  let address = own;
+  let linesRead = 0;
 
-  function compare(
-    where: { line: number; command: string; from: number },
-    expected: string[],
-    got: string[],
-    isWhole: boolean,
-  ): void {
-    const at = firstDifference(expected, got, isWhole);
-    if (at < 0) return;
-    const shown = (isWhole ? got : got.slice(0, expected.length)).map((line) =>
-      line.replaceAll(address, '127.0.0.1:8080'),
-    );
-    const mark = (lines: string[]): string =>
-      lines.map((line, index) => `  ${index === at ? '→' : ' '} ${line}`).join('\n');
-    result.differences.push(
-      `${page.file}:${where.line}: ${where.command}\n  the page says\n${mark(expected)}\n  it printed\n${mark(shown)}`,
-    );
-    const isAligned = shown.length === expected.length;
-    const lines = shown.map((line, index) =>
-      isAligned && isSameLine(expected[index] as string, line) ? (expected[index] as string) : line,
-    );
-    updates.push({ from: where.from, count: expected.length, lines });
-  }
+  const toAddress = (command: string): string => command.replaceAll(PAGES_ADDRESS, address);
+  const toPage = (lines: string[]): string[] => lines.map((line) => line.replaceAll(address, '127.0.0.1:8080'));
+  const withAddress = (): NodeJS.ProcessEnv => ({ ...env, SYSWIRE_URL: `http://${address}` });
 
-  async function showsOnService(block: Block): Promise<void> {
-    const { shown, commands } = commandsOf(block);
-    const [first] = commands;
-    const expected = first?.expected ?? shown;
-    const from = first?.expectedLine ?? block.line + 1;
-    const got = (): string[] => service.lines().slice(shownBefore);
-    await service.until(() => got().length >= expected.length, SHOWN_MS).catch(() => {});
-    compare({ line: block.line, command: first?.command ?? 'the first terminal', from }, expected, got(), true);
-    shownBefore = service.lines().length;
-  }
+  return {
+    toPage,
+    run: async (command: string) => toPage(shownLines(await run(toAddress(command), cwd, withAddress()))),
 
-  async function goesOn({ command, line, expected, expectedLine }: Command): Promise<void> {
-    const terminal = openTerminal(t, command.replaceAll(PAGES_ADDRESS, address), cwd, {
-      ...env,
-      SYSWIRE_URL: `http://${address}`,
-    });
-    // Its first line shows that it has begun: a watcher is connected then.
-    const begins = terminal.until((lines) => lines.some((shown) => shown !== ''));
-    const check = async (): Promise<void> => {
-      await terminal.until((lines) => firstDifference(expected, lines, false) < 0, SHOWN_MS).catch(() => {});
-      compare({ line, command, from: expectedLine }, expected, terminal.lines(), false);
-    };
-    goingOn.push({ terminal, check });
-    await begins;
-    if (isAddressShown(terminal.lines())) address = addressIn(terminal.lines());
-  }
+    /** What the service's terminal has shown since the last time: `count` lines, if they come soon. */
+    async readService(count: number): Promise<string[]> {
+      await service.until((lines) => lines.length >= linesRead + count, SHOWN_MS).catch(() => {});
+      const lines = service.lines().slice(linesRead);
+      linesRead += lines.length;
+      return toPage(lines);
+    },
+
+    async goOn(command: string): Promise<Terminal> {
+      const terminal = openTerminal(t, toAddress(command), cwd, withAddress());
+      // A watcher shows its first line when it is connected, a service when it listens.
+      await terminal.until((lines) => lines.some((line) => line !== ''));
+      address = addressIn(terminal.lines()) ?? address;
+      return terminal;
+    },
+
+    async interrupt(terminal: Terminal): Promise<void> {
+      await terminal.interrupt();
+      address = own;
+    },
+  };
+}
+
+const isExample = ({ language, mark }: Block): boolean => language === 'console' || mark !== undefined;
+const reasonNotToRun = ({ mark }: Block): string | undefined => /^not run: (.+)$/.exec(mark ?? '')?.[1];
+
+/** Runs all examples of a page. */
+export async function runPage(t: Scope, page: Page): Promise<Result> {
+  const result: Result = { run: 0, notRun: [], differences: [] };
+  const steps = page.steps.filter((step) => {
+    if (step === 'Ctrl-C') return true;
+    const reason = reasonNotToRun(step);
+    if (reason !== undefined) result.notRun.push(`${page.file}:${step.line}: ${reason}`);
+    return reason === undefined && isExample(step);
+  });
+  if (steps.length === 0) return result;
+
+  const { compare, update } = createComparison(page, result);
+  const terminals = await openTerminals(t);
+  const goingOn: { terminal: Terminal; each: Command }[] = [];
+  const placeOf = ({ command, line, expectedLine }: Command): Place => ({ command, line, from: expectedLine });
 
   async function interrupt(): Promise<void> {
-    const last = goingOn.pop();
-    if (!last) return;
-    await last.check();
-    await last.terminal.interrupt();
-    address = addressIn(service.lines());
+    const newest = goingOn.pop();
+    if (!newest) return;
+    const { terminal, each } = newest;
+    await terminal.until((lines) => firstDifference(each.expected, lines, false) < 0, SHOWN_MS).catch(() => {});
+    compare(placeOf(each), each.expected, terminals.toPage(terminal.lines()), false);
+    await terminals.interrupt(terminal);
   }
 
   async function runBlock(block: Block): Promise<void> {
-    if (block.mark === 'first terminal') return showsOnService(block);
     const { shown, commands } = commandsOf(block);
-    if (commands.length === 0) {
-      result.differences.push(`${page.file}:${block.line}: a console block without a command ($ …): ${shown[0] ?? ''}`);
+    const [first] = commands;
+    if (block.mark === 'first terminal') {
+      const place = first ? placeOf(first) : { command: 'the first terminal', line: block.line, from: block.line + 1 };
+      const expected = first?.expected ?? shown;
+      compare(place, expected, await terminals.readService(expected.length), true);
       return;
     }
-    for (const [index, each] of commands.entries()) {
-      if (block.mark === 'goes on' && index === commands.length - 1) await goesOn(each);
-      else {
-        const env1 = { ...env, SYSWIRE_URL: `http://${address}` };
-        const output = await run(each.command.replaceAll(PAGES_ADDRESS, address), cwd, env1);
-        compare(
-          { line: each.line, command: each.command, from: each.expectedLine },
-          each.expected,
-          shownLines(output),
-          true,
-        );
-      }
+    if (block.mark !== undefined && block.mark !== 'goes on')
+      throw new Error(`${page.file}:${block.line}: <!-- ${block.mark} -->: support/docs.ts has no such comment`);
+    if (!first) throw new Error(`${page.file}:${block.line}: a console block without a command ($ …)`);
+    for (const each of commands) {
+      if (block.mark === 'goes on' && each === commands.at(-1)) {
+        const terminal = await terminals.goOn(each.command).catch((error: Error) => {
+          throw new Error(`${page.file}:${each.line}: ${each.command}: ${error.message}`);
+        });
+        goingOn.push({ terminal, each });
+      } else compare(placeOf(each), each.expected, await terminals.run(each.command), true);
     }
   }
 
-  for (const step of page.steps) {
+  for (const step of steps) {
     if (step === 'Ctrl-C') await interrupt();
-    else if (step.mark !== undefined && !/^(first terminal|goes on|not run: .+)$/.test(step.mark))
-      result.differences.push(
-        `${page.file}:${step.line}: <!-- ${step.mark} --> is none of the comments that docs.ts knows`,
-      );
-    else if (step.mark?.startsWith('not run: ')) result.notRun.push(`${page.file}:${step.line}: ${step.mark.slice(9)}`);
-    else if (step.language === 'console' || step.mark === 'first terminal') {
-      result.run += 1;
+    else {
       await runBlock(step);
+      result.run += 1;
     }
   }
   while (goingOn.length > 0) await interrupt();
-
-  if (process.env.UPDATE_DOCS === '1' && updates.length > 0) {
-    const lines = [...page.lines];
-    for (const { from, count, lines: others } of updates.sort((a, b) => b.from - a.from))
-      lines.splice(from - 1, count, ...others);
-    writeFileSync(path.join(ROOT, page.file), lines.join('\n'));
-  }
+  if (process.env.UPDATE_DOCS === '1') update();
   return result;
 }

@@ -126,6 +126,7 @@ export function brokenLinks({ file, links }: Page): string[] {
 const EXACT = [
   /"(?:requested|written|status|errno|calls|count)":-?\d+/,
   /\bE[A-Z0-9]+ \(\d+\)/,
+  /"E[A-Z0-9]+":\d+/,
   /\b\d+ of \d+ bytes/,
   /\b\d+ → -?\d+/,
   /^(?:matched|missing|altered|extra|unobservable) +\d+/,

@@ -3,7 +3,7 @@
 import { bind, lastErrno } from '../bindings/libc.js';
 import { locate } from '../bindings/symbol.js';
 import type { Level } from '../contract.js';
-import { checkArguments } from './arguments.js';
+import { checkArguments } from './check-arguments.js';
 
 export function posix(): Level {
   // koffi does not have ssize_t. intptr_t has the same width on Linux and macOS.

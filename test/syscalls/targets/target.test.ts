@@ -5,7 +5,7 @@ import { closeSync, constants, openSync, readFileSync, statSync, writeFileSync, 
 import path from 'node:path';
 import { test } from 'node:test';
 import { adoptTarget, openTarget } from '../../../src/syscalls/targets/target.js';
-import { waitForRoom } from '../../../src/syscalls/targets/wait.js';
+import { waitForRoom } from '../../../src/syscalls/targets/wait-for-room.js';
 import { openFifo, read, tempFolder } from '../../support/service.js';
 
 const flagsOf = (fd: number): number =>

@@ -21,13 +21,13 @@ const TARGETS = {
   'linux-x64': {
     compiler: 'c++',
     flags: ELF,
-    sources: ['arch/linux-x64.cc', 'arch/linux-x64-calls.cc', 'int80.cc', 'uring.cc'],
+    sources: ['arch/linux-x64.cc', 'arch/linux-x64-syscall.cc', 'int80.cc', 'uring.cc'],
     file: 'syswire.glibc.node',
   },
   'linux-arm64': {
     compiler: 'aarch64-linux-gnu-g++',
     flags: ELF,
-    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-calls.cc', 'stub/int80.cc', 'uring.cc'],
+    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-syscall.cc', 'stub/int80.cc', 'uring.cc'],
     file: 'syswire.glibc.node',
   },
   'darwin-x64': {

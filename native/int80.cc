@@ -22,7 +22,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "calls.h"
+#include "syscall.h"
 
 extern "C" {
 __attribute__((visibility("hidden"))) extern const unsigned char int80_code_begin[];

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "calls.h"
+#include "syscall.h"
 
 // Copied from include/uapi/linux/io_uring.h in the kernel's source: musl does not have that header, and on older
 // distributions it does not have these names.

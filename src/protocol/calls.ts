@@ -1,16 +1,8 @@
 // The shapes of the requests that make calls, and of their answers: POST /write, /writes and /bursts.
 import { z } from 'zod';
 import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, TargetName, Written } from './fields.js';
+import { MAX_BURST_CALLS, MAX_BURST_MS, MAX_TIMEOUT_MS, MAX_WRITES } from './limits.js';
 import { Problem } from './problem.js';
-
-/** The largest `timeoutMs` of a write. */
-const MAX_TIMEOUT_MS = 60_000;
-/** The most writes in one POST /writes. */
-const MAX_WRITES = 10_000;
-/** The most calls of one burst. */
-const MAX_BURST_CALLS = 10_000_000;
-/** The longest time that a burst may take, in ms. */
-export const MAX_BURST_MS = 60_000;
 
 /** The fields that describe one call. */
 const message = {

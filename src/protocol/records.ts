@@ -1,9 +1,7 @@
 // The shapes of GET /events: its query, the record of a call, and the other lines of the stream.
 import { z } from 'zod';
 import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, TargetName, Written } from './fields.js';
-
-/** The most records in one answer of GET /events. */
-const MAX_EVENTS = 10_000;
+import { MAX_EVENTS } from './limits.js';
 
 const callExample = {
   type: 'call',

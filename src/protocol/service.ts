@@ -19,7 +19,7 @@ const Disassembly = z
   .array(z.string())
   .describe('The machine code as text, one instruction per line; on x86-64 in AT&T syntax.');
 
-export const LevelShape = z
+const LevelShape = z
   .object({
     id: LevelName,
     available: z.boolean().describe('True if the level works on this machine.'),

@@ -7,7 +7,8 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../protocol/names.js';
 import { levels } from '../syscalls/index.js';
-import { answerError, refuseUnknown } from './answers/problem.js';
+import { answerError } from './answers/errors.js';
+import { refuseUnknown } from './answers/not-found.js';
 import { serializerCompiler } from './answers/serialize.js';
 import { createBurst } from './calls/burst.js';
 import { createCalls } from './calls/call.js';

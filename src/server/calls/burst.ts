@@ -1,7 +1,8 @@
 // Bursts: many calls with the same message, as fast as possible or at a rate. One burst runs at a time.
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BurstRequest, type BurstResult, MAX_BURST_MS } from '../../protocol/calls.js';
+import type { BurstRequest, BurstResult } from '../../protocol/calls.js';
+import { MAX_BURST_MS } from '../../protocol/limits.js';
 import { osError } from '../../syscalls/bindings/errno.js';
 import type { Tasks } from '../lifecycle/tasks.js';
 import type { MadeCall } from '../records/journal.js';

@@ -6,8 +6,8 @@ import type { Target } from '../../syscalls/targets/target.js';
 import type { Counters } from '../metrics/counters.js';
 import type { Journal, MadeCall } from '../records/journal.js';
 import { type Refusal, type RefusalKind, refusal, tooLate } from '../refusal.js';
-import { wallTimeOf } from './clock.js';
 import { type Targets, unknownTarget } from './targets.js';
+import { wallTimeOf } from './wall-time.js';
 
 /** A request that can be carried out, with everything that its calls need. */
 export type Job = Readonly<{

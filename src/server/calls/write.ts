@@ -2,7 +2,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { WriteRequest, WriteResult } from '../../protocol/calls.js';
 import { minusErrno, osError } from '../../syscalls/bindings/errno.js';
-import { waitForRoom } from '../../syscalls/targets/wait.js';
+import { waitForRoom } from '../../syscalls/targets/wait-for-room.js';
 import type { Tasks } from '../lifecycle/tasks.js';
 import type { Counters } from '../metrics/counters.js';
 import type { MadeCall } from '../records/journal.js';

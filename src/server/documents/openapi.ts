@@ -2,7 +2,7 @@
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../../protocol/names.js';
-import { PROBLEM_TYPE, problem } from '../answers/problem.js';
+import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import { VERSION } from '../version.js';
 
 const PROBLEMS: Record<string, { description: string; detail: string }> = {

@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ConnectionError } from 'fastify';
-import { PROBLEM_TYPE, problem } from '../answers/problem.js';
+import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import type { Counters } from '../metrics/counters.js';
 import { type Limit, quoteHeader } from '../refusal.js';
 import { linger } from './linger.js';

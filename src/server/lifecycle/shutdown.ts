@@ -1,7 +1,11 @@
 // Stops the service, in phases. A stop takes 5 s at most, whatever clients do.
 import type { Tasks } from './tasks.js';
 
-/** The time that running tasks may go on, in ms. With it, all phases fit into 5 s. */
+/**
+ * The time that running tasks may go on, in ms. All phases together fit into 5 s: this one, up to 250 ms until a wait for
+ * room sees the abort (syscalls/targets/wait-for-room.ts), 600 ms for subscribers (records/stream.ts), and the last
+ * answers.
+ */
 const GRACE_MS = 3500;
 /** The time that the last answers have to leave, in ms. Connections that wait for the rest of a request are cut too. */
 const LINGER_MS = 300;

@@ -4,7 +4,7 @@ import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { Health, Levels, METRICS_TYPE, Metrics, Targets as TargetList } from '../../protocol/service.js';
 import type { Level } from '../../syscalls/contract.js';
 import { elsewhere } from '../../syscalls/index.js';
-import { problems } from '../answers/problem.js';
+import { problems } from '../answers/statuses.js';
 import type { Targets } from '../calls/targets.js';
 import type { Journal } from '../records/journal.js';
 import type { ServiceRun } from '../records/stream.js';

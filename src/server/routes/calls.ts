@@ -8,9 +8,9 @@ import {
   WritesRequest,
   WritesResult,
 } from '../../protocol/calls.js';
-import { problemOf, problems } from '../answers/problem.js';
 import { sendList } from '../answers/send-json.js';
 import { serializer } from '../answers/serialize.js';
+import { problemOf, problems } from '../answers/statuses.js';
 import type { Burst } from '../calls/burst.js';
 import type { Writer } from '../calls/write.js';
 import type { Budget } from '../door/budget.js';

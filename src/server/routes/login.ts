@@ -2,7 +2,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { LoginRequest } from '../../protocol/service.js';
-import { problems } from '../answers/problem.js';
+import { problems } from '../answers/statuses.js';
 import type { Sessions } from '../door/sessions.js';
 
 /** Anybody who can connect may send these: a token and nothing more. */

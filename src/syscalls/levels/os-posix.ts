@@ -3,7 +3,7 @@
 import { bind, lastErrno } from '../bindings/libc.js';
 import { locate } from '../bindings/symbol.js';
 import type { Write } from '../contract.js';
-import { checkArguments } from './arguments.js';
+import { checkArguments } from './check-arguments.js';
 import type { LevelDescription } from './on-first-use.js';
 
 /** Binds libc's write. @throws when koffi cannot be loaded */

@@ -3,7 +3,7 @@
 // https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile
 import { koffi } from '../bindings/koffi.js';
 import type { Write } from '../contract.js';
-import { checkArguments } from './arguments.js';
+import { checkArguments } from './check-arguments.js';
 import type { LevelDescription } from './on-first-use.js';
 
 /** The most UTF-16 units for one WriteConsoleW. Older consoles refuse more than 64 KiB in one call. */

@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs';
 import { minusErrno } from '../bindings/errno.js';
 import type { Level } from '../contract.js';
-import { checkArguments } from './arguments.js';
+import { checkArguments } from './check-arguments.js';
 
 /**
  * Returns −errno for a write that Node itself refuses, without a system call: to a descriptor below 0 (EBADF), or of

@@ -18,7 +18,7 @@ import { onFirstUse } from './on-first-use.js';
 const IO_URING_ENTER = 426;
 
 /**
- * The instruction in native/arch/*-calls.cc per platform. The tests in uring.test.ts and test/native/ compare this
+ * The instruction in native/arch/*-syscall.cc per platform. The tests in uring.test.ts and test/native/ compare this
  * table with the machine code.
  */
 export const URING: Record<string, Convention> = {

@@ -13,7 +13,7 @@ import { Worker } from 'node:worker_threads';
 import { lazy } from '../../../src/syscalls/bindings/libc.js';
 import { levels } from '../../../src/syscalls/index.js';
 import { uring } from '../../../src/syscalls/levels/uring.js';
-import { waitForRoom } from '../../../src/syscalls/targets/wait.js';
+import { waitForRoom } from '../../../src/syscalls/targets/wait-for-room.js';
 import { PROGRAMS, registered, run } from '../../support/native.js';
 import { CC, checkComment, confine, levelOn, runScript, STRACE, tryLevel } from '../../support/outside.js';
 import { openFifo, ROOT, startService, tempFolder } from '../../support/service.js';
@@ -43,7 +43,7 @@ test('uring is listed on other platforms with the reason why it is unavailable',
 test('uring: the comment, the asm statement and the table of registers agree', onLinux, () => {
   const { via, number, registers } = uring;
   assert.ok(via.instruction && number && registers);
-  checkComment(readFileSync(path.join(ROOT, `native/arch/linux-${process.arch}-calls.cc`), 'utf8'), {
+  checkComment(readFileSync(path.join(ROOT, `native/arch/linux-${process.arch}-syscall.cc`), 'utf8'), {
     instruction: via.instruction,
     number,
     registers,

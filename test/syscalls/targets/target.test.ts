@@ -6,7 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { bind } from '../../../src/syscalls/bindings/libc.js';
 import { adoptTarget, openTarget } from '../../../src/syscalls/targets/target.js';
-import { waitForRoom } from '../../../src/syscalls/targets/wait.js';
+import { waitForRoom } from '../../../src/syscalls/targets/wait-for-room.js';
 import { openFifo, read, tempFolder } from '../../support/service.js';
 
 const O_CLOEXEC = 0o2000000;

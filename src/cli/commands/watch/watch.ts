@@ -55,7 +55,7 @@ export const watch: Command = async ({ args, env, print, note, fail, stdout, lea
 
   let isFirst = true;
   for await (const lines of follow({ client, since, filters, onNote: (line) => note(`syswire: ${line}`), signal })) {
-    const look: Look = { colour: isTerminal && out.hasColors(), width: isTerminal ? out.columns : Infinity };
+    const look: Look = { colour: isTerminal && out.hasColors(), width: (isTerminal && out.columns) || Infinity };
     const texts = values.json
       ? lines.map(({ text }) => text)
       : lines.map((line) => row(line, look)).filter((text) => text !== null);

@@ -11,7 +11,7 @@ import { bind } from '../bindings/libc.js';
  * All waits share the time: libuv has four worker threads (https://docs.libuv.org/en/v1.x/threadpool.html), and four
  * long waits must not delay a fifth.
  */
-const SLICE_MS = 250;
+const POLL_SLICE_MS = 250;
 let waits = 0;
 const POLLOUT = 4;
 const BLIND_RETRY_MS = 10;
@@ -53,7 +53,7 @@ export async function waitForRoom(fd: number, deadline: number, signal: AbortSig
     const remaining = deadline - performance.now();
     if (remaining <= 0 || signal.aborted) return false;
     waits += 1;
-    const slice = Math.ceil(Math.min(remaining, SLICE_MS / waits));
+    const slice = Math.ceil(Math.min(remaining, POLL_SLICE_MS / waits));
     const ready = await new Promise<number>((resolve, reject) =>
       pollAsync(struct, 1, slice, (error, result) => (error ? reject(error) : resolve(result))),
     ).finally(() => {

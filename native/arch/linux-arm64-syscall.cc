@@ -8,7 +8,7 @@
 //
 // Sources: syscall(2), "Architecture calling conventions"; io_uring_enter(2); the number:
 // include/uapi/asm-generic/unistd.h in the kernel's source.
-#include "../calls.h"
+#include "../syscall.h"
 
 extern "C" {
 __attribute__((visibility("hidden"))) extern const unsigned char uring_code_begin[];

@@ -1,5 +1,5 @@
 // System calls by our own instruction, which int80.cc and uring.cc make around their writes. They do not use libc's
-// syscall(), so that the addon provably has no other way to write. Defined in arch/*-calls.cc.
+// syscall(), so that the addon provably has no other way to write. Defined in arch/*-syscall.cc.
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

@@ -16,7 +16,7 @@ import { openTargets } from './calls/targets.js';
 import { createWriter } from './calls/write.js';
 import { OPENAPI } from './documents/openapi.js';
 import { addHeaders, createAdmission, createRequestIds } from './door/admit.js';
-import { createBudget, defaultBudget } from './door/budget.js';
+import { createBudget, defaultBudget, holdAnswer } from './door/budget.js';
 import { limitConnections } from './door/connections.js';
 import { createGuard, tokenCheck } from './door/guard.js';
 import { isBodyMissing, lingerAtClose } from './door/linger.js';
@@ -203,6 +203,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     // An idle keep-alive connection would block close().
     if (isEarly || shutdown.isStopping()) reply.header('connection', 'close');
     if (!raw.complete) lingerAtClose(raw);
+    holdAnswer(budget, reply.raw, payload);
     done(null, payload);
   });
   // Not in onSend: answers are also made for clients that have left, or that were refused on the wire.

@@ -24,9 +24,29 @@ export type Budget = {
    * @throws a refusal when other requests hold too much already
    */
   hold: (response: ServerResponse, bytes: number) => void;
-  /** How many bytes are held now. */
-  held: () => number;
+  /** Whether a request holds memory already. */
+  isHolding: (response: ServerResponse) => boolean;
 };
+
+/** Answers up to this size are not counted. */
+const SMALL_ANSWER_BYTES = 16 << 10;
+/** A stream's buffers, before and in Node's response. */
+const STREAM_BYTES = 256 << 10;
+
+/**
+ * Holds memory for an answer that waits for its client. A client may send any number of requests on one connection and
+ * read none of the answers. A request that holds memory already keeps that for its answer: its calls may be made by now,
+ * and then nothing may refuse it.
+ *
+ * @param payload as Fastify sends it: text, bytes or a stream
+ * @throws a refusal
+ */
+export function holdAnswer(budget: Budget, response: ServerResponse, payload: unknown): void {
+  if (budget.isHolding(response)) return;
+  if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
+    if (payload.length > SMALL_ANSWER_BYTES) budget.hold(response, payload.length);
+  } else if (payload) budget.hold(response, STREAM_BYTES);
+}
 
 /** @param most bytes that all requests may hold together */
 export function createBudget(most: number): Budget {
@@ -44,6 +64,6 @@ export function createBudget(most: number): Budget {
           held -= perResponse.get(response) as number;
         });
     },
-    held: () => held,
+    isHolding: (response) => perResponse.has(response),
   };
 }

@@ -5,7 +5,7 @@ import type { ConnectionError } from 'fastify';
 import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import type { Counters } from '../metrics/counters.js';
 import { type Limit, quoteHeader } from '../refusal.js';
-import { linger } from './linger.js';
+import { isLingering, linger } from './linger.js';
 
 const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
   HPE_HEADER_OVERFLOW: {
@@ -86,6 +86,8 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
 
   return {
     onClientError(error, socket) {
+      // Its rest is read and dropped.
+      if (isLingering(socket)) return;
       if (error.code === 'ECONNRESET' || !socket.writable) {
         socket.destroy();
         return;

@@ -44,8 +44,6 @@ const ROWS: Record<string, { head: string; status: number; options?: AppOptions;
   'a foreign page': { head: head(JSON_TYPE, LENGTH, 'Origin: http://evil.example'), status: 403 },
   'another type': { head: head('Content-Type: text/plain', LENGTH), status: 415 },
   'a coded body': { head: head(JSON_TYPE, LENGTH, 'Content-Encoding: gzip'), status: 415 },
-  'an unknown path': { head: head(JSON_TYPE, LENGTH).replace('/write', '/nowhere'), status: 404 },
-  'a method too many': { head: head(JSON_TYPE, LENGTH).replace('/write', '/health'), status: 405 },
   'headers without an end': { head: `GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: `, status: 431 },
 };
 

@@ -8,6 +8,9 @@ import { listen, testApp, turn } from '../../support/app.js';
 import { post } from '../../support/service.js';
 
 const MIB = 1 << 20;
+/** A burst whose records are long: 10,000 of them are more than the kernel takes for a client that does not read. */
+const LONG_RECORDS = (count: number) => ({ level: 'raw', msg: '\u0001'.repeat(64), target: 'out', count });
+const LONG_ID = { 'x-request-id': 'x'.repeat(64) };
 
 test('bodies that wait hold memory: one too many is a 503 that counts, until the others have their answers', async (t) => {
   const { app } = testApp(t, { heldBytes: 9 * MIB });
@@ -54,7 +57,7 @@ test('a login takes 8 KiB, whatever --body-limit says', async (t) => {
 test('a page of records is made as the client takes it; overtaken by the ring it ends early, and nothing is skipped', async (t) => {
   const { app, post } = testApp(t, { history: 20_000 });
   const url = await listen(app);
-  const burst = (count: number) => post({ level: 'raw', msg: 'x'.repeat(64), target: 'out', count }, {}, '/bursts');
+  const burst = (count: number) => post(LONG_RECORDS(count), LONG_ID, '/bursts');
   await burst(20_000);
   const { hostname, port } = new URL(url);
   const socket = connect({ port: Number(port), host: hostname });
@@ -88,7 +91,7 @@ test('a client that does not take its answer is cut off', async (t) => {
   const url = await listen(app);
   assert.equal(app.server.timeout, 90_000);
   app.server.timeout = 200;
-  await post({ level: 'raw', msg: 'x'.repeat(64), target: 'out', count: 50_000 }, {}, '/bursts');
+  await post(LONG_RECORDS(20_000), LONG_ID, '/bursts');
   const { hostname, port } = new URL(url);
   const socket = connect({ port: Number(port), host: hostname });
   t.after(() => socket.destroy());

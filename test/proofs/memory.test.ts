@@ -1,0 +1,79 @@
+// The service in 256 MiB, as compose.yaml runs it: clients that hold as much memory as they can do not end it.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createCgroup } from '../support/cgroup.js';
+import { post, type Service, startService } from '../support/service.js';
+
+const MIB = 1 << 20;
+const BODY = JSON.stringify({ level: 'raw', target: 'stuck-pipe', msg: 'x'.repeat(4 * MIB - 200), timeoutMs: 30_000 });
+/** How long an attack goes on, in ms: what its clients hold must show. */
+const ATTACK_MS = 3000;
+
+const head = (line: string, ...fields: string[]): string => [line, 'Host: localhost', ...fields, '', ''].join('\r\n');
+const JSON_BODY = ['Content-Type: application/json', `Content-Length: ${BODY.length}`];
+const PAGE = head('GET /events?since=1&limit=10000 HTTP/1.1');
+
+/** Sends as much of a text as the service takes. */
+async function send(socket: Socket, text: string): Promise<void> {
+  for (let at = 0; at < text.length && !socket.destroyed; at += MIB)
+    if (!socket.write(text.slice(at, at + MIB))) await once(socket, 'drain').catch(() => {});
+}
+
+type Attack = { clients: number; run: (socket: Socket) => void };
+
+const ATTACKS: Record<string, Attack> = {
+  'bodies of 4 MiB for /login that never end': {
+    clients: 400,
+    run: (socket) => void send(socket, head('POST /login HTTP/1.1', ...JSON_BODY) + BODY.slice(0, -1)),
+  },
+  'bodies of 4 MiB that never end': {
+    clients: 400,
+    run: (socket) => void send(socket, head('POST /write HTTP/1.1', ...JSON_BODY) + BODY.slice(0, -1)),
+  },
+  'writes of 4 MiB that wait': {
+    clients: 60,
+    run: (socket) => void send(socket, head('POST /write HTTP/1.1', ...JSON_BODY) + BODY),
+  },
+  'pages of 10,000 records that nobody reads': {
+    clients: 100,
+    run: (socket) => void socket.pause().write(PAGE),
+  },
+  'pages of 10,000 records, many on each connection, that are read slowly': {
+    clients: 200,
+    run(socket) {
+      socket.pause().write(PAGE.repeat(10));
+      socket.on('readable', () => setTimeout(() => socket.read(100), 100));
+    },
+  },
+};
+
+async function attack({ url }: Service, { clients, run }: Attack): Promise<void> {
+  const { hostname, port } = new URL(url);
+  const sockets: Socket[] = [];
+  for (let i = 0; i < clients; i++) {
+    const socket = connect(Number(port), hostname);
+    socket.on('error', () => {});
+    sockets.push(socket);
+    socket.once('connect', () => run(socket));
+  }
+  await sleep(ATTACK_MS);
+  for (const socket of sockets) socket.destroy();
+}
+
+for (const [name, row] of Object.entries(ATTACKS)) {
+  test(`in 256 MiB the service survives ${row.clients} clients with ${name}`, async (t) => {
+    const group = createCgroup(256 * MIB);
+    if (!group) return t.skip('needs to make a control group, which is forbidden here');
+    const service = await startService(t, { wrap: group.wrap });
+    // After the hook that stops the service.
+    t.after(group.remove);
+    await post(`${service.url}/bursts`, { level: 'raw', target: 'full', msg: '\u0001'.repeat(64), count: 70_000 });
+    await attack(service, row);
+    const health = await fetch(`${service.url}/health`, { signal: AbortSignal.timeout(20_000) });
+    assert.equal(health.status, 200, service.log.join('\n'));
+    t.diagnostic(`at most ${Math.round(group.peak() / MIB)} MiB`);
+  });
+}

@@ -20,7 +20,10 @@ export const RequestId = z
   .string()
   .describe("The request's id: its `X-Request-Id` (1 to 64 of `A-Z a-z 0-9 _ . -`), or one made for it.");
 export const Requested = z.int().min(0).describe('Bytes that the call was asked to write.');
-export const Written = z.int().min(0).describe('Bytes that the operating system took.');
+export const Written = z
+  .int()
+  .min(0)
+  .describe('Bytes that the operating system took. On Windows a full pipe takes none, without an error.');
 export const Seq = z
   .int()
   .min(1)

@@ -144,7 +144,9 @@ export const Targets = z
               ),
             shared: z
               .boolean()
-              .describe('Whether O_NONBLOCK had to be set on a file description that others may share.'),
+              .describe(
+                'Whether O_NONBLOCK had to be set on a file description that others may share; on Windows PIPE_NOWAIT, on the end of a pipe.',
+              ),
             expects: z
               .string()
               .nullable()

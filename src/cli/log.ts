@@ -1,10 +1,12 @@
 // The log: lines of JSON on stderr, because stdout belongs to the messages of clients.
-import { writeSync } from 'node:fs';
 import { pino } from 'pino';
+import { minusErrno } from '../syscalls/bindings/errno.js';
+import { std } from '../syscalls/levels/std.js';
 
 /** The most bytes that wait for a slow reader. Beyond that the oldest lines are dropped. */
 const MOST_WAITING_BYTES = 1 << 20;
 const RETRY_MS = 100;
+const EAGAIN = minusErrno('EAGAIN');
 /** The longest time that flushSync blocks. A reader that is still there has made room by then. */
 const FLUSH_MS = 1000;
 
@@ -23,21 +25,21 @@ export function openLog(level: string): pino.Logger {
   /** Write the waiting lines. @returns true if the pipe is full, so that the rest needs a retry */
   function drain(): boolean {
     clearTimeout(retry);
-    try {
-      for (let line = lines[0]; line; line = lines[0]) {
-        const written = writeSync(2, line);
-        waiting -= written;
-        if (written === line.length) lines.shift();
-        else lines[0] = line.subarray(written);
+    for (let line = lines[0]; line; line = lines[0]) {
+      const written = std.write(2, line);
+      // On Windows a full pipe accepts 0 bytes, without an error.
+      if (written === 0 || written === EAGAIN) {
+        // unref: when the service ends, a full pipe must not keep the process alive.
+        retry = setTimeout(drain, RETRY_MS).unref();
+        return true;
       }
-      return false;
-    } catch (error) {
       // The log has no reader. The service goes on, and the next line is the next attempt.
-      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return false;
-      // unref: when the service ends, a full pipe must not keep the process alive.
-      retry = setTimeout(drain, RETRY_MS).unref();
-      return true;
+      if (written < 0) return false;
+      waiting -= written;
+      if (written === line.length) lines.shift();
+      else lines[0] = line.subarray(written);
     }
+    return false;
   }
 
   return pino({ level }, {

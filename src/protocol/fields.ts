@@ -22,7 +22,12 @@ export const RequestId = z
     "The request's id: its `X-Request-Id` (1 to 64 of the characters `A-Z a-z 0-9 _ . -`), or an id that the service made.",
   );
 export const Requested = z.int().min(0).describe('The number of bytes that the call was asked to write.');
-export const Written = z.int().min(0).describe('The number of bytes that the operating system accepted.');
+export const Written = z
+  .int()
+  .min(0)
+  .describe(
+    'The number of bytes that the operating system accepted. On Windows a full pipe accepts none, without an error.',
+  );
 export const Seq = z
   .int()
   .min(1)

@@ -150,7 +150,7 @@ export const Targets = z
             shared: z
               .boolean()
               .describe(
-                'True if the service had to set O_NONBLOCK on a file description that other processes may share.',
+                'True if the service had to set O_NONBLOCK on a file description that other processes may share; on Windows, PIPE_NOWAIT on the end of a pipe.',
               ),
             expects: z
               .string()

@@ -7,7 +7,7 @@ import type { LevelId } from '../protocol/names.js';
  *
  * @param fd a file descriptor, a 32-bit integer
  * @param bytes the bytes to write; of a subarray, its own bytes only
- * @returns the bytes written (0 or more), or −errno
+ * @returns the bytes written (0 or more), or −errno. On Windows, a full pipe that does not wait is 0, not an error.
  * @throws TypeError when `fd` is not a 32-bit integer or `bytes` is not a Uint8Array. Levels raw, int80 and uring also
  *   throw it for a detached buffer or a SharedArrayBuffer.
  * @see https://man7.org/linux/man-pages/man2/write.2.html

@@ -1,7 +1,8 @@
 // Level `os` on Windows: kernel32's WriteConsoleW for a console, WriteFile for everything else.
 // https://learn.microsoft.com/windows/console/writeconsole
 // https://learn.microsoft.com/windows/win32/api/fileapi/nf-fileapi-writefile
-import { koffi } from '../bindings/koffi.js';
+import { bindWin32, handleOf, lastError } from '../bindings/kernel32.js';
+import { mostBytes } from '../bindings/pipe-win32.js';
 import type { Write } from '../contract.js';
 import { checkArguments } from './check-arguments.js';
 import type { LevelDescription } from './on-first-use.js';
@@ -42,44 +43,39 @@ export function bytesShown(taken: Uint8Array, units: number): number {
 
 /** Binds kernel32's functions. @throws when koffi cannot be loaded */
 export function openWin32(): Write {
-  const kernel32 = koffi().load('kernel32.dll');
-  const getStdHandle = kernel32.func('intptr_t __stdcall GetStdHandle(uint32_t which)');
-  const getConsoleMode = kernel32.func('int __stdcall GetConsoleMode(intptr_t handle, _Out_ uint32_t *mode)');
-  const writeFile = kernel32.func(
+  const getConsoleMode = bindWin32<(handle: number, mode: number[]) => number>(
+    'int __stdcall GetConsoleMode(intptr_t handle, _Out_ uint32_t *mode)',
+  );
+  const writeFile = bindWin32<
+    (handle: number, bytes: Uint8Array, count: number, written: number[], overlapped: null) => number
+  >(
     'int __stdcall WriteFile(intptr_t handle, const void *bytes, uint32_t count, _Out_ uint32_t *written, void *overlapped)',
   );
-  const writeConsole = kernel32.func(
+  const writeConsole = bindWin32<
+    (handle: number, text: string, units: number, written: number[], reserved: null) => number
+  >(
     'int __stdcall WriteConsoleW(intptr_t handle, const char16_t *text, uint32_t units, _Out_ uint32_t *written, void *reserved)',
   );
-  // koffi saves the last error after each call, so this returns the error of the call before (since koffi 2.6.10):
-  // https://koffi.dev/changelog
-  const getLastError = kernel32.func('uint32_t __stdcall GetLastError()');
-  // The C runtime inside node.exe owns the descriptors above 2; node.exe exports libuv's function for them. It returns
-  // −1 for a descriptor that is not open: libuv prevents the C runtime from ending the process because of it.
-  // https://github.com/libuv/libuv/blob/v1.46.0/src/win/core.c#L184-L188
-  const getOsHandle = koffi().load(null).func('intptr_t uv_get_osfhandle(int fd)');
-
-  const handleOf = (fd: number): number => (fd >= 0 && fd <= 2 ? getStdHandle(0xfffffff6 - fd) : getOsHandle(fd));
   const mode = [0];
   const written = [0];
 
   function writeToConsole(handle: number, bytes: Uint8Array): number {
     const { taken, text } = consoleChunk(bytes);
-    if (!writeConsole(handle, text, text.length, written, null)) return -getLastError();
+    if (!writeConsole(handle, text, text.length, written, null)) return -lastError();
     // The console reports UTF-16 units; a level returns bytes.
     return bytesShown(taken, written[0] as number);
   }
 
-  function writeToFile(handle: number, bytes: Uint8Array): number {
-    // Read GetLastError only after a failure: after a success it is that of an earlier call.
-    if (!writeFile(handle, bytes, Math.min(bytes.byteLength, FILE_BYTES), written, null)) return -getLastError();
+  /** A full pipe that does not wait takes 0 bytes. To Windows that is no error. */
+  function writeToFile(handle: number, bytes: Uint8Array, most: number): number {
+    if (!writeFile(handle, bytes, Math.min(bytes.byteLength, FILE_BYTES, most), written, null)) return -lastError();
     return written[0] as number;
   }
 
   return (fd, bytes) => {
     checkArguments(fd, bytes);
     const handle = handleOf(fd);
-    return getConsoleMode(handle, mode) ? writeToConsole(handle, bytes) : writeToFile(handle, bytes);
+    return getConsoleMode(handle, mode) ? writeToConsole(handle, bytes) : writeToFile(handle, bytes, mostBytes(fd));
   };
 }
 

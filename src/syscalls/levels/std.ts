@@ -1,7 +1,8 @@
 // Level `std`: fs.writeSync of Node's standard library.
 import { writeSync } from 'node:fs';
 import { minusErrno } from '../bindings/errno.js';
-import type { Level } from '../contract.js';
+import { mostBytes } from '../bindings/pipe-win32.js';
+import type { Level, Write } from '../contract.js';
 import { checkArguments } from './check-arguments.js';
 
 /**
@@ -13,12 +14,18 @@ function minusErrnoOfRefusal(fd: number): number {
   return minusErrno(fd < 0 ? 'EBADF' : 'EINVAL');
 }
 
+/** Calls fs.writeSync, on Windows with no more bytes than a pipe that does not wait can take. */
+const call: Write =
+  process.platform === 'win32'
+    ? (fd, bytes) => writeSync(fd, bytes, 0, Math.min(bytes.byteLength, mostBytes(fd)))
+    : (fd, bytes) => writeSync(fd, bytes);
+
 export const std: Level = {
   id: 'std',
   write(fd, bytes) {
     checkArguments(fd, bytes);
     try {
-      return writeSync(fd, bytes);
+      return call(fd, bytes);
     } catch (error) {
       // On POSIX, libuv's numbers are −errno. Do not use `code`: for an errno that libuv does not know, such as EDQUOT,
       // it is UNKNOWN, but `errno` is right.

@@ -5,12 +5,16 @@ import type { Kind } from '../../protocol/names.js';
 import { orThrow } from '../bindings/errno.js';
 import { lazy } from '../bindings/libc.js';
 import { ignoreSigttou } from './job-control.js';
+import { neverWaiting, pipeOrSocket, SOCKET_REASON } from './target-win32.js';
 
 export type Target = {
   name: string;
   fd: number;
   kind: Kind;
-  /** True if O_NONBLOCK was set on a file description that other processes may share; `close` resets it. */
+  /**
+   * True if O_NONBLOCK was set on a file description that other processes may share, or on Windows PIPE_NOWAIT on such
+   * an end of a pipe; `close` resets it.
+   */
   shared: boolean;
   /** For a fault target, the errno of every write of one byte or more: `ENOSPC`; else null. */
   expects: string | null;
@@ -32,6 +36,8 @@ export const fcntl = lazy<(fd: number, command: number, type: 'int', argument: n
   'int fcntl(int fd, int command, ...)',
 );
 
+const isWindows = process.platform === 'win32';
+
 const getFlags = (fd: number): number => orThrow(fcntl(fd, F_GETFL, 'int', 0), 'fcntl');
 const setFlags = (fd: number, flags: number): number => orThrow(fcntl(fd, F_SETFL, 'int', flags), 'fcntl');
 
@@ -47,7 +53,7 @@ export function kindOf(fd: number): Kind {
   if (stats.isFIFO()) return 'pipe';
   if (stats.isSocket()) return 'socket';
   if (stats.isCharacterDevice() || stats.isBlockDevice()) return isatty(fd) ? 'tty' : 'device';
-  return 'other';
+  return (isWindows && pipeOrSocket(fd, stats.mode)) || 'other';
 }
 
 /**
@@ -91,6 +97,12 @@ function setNonBlocking(fd: number, flags: number): () => void {
   return () => setFlags(fd, flags);
 }
 
+/** Keeps a target from blocking the service, or gives it the reason why that cannot be done. */
+function protectOnWindows(target: Target): Target {
+  if (target.kind === 'pipe') return neverWaiting(target);
+  return target.kind === 'socket' ? { ...target, reason: SOCKET_REASON } : target;
+}
+
 /**
  * Makes a target of a descriptor that is already open, such as standard output.
  *
@@ -102,7 +114,8 @@ export function adoptTarget(name: string, fd: number): Target {
   const target: Target = { name, fd, kind, shared: false, expects: null, reason: null, close: () => {} };
   // Not for a regular file: it never blocks its writer, and a new description would not share its offset.
   const mayBlock = kind === 'pipe' || kind === 'tty' || kind === 'socket';
-  if (process.platform === 'win32' || !mayBlock) return target;
+  if (isWindows) return protectOnWindows(target);
+  if (!mayBlock) return target;
   let flags: number;
   try {
     flags = getFlags(fd);
@@ -146,7 +159,7 @@ export function openTarget(name: string, path: string): Target {
   }
   const kind = kindOf(fd);
   const unignore = kind === 'tty' ? ignoreSigttou() : (): void => {};
-  return {
+  const target: Target = {
     name,
     fd,
     kind,
@@ -158,4 +171,5 @@ export function openTarget(name: string, path: string): Target {
       unignore();
     },
   };
+  return isWindows ? protectOnWindows(target) : target;
 }

@@ -35,12 +35,12 @@ function pollfd(fd: number): Buffer {
  * @param fd a descriptor
  * @param deadline the time to give up, in ms on performance.now()'s clock
  * @param signal gives up when aborted, after at most 250 ms
- * Without koffi there is no poll(2), and a write is worth a try every 10 ms.
  *
- * @returns true when a write would not block; false after the deadline or an abort, and always on Windows
+ * Without koffi, and on Windows, there is no poll(2), and a write is worth a try every 10 ms.
+ *
+ * @returns true when a write would not block, or is worth a try; false after the deadline or an abort
  */
 export async function waitForRoom(fd: number, deadline: number, signal: AbortSignal): Promise<boolean> {
-  if (process.platform === 'win32') return false; // WriteFile itself waits for room: it never returns EAGAIN
   try {
     poll ??= bindPoll();
   } catch {

@@ -2,12 +2,25 @@
 // wine.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { bytesShown, consoleChunk } from '../../../src/syscalls/levels/os-win32.js';
+import type { Target } from '../../../src/syscalls/targets/target.js';
 import { need } from '../../support/tools.js';
 
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
@@ -86,6 +99,14 @@ function npmPack(folder: string, spec: string, into: string): void {
   ).trim();
   execFileSync('tar', ['-xzf', tarball, '--strip-components=1', '-C', target], { cwd: folder });
   rmSync(path.join(folder, tarball));
+}
+
+/** Links the packages that the service needs into the folder, all but koffi, which is there for Windows. */
+function linkPackages(folder: string): void {
+  for (const name of readdirSync(path.join(ROOT, 'node_modules'))) {
+    const link = path.join(folder, 'node_modules', name);
+    if (!existsSync(link) && name !== '.bin') symlinkSync(path.join(ROOT, 'node_modules', name), link);
+  }
 }
 
 type Wine = {
@@ -246,6 +267,54 @@ test('level os writes in a Windows Node under wine', async (t) => {
     assert.match(broken.message, /pipe/i);
   });
 
+  await t.test('a pipe, a socket and a file have their kind; a socket is refused as a target', () => {
+    assert.deepEqual(report('kinds'), [
+      { kind: 'pipe', shared: true, reason: null },
+      {
+        kind: 'socket',
+        shared: false,
+        reason: 'a socket cannot be kept from blocking the service on Windows: use a pipe or a file',
+      },
+      { kind: 'file', shared: false, reason: null },
+    ]);
+  });
+
+  await t.test('a pipe is refused as a target when Windows does not let its mode be set', () => {
+    // Wine does not let the mode of a Linux pipe or socket be set.
+    const { kind, shared, reason } = report('foreign', (command) => run(command, { stdout: 'pipe' })) as Target;
+    assert.deepEqual([kind, shared], ['pipe', false]);
+    assert.match(
+      reason ?? '',
+      /^it cannot be kept from blocking the service: ERROR_INVALID_HANDLE: .*, SetNamedPipeHandleState$/,
+    );
+  });
+
+  await t.test('os and std return at once from a pipe that nobody reads, and lose no byte once it is read', () => {
+    // CreatePipe's pipe holds 4096 bytes. A full one takes 0 bytes, which Windows does not call an error.
+    const level = {
+      results: [4096, 0, 0, 0, 0],
+      isQuick: true,
+      read: { isWhole: true, first: [4096, 0, 0], isQuick: true },
+    };
+    assert.deepEqual(report('slow'), [level, level]);
+  });
+
+  await t.test('a pipe waits for no writer while it is a target, whoever resets its mode, and does after close', () => {
+    assert.deepEqual(report('mode'), {
+      modes: [0, 1, 1, 1, 0, 0],
+      reason: null,
+      closed: null,
+      whileOpen: 4096,
+      after: 100,
+    });
+  });
+
+  await t.test('waitForRoom has a write tried again until the deadline', () => {
+    const { tries, ms } = report('wait') as { tries: number; ms: number };
+    assert.ok(tries >= 2 && tries <= 20, `${tries} tries`);
+    assert.ok(ms >= 200 && ms < 1000, `${ms} ms`);
+  });
+
   await t.test('osError translates the Win32 numbers of os and the libuv numbers of std', () => {
     assert.deepEqual(report('errors'), {
       results: [-6, -6, -6],
@@ -286,4 +355,23 @@ test('level os writes in a Windows Node under wine', async (t) => {
     );
     assert.match(screen, /Grüße, 世界/);
   });
+});
+
+test('the service answers in a Windows Node under wine while nobody reads its stdout, a pipe', async (t) => {
+  const wine = setUp(t);
+  if (!wine) return;
+  linkPackages(wine.folder);
+  const { slow, health, ...rest } = wine.report('service') as {
+    slow: { written: number; error: unknown }[];
+    health: string[];
+  };
+  for (const { written, error } of slow) {
+    assert.ok(written < 200_000, `${written} bytes`);
+    assert.equal(error, null);
+  }
+  // The last writes find the pipe full: the process that started the service has read one buffer ahead at most.
+  assert.deepEqual(slow.at(-1), { written: 0, error: null });
+  assert.deepEqual(health, ['ok', 'ok', 'ok', 'ok']);
+  const whole = { written: 200_000, error: null, inParts: true };
+  assert.deepEqual(rest, { late: { written: 0, error: null }, waited: [whole, whole], isWhole: true });
 });

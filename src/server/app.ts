@@ -1,6 +1,7 @@
 // buildApp(): puts the service together. It opens targets and adds routes, but does not listen.
 import '../syscalls/require-node.js';
 import { randomUUID } from 'node:crypto';
+import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -23,6 +24,7 @@ import { isBodyMissing, lingerAtClose } from './door/linger.js';
 import { createJsonParser } from './door/parse-json.js';
 import { createProtocolErrors } from './door/protocol-errors.js';
 import { createSessions } from './door/sessions.js';
+import { isWebSocketUpgrade } from './door/upgrades.js';
 import { createShutdown } from './lifecycle/shutdown.js';
 import { createTasks } from './lifecycle/tasks.js';
 import { createCounters } from './metrics/counters.js';
@@ -131,6 +133,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
       connectionsCheckingInterval: REQUEST_CHECK_MS,
+      ...{ shouldUpgradeCallback: isWebSocketUpgrade },
     },
     genReqId: createRequestIds(service.run),
     frameworkErrors: (error, request, reply) => {
@@ -148,7 +151,9 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.server.maxHeadersCount = 0;
   app.server.on('checkExpectation', protocolErrors.onExpectation);
   app.server.on('connect', protocolErrors.onConnect);
-  app.server.on('upgrade', protocolErrors.onUpgrade);
+  app.server.on('upgrade', (request, socket, head) =>
+    protocolErrors.onUpgrade(app.server, request, socket as Socket, head),
+  );
 
   let stopRecording = (): void => {};
   if (recordFile) {
@@ -208,6 +213,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   });
   // Not in onSend: answers are also made for clients that have left, or that were refused on the wire.
   app.addHook('onResponse', (request, reply, done) => {
+    connections.onAnswered(request.raw.socket);
     counters.answer(reply.statusCode, request.method, request.routeOptions.url);
     done();
   });

@@ -1,7 +1,7 @@
 // The checks that every request passes before its body is read, in the order in which they run.
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
-import { busy, quoteHeader, refusal, tooLate } from '../refusal.js';
+import { busy, refusal, tooLate } from '../refusal.js';
 import type { Connections } from './connections.js';
 import { isLingering } from './linger.js';
 
@@ -23,28 +23,32 @@ export function createRequestIds(run: string): (request: { headers: IncomingHttp
   };
 }
 
-/** Adds the headers of every answer. No site may show an answer in a frame: a click in /docs makes calls. */
+/**
+ * The headers of every answer. No site may show an answer in a frame (a click in /docs makes calls), load one as an image
+ * or a script (which would show it that the service runs), or find one in a cache.
+ */
+export const ANSWER_HEADERS = {
+  'x-frame-options': 'DENY',
+  'x-content-type-options': 'nosniff',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+};
+
 export function addHeaders({ id }: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-request-id', id).header('x-frame-options', 'DENY');
+  reply.header('x-request-id', id).headers(ANSWER_HEADERS);
 }
 
-/**
- * Refuses every upgrade but that of GET /events to WebSocket. An upgrade takes the connection from Node's parser, so
- * the request could not be served as plain HTTP either.
- */
-function checkUpgrade({ ws, headers: { upgrade }, raw, routeOptions }: FastifyRequest): void {
-  const isWebSocket = upgrade?.toLowerCase() === 'websocket' && raw.httpVersion === '1.1';
-  if (ws && (routeOptions.url !== '/events' || !isWebSocket))
-    throw refusal(
-      'malformed',
-      `an upgrade to ${quoteHeader(upgrade ?? '')} is not supported here: leave out the Upgrade header, or use WebSocket at /events over HTTP/1.1`,
-    );
+/** Refuses WebSocket elsewhere than at /events. Other upgrades are ignored (upgrades.ts). */
+function checkUpgrade({ ws, routeOptions }: FastifyRequest): void {
+  if (ws && routeOptions.url !== '/events')
+    throw refusal('malformed', 'WebSocket is not supported here: leave out the Upgrade header, or use /events');
 }
 
 export function createAdmission({ connections, guard, isStopping }: AdmitOptions): onRequestHookHandler {
   return (request, reply, done) => {
     addHeaders(request, reply);
     request.answer = reply.raw;
+    connections.onRequest(request.raw.socket);
     if (connections.isExcess(request.raw.socket)) {
       reply.header('connection', 'close');
       throw busy(

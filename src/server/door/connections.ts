@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** The connections above the limit that get a 503 with the reason. Node closes further ones without an answer. */
-const ANSWERED_ABOVE_LIMIT = 100;
+/** The most connections above the limit that get a 503 with the reason. Node closes further ones without an answer. */
+const MAX_ANSWERED_ABOVE_LIMIT = 100;
 
 /** The descriptors to keep free for targets, the record file, Node and the addon. */
 const OTHER_DESCRIPTORS = 100;
@@ -18,15 +18,16 @@ export type Connections = {
   open: () => number;
   /** Returns true for a connection that was opened above the limit, while the limit is still exceeded. */
   isExcess: (socket: Socket) => boolean;
+  /** Notes that a request came on a connection, and that one got its answer. */
+  onRequest: (socket: Socket) => void;
+  onAnswered: (socket: Socket) => void;
 };
 
-/** Returns the number of connections for which there are descriptors. Node raises the soft limit at its start. */
-function maxByDescriptors(): number {
+/** Returns the number of descriptors for connections. Node raises the soft limit at its start. */
+function maxDescriptors(): number {
   try {
     const [, descriptors] = /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1')) ?? [];
-    return descriptors === undefined
-      ? Infinity
-      : Math.max(1, Number(descriptors) - OTHER_DESCRIPTORS - ANSWERED_ABOVE_LIMIT);
+    return descriptors === undefined ? Infinity : Math.max(2, Number(descriptors) - OTHER_DESCRIPTORS);
   } catch {
     return Infinity; // not Linux
   }
@@ -39,23 +40,42 @@ function maxByDescriptors(): number {
  * @param onDrop called for each connection that is closed without an answer
  */
 export function limitConnections(server: Server, wanted: number, onDrop: () => void): Connections {
-  const limit = Math.min(wanted, maxByDescriptors());
+  const descriptors = maxDescriptors();
+  const answeredAboveLimit = Math.min(MAX_ANSWERED_ABOVE_LIMIT, Math.floor(descriptors / 2));
+  const limit = Math.min(wanted, descriptors - answeredAboveLimit);
   const excess = new WeakSet<Socket>();
+  /** How many requests of each connection have no answer yet. A connection without a request is not in it. */
+  const unanswered = new Map<Socket, number>();
   let open = 0;
-  server.maxConnections = limit + ANSWERED_ABOVE_LIMIT;
+  server.maxConnections = limit + answeredAboveLimit;
+  const known = new WeakSet<Socket>();
   server.on('connection', (socket: Socket) => {
+    // A connection comes again after an upgrade that is ignored: upgrades.ts.
+    if (known.has(socket)) return;
+    known.add(socket);
     open += 1;
     if (open > limit) {
       excess.add(socket);
-      // Close idle keep-alive connections first: their clients reconnect by themselves.
-      server.closeIdleConnections();
+      // Close idle keep-alive connections first: their clients reconnect by themselves. Node's closeIdleConnections()
+      // does not fit: since Node 26 it also closes connections that have sent nothing yet, this one included.
+      for (const [idle, requests] of unanswered) if (requests === 0) idle.destroy();
     }
     socket.once('close', () => {
       open -= 1;
+      unanswered.delete(socket);
     });
   });
   server.on('drop', onDrop);
-  return { limit, open: () => open, isExcess: (socket) => open > limit && excess.has(socket) };
+  return {
+    limit,
+    open: () => open,
+    isExcess: (socket) => open > limit && excess.has(socket),
+    onRequest: (socket) => unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1),
+    onAnswered(socket) {
+      const requests = unanswered.get(socket);
+      if (requests !== undefined) unanswered.set(socket, requests - 1);
+    },
+  };
 }
 
 const signals = new WeakMap<Socket, AbortSignal>();

@@ -1,6 +1,6 @@
 // The guard in front of every route and of the upgrade. It checks Host, Origin and the token.
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import { quoteHeader, refusal, WRONG_TOKEN } from '../refusal.js';
@@ -36,6 +36,13 @@ export function tokenCheck(token: string): (sent: string) => boolean {
   const expected = digest(token);
   return (sent) => timingSafeEqual(digest(sent), expected);
 }
+
+/**
+ * Returns true for a request of HTTP/1.0 to a path, without Host and Origin, as haproxy's health check sends it. No
+ * browser sends such a request.
+ */
+const isHostless = ({ httpVersion, headers, url = '' }: IncomingMessage): boolean =>
+  httpVersion === '1.0' && headers.host === undefined && headers.origin === undefined && url.startsWith('/');
 
 /**
  * Makes the guard: a function that throws a refusal for a request that is not allowed.
@@ -97,9 +104,11 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
   }
 
   return ({ headers, raw, originalUrl, routeOptions }) => {
-    checkHost(headers.host, raw.rawHeaders);
-    checkTarget(originalUrl, headers.host as string);
-    checkOrigin(headers.origin, headers.host as string);
+    if (!isHostless(raw)) {
+      checkHost(headers.host, raw.rawHeaders);
+      checkTarget(originalUrl, headers.host as string);
+      checkOrigin(headers.origin, headers.host as string);
+    }
     if (!routeOptions.config.isOpen) checkToken(headers);
   };
 }

@@ -6,6 +6,7 @@ import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import type { Counters } from '../metrics/counters.js';
 import { type Limit, quoteHeader } from '../refusal.js';
 import { isLingering, linger } from './linger.js';
+import { isWebSocketUpgrade, serveAsPlain } from './upgrades.js';
 
 const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
   HPE_HEADER_OVERFLOW: {
@@ -35,7 +36,7 @@ export type ProtocolErrors = {
   /** Answers an unknown Expect. Node's own 417 has no body: https://nodejs.org/api/http.html#event-checkexpectation */
   onExpectation: (request: IncomingMessage, response: ServerResponse) => void;
   /** Refuses an upgrade behind requests without an answer: they still need the connection. Passes on all others. */
-  onUpgrade: (request: IncomingMessage, socket: Socket, head: Buffer) => void;
+  onUpgrade: (server: Server, request: IncomingMessage, socket: Socket, head: Buffer) => void;
   /** A server that only emits `upgrade`, for the upgrades that `onUpgrade` passes on. ws listens to it. */
   upgrades: Server;
   /** Answers a handshake that ws refuses. */
@@ -121,8 +122,14 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
     },
 
     upgrades,
-    onUpgrade(request, socket, head) {
-      if (answeringOn(socket)) {
+    onUpgrade(server, request, socket, head) {
+      const answering = answeringOn(socket);
+      if (!isWebSocketUpgrade(request)) {
+        if (answering) answering.once('finish', () => serveAsPlain(server, request, socket, head));
+        else serveAsPlain(server, request, socket, head);
+        return;
+      }
+      if (answering) {
         socket.on('error', () => socket.destroy());
         refuseAfterEarlierAnswers(
           socket,

@@ -41,17 +41,23 @@ export function createSessions(isToken: (token: string) => boolean, tasks: Tasks
   let penalties = 0;
   let lastPenalty: Promise<unknown> = Promise.resolve();
 
-  /** Returns the session of a request's cookie and its end, in seconds since 1970; null if the cookie is not valid. */
-  function sessionOf({ cookie = '', host }: IncomingHttpHeaders): [string, number] | null {
-    const name = cookieName(host);
-    const value = cookie
-      .split(/; */)
-      .find((part) => part.startsWith(`${name}=`))
-      ?.slice(name.length + 1);
-    const [, session, expires, signature] = /^((\d{1,12})-[\da-f]{16})\.([\da-f]{64})$/.exec(value ?? '') ?? [];
+  /** Returns the session of a cookie's value, and its end; null if the value is not valid. */
+  function verify(value: string): [string, number] | null {
+    const [, session, expires, signature] = /^((\d{1,12})-[\da-f]{16})\.([\da-f]{64})$/.exec(value) ?? [];
     if (session === undefined || signature === undefined || revoked.has(session)) return null;
     const isOurs = timingSafeEqual(Buffer.from(signature, 'hex'), sign(session));
     return isOurs && Number(expires) > Date.now() / 1000 ? [session, Number(expires)] : null;
+  }
+
+  /** Returns the session of a request's cookie and its end, in seconds since 1970; null if the cookie is not valid. */
+  function sessionOf({ cookie = '', host }: IncomingHttpHeaders): [string, number] | null {
+    const name = cookieName(host);
+    // Another service on this host may set a cookie of the same name for a longer path, and a browser sends that first.
+    for (const part of cookie.split(/; */)) {
+      const session = part.startsWith(`${name}=`) ? verify(part.slice(name.length + 1)) : null;
+      if (session) return session;
+    }
+    return null;
   }
 
   /** Waits for the penalties of earlier wrong tokens, and then for one more. */

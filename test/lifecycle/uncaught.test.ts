@@ -51,7 +51,7 @@ for (const [name, { code, err }] of Object.entries(UNCAUGHT)) {
     const line = JSON.parse(service.log.at(-1) as string);
     assert.deepEqual(
       { level: line.level, msg: line.msg, lines: service.log.length },
-      { level: 60, msg: 'the service failed and stops', lines: 2 },
+      { level: 60, msg: 'the service stops after an internal error', lines: 2 },
     );
     assert.ok(err(line.err), JSON.stringify(line.err));
   });
@@ -76,7 +76,10 @@ test('an uncaught error with --log-level silent: exit 1, one line on stderr', ()
     '--log-level',
     'silent',
   );
-  assert.deepEqual({ status, stderr }, { status: 1, stderr: 'syswire: the service failed and stops: boom\n' });
+  assert.deepEqual(
+    { status, stderr },
+    { status: 1, stderr: 'syswire: the service stops after an internal error: boom\n' },
+  );
 });
 
 test('an uncaught error before the log is open: exit 1, Node prints the stack', () => {

@@ -16,6 +16,9 @@ import type { CallRecord } from '../../src/protocol/records.js';
 /** A test, or anything else that calls functions when it ends: helpers register their clean-up here. */
 export type Scope = Pick<TestContext, 'after'>;
 
+// Node's test runner sets it for test files when it prints to a terminal. The programs that tests start must not have it.
+delete process.env.FORCE_COLOR;
+
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const MAIN = path.join(ROOT, 'dist/cli/main.js');
 

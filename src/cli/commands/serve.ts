@@ -53,7 +53,7 @@ export const serve: Command = async ({ args, env, print, fail, untilSignal, atEx
   const signal = untilSignal();
   const logger = openLog(logLevel);
   onUncaught((error) => {
-    const message = 'the service failed and stops';
+    const message = 'the service stops after an internal error';
     // The level is still `silent` if the service fails while it starts.
     logger.level = logLevel;
     if (logLevel === 'silent') fail(1, `${message}: ${error instanceof Error ? error.message : error}`);

@@ -37,7 +37,7 @@ function describeTrouble(report: Report, overview: Overview, { torn, lost, lines
   if (lines === 0) notes.push('the trace is empty');
   else if (processes.size > 0 && !known.some((pid) => processes.has(pid)))
     notes.push(
-      `the trace has nothing of process ${known.join(', ')}, whose records these are, but of ${[...processes].join(', ')}`,
+      `the records are of process ${known.join(', ')}, but the trace has only process ${[...processes].join(', ')}: trace the service itself`,
     );
   if (torn > 0)
     notes.push(`${torn} torn lines of the trace could not be read; calls that they tell of count as missing`);

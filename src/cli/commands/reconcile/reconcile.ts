@@ -7,17 +7,17 @@ import { describe } from './report.js';
 import { openTrace } from './trace-file.js';
 import { FORMATS, type Format } from './traces.js';
 
-const HELP = `syswire reconcile TRACE RECORDS: holds what a tracer saw of the service against its records
+const HELP = `syswire reconcile TRACE RECORDS: compares what a tracer saw of the service with its records
 
   TRACE            what the tracer wrote; - reads it from stdin
   RECORDS          a file that --record wrote, or the address of a running service (http://…)
   --format FORMAT  ${FORMATS.join(', ')}; guessed from the first lines when not given
-  --strict         judges every traced write, not only those on the descriptors that the records name,
-                   from the first record to the last
-  --json           the report as JSON; with up to 1000 differences
+  --strict         compares every traced write; without it, only those on descriptors in the records,
+                   between the first record and the last
+  --json           prints the report as JSON, with 1000 differences at most
   --token TOKEN    for the service, or SYSWIRE_TOKEN
 
-exit: 0 every record was seen as it is and nothing else, 1 there are differences, 2 unusable input,
+exit: 0 the trace and the records agree, 1 there are differences, 2 unusable input,
       3 no answer from the service`;
 
 type Options = {
@@ -44,7 +44,7 @@ function parse(args: string[], env: NodeJS.ProcessEnv): Options | 'help' {
   if (values.help) return 'help';
   const [trace, records, ...more] = positionals;
   if (trace === undefined || records === undefined || more.length > 0)
-    throw new UsageError('a trace and records are needed: syswire reconcile TRACE RECORDS');
+    throw new UsageError('one trace and one file of records are needed: syswire reconcile TRACE RECORDS');
   const format = FORMATS.find((known) => known === values.format);
   if (values.format !== undefined && !format)
     throw new UsageError(`--format ${values.format}: must be one of ${FORMATS.join(', ')}`);

@@ -45,7 +45,7 @@ async function* readRecords(file: string, name: string): AsyncGenerator<(Recorde
       if (value === 'ignored') continue;
       if (value === 'bad')
         throw new UsageError(
-          `${name}:${number} is not a record: a line each is needed, as --record FILE or syswire watch --json writes them`,
+          `${name}:${number} is not a record: give a file with one record per line, as --record FILE or syswire watch --json writes it`,
         );
       batch.push(value);
     }
@@ -116,7 +116,8 @@ export async function openRecords(name: string, token: string | undefined): Prom
       await pipeline(Readable.from(lines), createWriteStream(file));
     }
     const overview = await summarise(readRecords(file, name));
-    if (overview.count === 0) throw new UsageError(`${name} has no records`);
+    if (overview.count === 0)
+      throw new UsageError(`${name} has no records: write some while the service runs with --record FILE`);
     return { overview, read: () => readCalls(file, name), close };
   } catch (error) {
     close();

@@ -30,8 +30,8 @@ async function guessFormat(name: string, batches: AsyncGenerator<string[]>, cons
   }
   throw new UsageError(
     consumed.length === 0
-      ? `${name} is empty: say what it is with --format, if that is right`
-      : `${name}:1 is of no trace that is known: say what it is with --format ${FORMATS.join('|')}`,
+      ? `${name} is empty: if that is right, give its format with --format`
+      : `the format of ${name} is not recognized from its first lines: give it with --format ${FORMATS.join('|')}`,
   );
 }
 
@@ -53,7 +53,9 @@ async function* readWrites(
       else if (content === 'bad') {
         // The traced program may print among strace's lines; a trace has lines of its format besides.
         if (format === 'ndjson' || !isOfFormat)
-          throw new UsageError(`${name}:${remarks.lines} is no line of a trace of the format ${format}`);
+          throw new UsageError(
+            `${name}:${remarks.lines} is not a line of a ${format} trace: check the file, or give another --format`,
+          );
       } else if (content !== null && 'lost' in content) remarks.lost += content.lost;
       else if (content !== null) writes.push({ ...content, line: remarks.lines });
       if (content !== 'bad') isOfFormat = true;

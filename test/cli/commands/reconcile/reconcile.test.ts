@@ -131,29 +131,29 @@ const UNUSABLE: [name: string, trace: string | null, records: string | null, fla
     'hello\nworld\n',
     RECORD,
     [],
-    /trace:1 is of no trace that is known: .*--format strace\|/,
+    /the format of .*trace is not recognized from its first lines: .*--format strace\|/,
   ],
-  ['an empty trace', '', RECORD, [], /trace is empty: say what it is with --format/],
+  ['an empty trace', '', RECORD, [], /trace is empty: if that is right, give its format with --format/],
   [
     'an ndjson trace with a line that is not JSON',
     `{"fd":1,"count":1,"ret":1}\n{"fd`,
     RECORD,
     [],
-    /trace:2 is no line of .* ndjson/,
+    /trace:2 is not a line of a ndjson trace/,
   ],
   [
     'a trace of another format than --format says',
     'hello',
     RECORD,
     ['--format', 'strace'],
-    /trace:1 is no line of .* strace/,
+    /trace:1 is not a line of a strace trace/,
   ],
   ['records with a line that is not a record', TRACE, `${RECORD}\n{"type":"call"}\n`, [], /records:2 is not a record/],
   ['a trace in the place of the records', RECORD, TRACE, [], /records:1 is not a record/],
-  ['a file without records', TRACE, '\n', [], /records has no records/],
+  ['a file without records', TRACE, '\n', [], /records has no records: /],
   ['an unknown format', TRACE, RECORD, ['--format', 'dtrace'], /--format dtrace: must be one of strace, ndjson/],
   ['an unknown flag', TRACE, RECORD, ['--jsno'], /Unknown option '--jsno'/],
-  ['a third file', TRACE, RECORD, ['more'], /a trace and records are needed/],
+  ['a third file', TRACE, RECORD, ['more'], /one trace and one file of records are needed/],
 ];
 
 for (const [name, trace, records, flags, says] of UNUSABLE) {
@@ -187,7 +187,7 @@ test('syswire reconcile reads a trace from stdin and records from a pipe, and se
   assert.equal(command('', '"$1" "$0" reconcile - records --format perf').status, 1);
   const unusable = command('x', '"$1" "$0" reconcile - records');
   assert.deepEqual([unusable.status, unusable.stdout], [2, '']);
-  assert.match(unusable.stderr, /^syswire: standard input:1 is of no trace that is known: .*\n$/);
+  assert.match(unusable.stderr, /^syswire: the format of standard input is not recognized from its first lines: .*\n$/);
 });
 
 test('reconcile compares a million lines with a heap of 64 MB', { timeout: 120_000 }, async (t) => {

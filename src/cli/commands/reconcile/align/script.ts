@@ -39,7 +39,7 @@ export type Script = {
   isWhole: boolean;
 };
 
-/** One cell for each (records taken, writes taken), row by row. */
+/** One cell for each pair (records taken, writes taken), stored row by row. */
 type Table = {
   rows: number;
   columns: number;
@@ -106,7 +106,7 @@ function fillTable(rows: number, columns: number, sides: Sides, clock: Clock | n
  * comes on the side that is used up, the rest can only be extra or missing: then the script must take it too.
  */
 function findEnd({ rows, columns, costs, agreed }: Table, areCallsLast: boolean, areWritesLast: boolean): number {
-  // Without what agreeing pairs are worth: an end is no better for a record more that agrees before it.
+  // Leave out the reward for pairs that agree: an end must not win only because more records before it agree.
   const edits = (at: number): number => (costs[at] as number) - (agreed[at] as number) * MATCHED_COST;
   let end = costs.length - 1;
   for (let row = 0; row <= rows; row++) {

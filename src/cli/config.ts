@@ -64,7 +64,11 @@ const FLAGS = {
   host: {
     value: 'ADDRESS',
     help: 'the address to listen on (127.0.0.1); every address but loopback needs a token',
-    shape: z.string().default('127.0.0.1'),
+    // As a URL has it: [::1].
+    shape: z
+      .string()
+      .transform((host) => host.replace(/^\[(.*)\]$/, '$1'))
+      .default('127.0.0.1'),
   },
   port: {
     value: 'N',

@@ -5,11 +5,13 @@ import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { type Cli, type Command, NoAnswer, UsageError } from './command.js';
+import { checkDescriptors } from './descriptors.js';
 import { closeGoneTerminals } from './terminals.js';
 
 // Each command is imported when it is chosen, so that `syswire call` starts without loading the server.
 const COMMANDS: Record<string, () => Promise<Command>> = {
   async serve() {
+    checkDescriptors();
     // A signal may come while the service is loading.
     const signal = untilSignal();
     // The first access to process.stderr makes Node set O_NONBLOCK on a pipe or socket there, also for every process

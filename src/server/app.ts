@@ -9,7 +9,7 @@ import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../protocol/names.js';
 import { levels } from '../syscalls/index.js';
 import { answerError } from './answers/errors.js';
-import { refuseUnknown } from './answers/not-found.js';
+import { answerUnknown } from './answers/not-found.js';
 import { serializerCompiler } from './answers/serialize.js';
 import { createBurst } from './calls/burst.js';
 import { createCalls } from './calls/call.js';
@@ -181,7 +181,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.setErrorHandler((error: Parameters<typeof answerError>[0], request, reply) =>
     answerError(error, request, reply, counters),
   );
-  app.setNotFoundHandler((request) => refuseUnknown(app, request));
+  app.setNotFoundHandler((request, reply) => answerUnknown(app, request, reply));
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   app.removeAllContentTypeParsers();

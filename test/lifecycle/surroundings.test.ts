@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { nodeProblem } from '../../src/syscalls/node-version.js';
-import { ROOT, tempFolder } from '../support/service.js';
+import { MAIN, ROOT, startService, tempFolder } from '../support/service.js';
 
 test('a Node before 20.19 is refused in one line that names both versions', () => {
   for (const old of ['18.20.8', '20.18.3', '0.10.48'])
@@ -42,4 +42,20 @@ test('without the binary of koffi, level os is unavailable with its reason, and 
   const refused = syswire('call', 'raw', 'hello', '--target', '/dev/full');
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /ENOSPC \(28\): no space left on device/i);
+});
+
+test('with 64 descriptors the service says how many it needs; with 128 it starts and answers', async (t) => {
+  const limited = (files: number, command: string[]): string[] => ['prlimit', `--nofile=${files}:${files}`, ...command];
+  const [command = '', ...args] = limited(64, [process.execPath, MAIN, '--port', '0']);
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  assert.equal(status, 2);
+  assert.match(stderr, /^syswire: this process may open 64 files, and the service needs 128: raise it .*\n$/);
+  const service = await startService(t, { wrap: (plain) => limited(128, plain) });
+  assert.equal((await fetch(`${service.url}/health`)).status, 200);
+});
+
+test('--host takes an IPv6 address as a URL has it', async (t) => {
+  const service = await startService(t, { args: ['--host', '[::1]'] });
+  assert.match(service.url, /^http:\/\/\[::1\]:\d+$/);
+  assert.equal((await fetch(`${service.url}/health`)).status, 200);
 });

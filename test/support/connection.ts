@@ -113,7 +113,7 @@ export function parseAnswers(bytes: Buffer, isToHead = false): { answers: Answer
     }
     const length = headers.get('content-length') ?? '0';
     assert.match(length, /^\d+$/);
-    assert.ok(status < 200 || headers.has('content-length'), 'the answer has a Content-Length');
+    assert.ok(status < 200 || status === 204 || headers.has('content-length'), 'the answer has a Content-Length');
     at = end + 4 + (isToHead ? 0 : Number(length));
     if (at > bytes.length) return { answers, rest };
     answers.push({ status, headers, body: bytes.subarray(end + 4, at) });

@@ -1,11 +1,19 @@
-// Refuses requests that no route takes.
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+// Answers requests that no route takes.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { refusal } from '../refusal.js';
 
-/** Refuses a request without a route: as a wrong method if the path has another one, else as an unknown path. */
-export function refuseUnknown(app: FastifyInstance, request: FastifyRequest): never {
+/**
+ * Refuses a request without a route: as a wrong method if the path has another one, else as an unknown path.
+ *
+ * OPTIONS of a path that can be read is answered: it is HAProxy's stock health check.
+ */
+export function answerUnknown(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): void {
   const path = request.url.split('?', 1)[0] as string;
   const allowed = ['GET', 'POST'].filter((method) => app.hasRoute({ method, url: path }));
   if (allowed.length === 0) throw refusal('unknown-path', `there is nothing at ${path}: /docs lists the paths`);
+  if (request.method === 'OPTIONS' && allowed.includes('GET')) {
+    reply.code(204).header('allow', allowed.join(', ')).send();
+    return;
+  }
   throw refusal('wrong-method', `${path} does not accept ${request.method}: use ${allowed.join(' or ')}`, { allowed });
 }

@@ -70,7 +70,10 @@ export function limitConnections(server: Server, wanted: number, onDrop: () => v
     limit,
     open: () => open,
     isExcess: (socket) => open > limit && excess.has(socket),
-    onRequest: (socket) => unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1),
+    // Not for inject(), whose sockets are no connections.
+    onRequest(socket) {
+      if (known.has(socket)) unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
+    },
     onAnswered(socket) {
       const requests = unanswered.get(socket);
       if (requests !== undefined) unanswered.set(socket, requests - 1);

@@ -201,7 +201,7 @@ const REQUEST_LINES: Record<string, Row> = {
       "HTTP/2's preface": 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
       // https://www.rfc-editor.org/rfc/rfc8446#section-4.1.2
       "TLS's first bytes": Buffer.from(`16030100310100002d0303${'5a'.repeat(32)}000002130100000200ff`, 'hex'),
-      'HTTP/1.0 without Host': ask('/health', '', { version: 'HTTP/1.0' }),
+      'HTTP/1.0 without Host, from a page': ask('/health', 'Origin: http://evil.example\r\n', { version: 'HTTP/1.0' }),
     },
   ),
   ...expectAll(
@@ -262,6 +262,10 @@ const REQUEST_LINES: Record<string, Row> = {
   ),
   'HEAD /health': { send: ask('/health', HOST, { method: 'HEAD' }), answers: [200], toHead: true },
   'HEAD /write': { send: ask('/write', HOST, { method: 'HEAD' }), answers: [405], toHead: true },
+  // haproxy's stock health check.
+  'OPTIONS in HTTP/1.0 without Host': { send: 'OPTIONS / HTTP/1.0\r\n\r\n', answers: [204], closed: true },
+  'OPTIONS of what can be read': { send: ask('/health', HOST, { method: 'OPTIONS' }), answers: [204] },
+  'GET in HTTP/1.0 without Host': { send: ask('/health', '', { version: 'HTTP/1.0' }), answers: [200], closed: true },
   'HTTP/1.0': { send: ask('/health', HOST, { version: 'HTTP/1.0' }), answers: [200], closed: true },
   'HTTP/1.0 with keep-alive': {
     send: ask('/health', `${HOST}Connection: keep-alive\r\n`, { version: 'HTTP/1.0' }),

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import { pino } from 'pino';
 import { listen, type TestApp, testApp, turn } from '../../support/app.js';
 import { dial, FIN, parseAnswers, RST, type Step, type Wire, waitForNoConnections } from '../../support/connection.js';
-import { ask, expectAll, HOST, post, testTable } from '../../support/exchange.js';
+import { ask, expectAll, HOST, LENGTH, post, testTable } from '../../support/exchange.js';
 import {
   BINARY,
   CLOSE,
@@ -46,10 +46,6 @@ testTable('upgrades that do not become a WebSocket', {
       'a key that is not base64': upgrade({ 'Sec-WebSocket-Key': '!'.repeat(24) }),
       'a malformed list of subprotocols': upgrade({ 'Sec-WebSocket-Protocol': 'a,,b' }),
       'an upgrade by POST': upgrade({}, '/events', { method: 'POST' }),
-      'an upgrade in HTTP/1.0': upgrade({}, '/events', { version: 'HTTP/1.0' }),
-      'Upgrade: h2c': upgrade({ Upgrade: 'h2c' }),
-      'Upgrade: websocket, h2c': upgrade({ Upgrade: 'websocket, h2c' }),
-      'Upgrade: h2c, and a second one with websocket': upgrade({ Upgrade: 'h2c', upgrade: 'websocket' }),
       'another route': upgrade({}, '/levels'),
       'an unknown route': upgrade({}, '/nowhere'),
       'a target that cannot be decoded': upgrade({}, '/%zz'),
@@ -58,6 +54,35 @@ testTable('upgrades that do not become a WebSocket', {
     },
   ),
   'the Origin of another site': { send: upgrade({ Origin: 'http://evil.example' }), answers: [403], closed: true },
+  // RFC 9110, section 7.8: a server may ignore an upgrade. It must not lose a byte of the request then.
+  ...expectAll(
+    { answers: [200] },
+    {
+      'Upgrade: h2c': upgrade({ Upgrade: 'h2c', Connection: 'Upgrade, HTTP2-Settings', 'HTTP2-Settings': 'AAMAAABk' }),
+      'Upgrade: websocket, h2c': upgrade({ Upgrade: 'websocket, h2c' }),
+      'Upgrade: h2c, and a second one with websocket': upgrade({ Upgrade: 'h2c', upgrade: 'websocket' }),
+    },
+  ),
+  'an upgrade in HTTP/1.0': {
+    send: upgrade({}, '/events', { version: 'HTTP/1.0' }),
+    answers: [200],
+    closed: true,
+  },
+  'a write with Upgrade: h2c': {
+    send: post(`${LENGTH}Connection: Upgrade\r\nUpgrade: h2c\r\n`),
+    answers: [200],
+    arrives: 'x',
+  },
+  'a write with Upgrade: h2c, behind another write': {
+    send: post() + post(`${LENGTH}Connection: Upgrade\r\nUpgrade: h2c\r\n`),
+    answers: [200, 200],
+    arrives: 'xx',
+  },
+  'a write behind one with Upgrade: h2c': {
+    send: post(`${LENGTH}Connection: Upgrade\r\nUpgrade: h2c\r\n`) + post(),
+    answers: [200, 200],
+    arrives: 'xx',
+  },
   // Without Connection the request asks for no upgrade: the answer is the records as JSON.
   'no Connection': { send: upgrade({ Connection: null }), answers: [200] },
   'an upgrade by HEAD': {

@@ -200,3 +200,19 @@ test('the token is in no log line and no answer', async (t) => {
   const { body } = await app.inject({ url: '/nowhere', headers: RIGHT });
   assert.ok(!`${lines}${body}`.includes(TOKEN));
 });
+
+test('no page of another site can load an answer, frame it or find it in a cache', async (t) => {
+  const { app, post } = testApp(t, { token: TOKEN });
+  const answers = [
+    await app.inject('/health'),
+    await app.inject('/levels'),
+    await app.inject('/nowhere'),
+    await post('{', {}, '/login'),
+  ];
+  for (const { headers } of answers) {
+    assert.equal(headers['x-content-type-options'], 'nosniff');
+    assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
+    assert.equal(headers['cache-control'], 'no-store');
+    assert.equal(headers['x-frame-options'], 'DENY');
+  }
+});

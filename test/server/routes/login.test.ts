@@ -94,6 +94,15 @@ test('a cookie that the service did not make opens no route', async (t) => {
   );
 });
 
+test('a cookie of the same name that another service set for a longer path does not log out', async (t) => {
+  const app = testApp(t, { token: TOKEN });
+  const good = cookieOf(await logIn(app, TOKEN));
+  const tossed = 'syswire-8080=tossed';
+  assert.equal(await statusWith(app, `${tossed}; ${good}`), 200);
+  assert.equal(await statusWith(app, `${good}; ${tossed}`), 200);
+  assert.equal(await statusWith(app, `${tossed}; ${tossed}`), 401);
+});
+
 test('a cookie is valid for twelve hours', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
   const app = testApp(t, { token: TOKEN });

@@ -25,6 +25,9 @@ const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Lim
 const answeringOn = (socket: Socket): ServerResponse | undefined =>
   (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage;
 
+const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
 export type ProtocolErrors = {
   /** Answers input that Node's parser refuses: https://nodejs.org/api/http.html#event-clienterror */
   onClientError: (error: ConnectionError, socket: Socket) => void;
@@ -136,6 +139,13 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
           400,
           'an upgrade must not follow unanswered requests: send it on a new connection',
         );
+        return;
+      }
+      // Node has versions that pass such a body on as frames, and versions that keep it.
+      if (hasBody(request)) {
+        socket.on('error', () => socket.destroy()).resume();
+        const detail = 'an upgrade to WebSocket must not have a body: leave out Content-Length and Transfer-Encoding';
+        refuse(socket, 400, detail, { isSending: true });
         return;
       }
       upgrades.emit('upgrade', request, socket, head);

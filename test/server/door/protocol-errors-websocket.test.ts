@@ -34,6 +34,9 @@ function upgrade(fields: Record<string, string | null> = {}, target = '/events',
   return ask(target, HOST + lines.map(([name, value]) => `${name}: ${value}\r\n`).join(''), line);
 }
 
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+const isWithCallback = major > 24 || (major === 24 && minor >= 9);
+
 testTable('upgrades that do not become a WebSocket', {
   ...expectAll(
     { answers: [400], closed: true },
@@ -51,6 +54,8 @@ testTable('upgrades that do not become a WebSocket', {
       'a target that cannot be decoded': upgrade({}, '/%zz'),
       'an unknown query parameter': upgrade({}, '/events?colour=red'),
       'no Host': upgrade().replace(HOST, ''),
+      'a body': `${upgrade({ 'Content-Length': '5' })}hello`,
+      chunks: `${upgrade({ 'Transfer-Encoding': 'chunked' })}5\r\nhello\r\n0\r\n\r\n`,
     },
   ),
   'the Origin of another site': { send: upgrade({ Origin: 'http://evil.example' }), answers: [403], closed: true },
@@ -78,11 +83,16 @@ testTable('upgrades that do not become a WebSocket', {
     answers: [200, 200],
     arrives: 'xx',
   },
-  'a write behind one with Upgrade: h2c': {
-    send: post(`${LENGTH}Connection: Upgrade\r\nUpgrade: h2c\r\n`) + post(),
-    answers: [200, 200],
-    arrives: 'xx',
-  },
+  // Since Node 24.9, Node itself ignores an upgrade, and then drops what came behind the request in the same read.
+  ...(isWithCallback
+    ? {}
+    : {
+        'a write behind one with Upgrade: h2c': {
+          send: post(`${LENGTH}Connection: Upgrade\r\nUpgrade: h2c\r\n`) + post(),
+          answers: [200, 200],
+          arrives: 'xx',
+        },
+      }),
   // Without Connection the request asks for no upgrade: the answer is the records as JSON.
   'no Connection': { send: upgrade({ Connection: null }), answers: [200] },
   'an upgrade by HEAD': {
@@ -285,8 +295,6 @@ const TOGETHER: [name: string, request: string, frames: Buffer, opcodes: number[
   ['a ping and a text', upgrade(), Buffer.concat([frame(PING, 'p'), frame(TEXT, 'a')]), [TEXT, PONG, CLOSE], 1008],
   ['a close', upgrade(), close(1000), [TEXT, CLOSE], 1000],
   ['a frame without a mask', upgrade(), frame(TEXT, 'hi', { masked: false }), [TEXT, CLOSE], 1002],
-  ['a body', upgrade({ 'Content-Length': '5' }), Buffer.from('hello'), [TEXT, CLOSE], 1002],
-  ['chunks', upgrade({ 'Transfer-Encoding': 'chunked' }), Buffer.from('5\r\nhello\r\n0\r\n\r\n'), [TEXT, CLOSE], 1002],
   ['a POST /write', upgrade(), Buffer.from(post()), [TEXT, CLOSE], 1002],
 ];
 

@@ -103,13 +103,22 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     throw error;
   }
 
+  function logRecordError(error: Error | null): void {
+    const file = options.record;
+    if (error) app.log.error({ err: error, file }, 'the record file cannot be written: records wait in memory');
+    else app.log.info({ file }, 'the record file can be written again');
+  }
+
   const service = { run: randomUUID().slice(0, 8), pid: process.pid, started: Date.now() };
   const counters = createCounters(LEVEL_IDS.length, targets.all.length);
   const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
   const journal = createJournal({ capacity: settings.history, levels: LEVEL_IDS, targets: targets.all });
   const tasks = createTasks();
   const calls = createCalls({ levels, targets, journal, counters });
-  const writer = createWriter({ calls, tasks, targets, maxWaiting: settings.maxWaiting, counters });
+  const recording = recordFile && recordTo(recordFile, journal, deliveries.file, logRecordError);
+  if (recording) options.atExit?.(recording.close);
+  const { maxWaiting } = settings;
+  const writer = createWriter({ calls, tasks, targets, maxWaiting, counters, onCalled: recording?.flush });
   const burst = createBurst({ calls, tasks });
   const { maxSubscribers } = settings;
   const stream = createStream({ journal, service, maxSubscribers, delivery: deliveries.stream });
@@ -150,25 +159,13 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.server.on('connect', protocolErrors.onConnect);
   app.server.on('upgrade', protocolErrors.onUpgrade);
 
-  let stopRecording = (): void => {};
-  if (recordFile) {
-    stopRecording = recordTo(recordFile, journal, deliveries.file, (error) => {
-      if (error)
-        app.log.error(
-          { err: error, file: options.record },
-          'the record file cannot be written: records wait in memory',
-        );
-      else app.log.info({ file: options.record }, 'the record file can be written again');
-    });
-    options.atExit?.(stopRecording);
-  }
   const shutdown = createShutdown({
     tasks,
     endCalls: calls.end,
     endStream: stream.stop,
     cutConnections: () => app.server.closeAllConnections(),
     closeFiles() {
-      stopRecording();
+      recording?.close();
       for (const target of targets.all) target.close();
     },
   });

@@ -46,6 +46,8 @@ export type WriterOptions = {
   /** The most writes that may run or wait in the queue of one target. */
   maxWaiting: number;
   counters: Counters;
+  /** Called when the calls of a request are made, before its answer. */
+  onCalled?: (() => void) | undefined;
 };
 
 /**
@@ -73,7 +75,7 @@ function resultOf(
   };
 }
 
-export function createWriter({ calls, tasks, targets, maxWaiting, counters }: WriterOptions): Writer {
+export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCalled }: WriterOptions): Writer {
   const queues = targets.all.map(({ name }) => createQueue(name, maxWaiting));
 
   function once(job: Job): WriteResult {
@@ -158,16 +160,23 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters }: Wr
   return {
     waiting: () => queues.map((queue) => queue.size()),
 
-    writeOnce: (request, requestId) => once(calls.prepare(request, requestId)),
+    writeOnce(request, requestId) {
+      const result = once(calls.prepare(request, requestId));
+      onCalled?.();
+      return result;
+    },
 
-    writeAll(request, requestId, clientGone) {
+    async writeAll(request, requestId, clientGone) {
       const job = calls.prepare(request, requestId);
-      return tasks.run(clientGone, (signal) => inQueue(job, request.timeoutMs, signal));
+      const result = await tasks.run(clientGone, (signal) => inQueue(job, request.timeoutMs, signal));
+      onCalled?.();
+      return result;
     },
 
     async writeMany(requests, requestId, clientGone) {
       const jobs = requests.map((request, index) => calls.prepare(request, requestId, `#/writes/${index}`));
       const results = await tasks.run(clientGone, (signal) => inOrder(jobs, requests, signal));
+      onCalled?.();
       const refusals = results.filter(isRefusal);
       // No call was made, so the whole request is refused: 2xx would mean that the operating system was asked.
       if (refusals.length === results.length) throw busy((refusals[0] as Refusal).message);

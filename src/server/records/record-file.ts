@@ -14,6 +14,13 @@ export type RecordFile = Target & {
   isCut: boolean;
 };
 
+export type Recording = {
+  /** Writes the records of all calls so far. If the file cannot be written, they wait. */
+  flush: () => void;
+  /** Writes the last records and closes the file. */
+  close: () => void;
+};
+
 /** Opens the record file to append to it. @throws an error with `code` when it cannot be opened */
 export function openRecordFile(path: string): RecordFile {
   const target = openTarget('record', path);
@@ -41,14 +48,13 @@ function lastByte(path: string): string {
  *
  * @param delivery the counts to add to; a record is delivered when the file has all of it
  * @param onError called for each new kind of error, and with null when the file can be written again
- * @returns a function that writes the last records and closes the file
  */
 export function recordTo(
   file: RecordFile,
   journal: Journal,
   delivery: Delivery,
   onError: (error: NodeJS.ErrnoException | null) => void,
-): () => void {
+): Recording {
   const read = { delivered: 0, lost: 0 };
   const cursor = createCursor(journal, { from: 1, delivery: read });
   let pending = Buffer.from(file.isCut ? '\n' : '');
@@ -81,12 +87,18 @@ export function recordTo(
   }
 
   const unwatch = journal.watch(drain, Math.max(1, Math.min(MOST_NEW, journal.capacity >> 1)));
-  return () => {
-    if (isOver) return;
-    isOver = true;
-    unwatch();
-    drain();
-    clearTimeout(retry);
-    file.close();
+  return {
+    flush() {
+      // While the file cannot be written, requests do not try again and again: the next turn and the timer do.
+      if (!failing && !isOver) drain();
+    },
+    close() {
+      if (isOver) return;
+      isOver = true;
+      unwatch();
+      drain();
+      clearTimeout(retry);
+      file.close();
+    },
   };
 }

@@ -34,7 +34,7 @@ test('the file loses no record when one turn of the event loop makes more calls 
   const file = path.join(tempFolder(t), 'record');
   const ring = createRing(16);
   const delivery = { delivered: 0, lost: 0 };
-  const stop = recordTo(openRecordFile(file), ring, delivery, assert.ifError);
+  const { close: stop } = recordTo(openRecordFile(file), ring, delivery, assert.ifError);
   append(ring, 1000);
   stop();
   assert.deepEqual(
@@ -48,7 +48,7 @@ test('while the file takes nothing, the error is reported once and records wait;
   const ring = createRing(1000);
   const delivery = { delivered: 0, lost: 0 };
   const errors: (string | undefined)[] = [];
-  const stop = recordTo(openRecordFile(fifo), ring, delivery, (error) => errors.push(error?.code));
+  const { close: stop } = recordTo(openRecordFile(fifo), ring, delivery, (error) => errors.push(error?.code));
   closeSync(writer);
   append(ring, 5000);
   assert.deepEqual(errors, ['EAGAIN'], 'the pipe is full, because nothing is read from it');

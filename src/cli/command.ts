@@ -20,6 +20,8 @@ export type Cli = {
   untilSignal: () => AbortSignal;
   /** Call `last` when the process ends, unless a signal without a handler kills it. `last` must be synchronous. */
   atExit: (last: () => void) => void;
+  /** Call `reopen` at each SIGUSR1. */
+  onReopen: (reopen: () => void) => void;
   /** Call `report` with an uncaught error, then end the process with exit code 1. */
   onUncaught: (report: (error: unknown) => void) => void;
 };

@@ -12,6 +12,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   async serve() {
     // A signal may come while the service is loading.
     const signal = untilSignal();
+    // Without a handler, Node opens its debugger at SIGUSR1, which takes no token: https://nodejs.org/api/process.html#signal-events
+    process.on('SIGUSR1', () => reopen());
     // The first access to process.stderr makes Node set O_NONBLOCK on a pipe or socket there, also for every process
     // that shares it (https://nodejs.org/api/process.html#a-note-on-process-io). From Node 24 on, importing node:util
     // is such an access. So stderr is hidden until the service has descriptors of its own.
@@ -33,6 +35,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   reconcile: async () => (await import('./commands/reconcile/reconcile.js')).reconcile,
 };
 
+/** What SIGUSR1 does: nothing, until `serve` has a record file. */
+let reopen = (): void => {};
 let stopped: AbortController | undefined;
 
 /** Return a signal that aborts at the first SIGTERM, SIGINT or SIGHUP. The second ends the process, as by default. */
@@ -75,6 +79,9 @@ const cli: Cli = {
   },
   untilSignal,
   atExit: (last) => process.on('exit', last),
+  onReopen(action) {
+    reopen = action;
+  },
   onUncaught(report) {
     // Node emits this event for an unhandled rejection too: https://nodejs.org/api/process.html#event-uncaughtexception
     process.on('uncaughtException', (error) => {

@@ -16,6 +16,8 @@ export const TargetName = z
   .regex(TARGET_NAME, `is not a target name: use ${TARGET_NAME_IN_WORDS}`)
   .describe('The name of a target. `GET /targets` lists the names.');
 
+export const HostName = z.string().describe("The name of the service's machine.");
+
 export const RequestId = z
   .string()
   .describe(

@@ -1,6 +1,7 @@
 // buildApp(): puts the service together. It opens targets and adds routes, but does not listen.
 import '../syscalls/require-node.js';
 import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
 import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -36,6 +37,7 @@ import { documentRoutes } from './routes/documents.js';
 import { eventRoutes } from './routes/events.js';
 import { loginRoutes } from './routes/login.js';
 import { pageRoutes } from './routes/page.js';
+import { VERSION } from './version.js';
 
 export type AppOptions = {
   /** Further targets besides `stdout` and `stderr`: name → path. */
@@ -60,6 +62,8 @@ export type AppOptions = {
   heldBytes?: number;
   /** Receives a function that writes the last records. Call that function if the process ends without `close`. */
   atExit?: (last: () => void) => void;
+  /** Receives a function that opens the record file again, for a rotation of logs. */
+  onReopen?: (reopen: () => void) => void;
   /** A pino logger; undefined: nothing is logged. */
   logger?: FastifyBaseLogger;
 };
@@ -109,14 +113,38 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     else app.log.info({ file }, 'the record file can be written again');
   }
 
-  const service = { run: randomUUID().slice(0, 8), pid: process.pid, started: Date.now() };
+  function logReopened(why: string, error: Error | null): void {
+    const file = options.record;
+    if (error)
+      app.log.error({ err: error, file }, `the record file cannot be opened again (${why}): the old one goes on`);
+    else app.log.info({ file }, `the record file was opened again: ${why}`);
+  }
+
+  const service = {
+    run: randomUUID().slice(0, 8),
+    pid: process.pid,
+    started: Date.now(),
+    host: hostname(),
+    version: VERSION,
+  };
   const counters = createCounters(LEVEL_IDS.length, targets.all.length);
   const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
   const journal = createJournal({ capacity: settings.history, levels: LEVEL_IDS, targets: targets.all });
   const tasks = createTasks();
   const calls = createCalls({ levels, targets, journal, counters });
-  const recording = recordFile && recordTo(recordFile, journal, deliveries.file, logRecordError);
-  if (recording) options.atExit?.(recording.close);
+  const recording =
+    recordFile &&
+    recordTo(recordFile, {
+      service,
+      journal,
+      delivery: deliveries.file,
+      onError: logRecordError,
+      onReopened: logReopened,
+    });
+  if (recording) {
+    options.atExit?.(recording.close);
+    options.onReopen?.(recording.reopen);
+  }
   const { maxWaiting } = settings;
   const writer = createWriter({ calls, tasks, targets, maxWaiting, counters, onCalled: recording?.flush });
   const burst = createBurst({ calls, tasks });
@@ -209,6 +237,11 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     done();
   });
   app.addHook('onClose', shutdown.finish);
+  // A run whose port is in use leaves no line in the record file.
+  app.addHook('onListen', (done) => {
+    recording?.begin();
+    done();
+  });
 
   const metrics = createMetrics({
     counters,

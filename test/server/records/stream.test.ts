@@ -48,6 +48,8 @@ async function makeCalls(app: TestApp, count: number): Promise<void> {
   assert.equal(statusCode, 200);
 }
 
+const RUN = { run: 'r', pid: 1, started: 0, host: 'h', version: '0' };
+
 test('a subscriber over the limit gets a 503 before the upgrade, and there is room when another one leaves', async (t) => {
   const app = testApp(t, { maxSubscribers: 2 });
   const url = await listen(app.app);
@@ -191,7 +193,7 @@ test('the stream schedules one turn at a time, however often the journal is urge
   const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const stream = createStream({
     journal,
-    service: { run: 'r', pid: 1, started: 0 },
+    service: RUN,
     maxSubscribers: 9,
     delivery: { delivered: 0, lost: 0 },
   });
@@ -223,9 +225,8 @@ test('the stream schedules one turn at a time, however often the journal is urge
 
 test('at a stop a subscriber that takes nothing is sent a last gap and a close, and is then disconnected', async () => {
   const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
-  const service = { run: 'r', pid: 1, started: 0 };
   const delivery = { delivered: 0, lost: 0 };
-  const stream = createStream({ journal, service, maxSubscribers: 9, delivery });
+  const stream = createStream({ journal, service: RUN, maxSubscribers: 9, delivery });
   /** The parts of a WebSocket that the stream uses, for a client that takes nothing. */
   class Stuck extends EventEmitter {
     readyState = 1;
@@ -251,7 +252,7 @@ test('at a stop a subscriber that takes nothing is sent a last gap and a close, 
   await closed;
   const [hello, ...rest] = stuck.sent;
   assert.equal((hello as Line).type, 'hello');
-  assert.deepEqual(rest, [{ type: 'gap', from: 1, to: 7 }, 1001]);
+  assert.deepEqual(rest, [{ type: 'gap', from: 1, to: 7 }, { type: 'end', run: 'r', last: 7 }, 1001]);
   assert.deepEqual(delivery, { delivered: 0, lost: 7 });
   assert.equal(stream.subscribers(), 0);
 });
@@ -287,9 +288,8 @@ async function startFastHeartbeat(
   t: TestContext,
 ): Promise<{ journal: Journal; url: string; serverSide: Promise<WebSocket> }> {
   const journal = createJournal({ capacity: 1 << 16, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
-  const service = { run: 'r', pid: 1, started: 0 };
   const delivery = { delivered: 0, lost: 0 };
-  const stream = createStream({ journal, service, maxSubscribers: 9, delivery, heartbeatMs: 50 });
+  const stream = createStream({ journal, service: RUN, maxSubscribers: 9, delivery, heartbeatMs: 50 });
   const server = createServer().listen(0, '127.0.0.1');
   const sockets = new WebSocketServer({ server, autoPong: false });
   const serverSide = once(sockets, 'connection').then(([socket]) => {

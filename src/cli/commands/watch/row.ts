@@ -40,9 +40,9 @@ function callRow(call: CallRecord, { colour }: Look): string {
 
 export const HEADER = `${'seq'.padStart(8)}  ${'time'.padEnd(12)}  level  ${'target'.padEnd(12)}  ${'asked → result'.padEnd(20)}  ${'took'.padStart(8)}  message`;
 
-/** Format a line. @returns null for a hello, which is of no interest to people */
+/** Format a line. @returns null for a hello and an end, which are of no interest to people */
 export function row({ value }: Line, look: Look): string | null {
-  if (value.type === 'hello') return null;
+  if (value.type === 'hello' || value.type === 'end') return null;
   return look.width === Infinity ? wholeRow(value, look) : cliTruncate(wholeRow(value, look), look.width);
 }
 

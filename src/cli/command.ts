@@ -4,11 +4,11 @@ export type Cli = {
   /** The command line after the command's name. */
   args: string[];
   env: NodeJS.ProcessEnv;
-  /** Write a line to stdout. */
+  /** Write lines to stdout. `print`, `note` and `fail` escape control and other invisible characters. */
   print: (line: string) => void;
   /** Write an error to stderr as one line after `syswire: `. Return `code`. */
   fail: (code: number, line: string) => number;
-  /** Write a line to stderr unchanged. */
+  /** Write a line to stderr. */
   note: (line: string) => void;
   /** Return stdout as a stream, for output without an end. */
   stdout: () => NodeJS.WriteStream;

@@ -4,6 +4,7 @@ import './require-node.js';
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
+import { escapeLines } from '../protocol/unsafe.js';
 import { type Cli, type Command, NoAnswer, UsageError } from './command.js';
 import { closeGoneTerminals } from './terminals.js';
 
@@ -70,11 +71,12 @@ const [name, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [firs
 const cli: Cli = {
   args,
   env: process.env,
-  print: (line) => write(1, `${line}\n`),
-  note: (line) => write(2, `${line}\n`),
+  // Values from the user, a file or a service may have characters that act on the terminal.
+  print: (line) => write(1, `${escapeLines(line)}\n`),
+  note: (line) => write(2, `${escapeLines(line)}\n`),
   fail(code, line) {
     // The user's own value may have line feeds in it.
-    write(2, `syswire: ${line.replaceAll('\n', '\\n')}\n`);
+    write(2, `syswire: ${escapeLines(line.replaceAll('\n', '\\n'))}\n`);
     return code;
   },
   untilSignal,

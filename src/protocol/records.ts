@@ -47,7 +47,7 @@ export const CallRecord = z
     preview: z
       .string()
       .describe(
-        'The first 64 bytes of the message as text. Control characters and backslashes are escaped (`\\n`, `\\x1b`).',
+        'The first 64 bytes of the message as text. Backslashes are escaped, and characters that are invisible or act on a terminal: control and format characters, line separators, private use (`\\n`, `\\x1b`, `\\u202e`, `\\u{e0001}`).',
       ),
   })
   .meta({

@@ -1,5 +1,6 @@
 // One line of records, read as a value. The lines are checked by hand: zod would take longer for a million of
 // them than the whole comparison.
+import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
 
 /** A record, as far as a trace can confirm it. */
@@ -77,6 +78,6 @@ export function parseRecordLine(line: string): RecordLine {
     result,
     time,
     end: time + durationNs / 1e6,
-    text: preview,
+    text: makeSafe(preview),
   };
 }

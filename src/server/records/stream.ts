@@ -148,11 +148,29 @@ export function createStream(options: StreamOptions): Stream {
     if (ready.size > 0) schedule();
   }
 
+  /** The time that urgent frames took since the event loop last went on, in ms. */
+  let urgentMs = 0;
+
+  /**
+   * Sends frames at once, for STREAM_SLICE_MS in each turn of the event loop. With a small ring and many subscribers
+   * every call would otherwise wait for a frame to each. What the ring overwrites then becomes a gap.
+   */
+  function pumpUrgently(): void {
+    if (urgentMs === 0)
+      setImmediate(() => {
+        urgentMs = 0;
+      });
+    const start = performance.now();
+    pump();
+    urgentMs += performance.now() - start;
+  }
+
   // When half the ring is new, frames are sent at once, before the ring overwrites records that were not sent.
   const unwatch = journal.watch(
     (urgent) => {
+      if (urgent && urgentMs >= STREAM_SLICE_MS) return;
       for (const subscriber of subscribers) ready.add(subscriber);
-      if (urgent) pump();
+      if (urgent) pumpUrgently();
       else schedule();
     },
     Math.max(1, journal.capacity >> 1),

@@ -4,11 +4,11 @@ export type Cli = {
   /** The command line after the command's name. */
   args: string[];
   env: NodeJS.ProcessEnv;
-  /** Write a line to stdout. */
+  /** Write lines to stdout. `print`, `note` and `fail` escape control and other invisible characters. */
   print: (line: string) => void;
   /** Write an error to stderr as one line after `syswire: `. Return `code`. */
   fail: (code: number, line: string) => number;
-  /** Write a line to stderr unchanged. */
+  /** Write a line to stderr. */
   note: (line: string) => void;
   /** Return stdout as a stream, for output without an end. */
   stdout: () => NodeJS.WriteStream;
@@ -20,6 +20,8 @@ export type Cli = {
   untilSignal: () => AbortSignal;
   /** Call `last` when the process ends, unless a signal without a handler kills it. `last` must be synchronous. */
   atExit: (last: () => void) => void;
+  /** Call `reopen` at each SIGUSR1. */
+  onReopen: (reopen: () => void) => void;
   /** Call `report` with an uncaught error, then end the process with exit code 1. */
   onUncaught: (report: (error: unknown) => void) => void;
 };

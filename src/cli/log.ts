@@ -1,5 +1,6 @@
 // The log: lines of JSON on stderr, because stdout belongs to the messages of clients.
 import { pino } from 'pino';
+import { escapeLines } from '../protocol/unsafe.js';
 import { minusErrno } from '../syscalls/bindings/errno.js';
 import { std } from '../syscalls/levels/std.js';
 
@@ -44,7 +45,8 @@ export function openLog(level: string): pino.Logger {
 
   return pino({ level }, {
     write(text: string): void {
-      const line = Buffer.from(text);
+      // JSON escapes control characters, but neither separators of lines nor those that turn the direction of text.
+      const line = Buffer.from(escapeLines(text));
       lines.push(line);
       waiting += line.length;
       // The first line stays: half of it may be written already.

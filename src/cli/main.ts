@@ -4,6 +4,7 @@ import './require-node.js';
 import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
+import { escapeLines } from '../protocol/unsafe.js';
 import { type Cli, type Command, NoAnswer, UsageError } from './command.js';
 import { checkDescriptors } from './descriptors.js';
 import { closeGoneTerminals } from './terminals.js';
@@ -14,6 +15,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
     checkDescriptors();
     // A signal may come while the service is loading.
     const signal = untilSignal();
+    // Without a handler, Node opens its debugger at SIGUSR1, which takes no token: https://nodejs.org/api/process.html#signal-events
+    process.on('SIGUSR1', () => reopen());
     // The first access to process.stderr makes Node set O_NONBLOCK on a pipe or socket there, also for every process
     // that shares it (https://nodejs.org/api/process.html#a-note-on-process-io). From Node 24 on, importing node:util
     // is such an access. So stderr is hidden until the service has descriptors of its own.
@@ -35,6 +38,8 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   reconcile: async () => (await import('./commands/reconcile/reconcile.js')).reconcile,
 };
 
+/** What SIGUSR1 does: nothing, until `serve` has a record file. */
+let reopen = (): void => {};
 let stopped: AbortController | undefined;
 
 /** Return a signal that aborts at the first SIGTERM, SIGINT or SIGHUP. The second ends the process, as by default. */
@@ -68,15 +73,19 @@ const [name, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [firs
 const cli: Cli = {
   args,
   env: process.env,
-  print: (line) => write(1, `${line}\n`),
-  note: (line) => write(2, `${line}\n`),
+  // Values from the user, a file or a service may have characters that act on the terminal.
+  print: (line) => write(1, `${escapeLines(line)}\n`),
+  note: (line) => write(2, `${escapeLines(line)}\n`),
   fail(code, line) {
     // The user's own value may have line feeds in it.
-    write(2, `syswire: ${line.replaceAll('\n', '\\n')}\n`);
+    write(2, `syswire: ${escapeLines(line.replaceAll('\n', '\\n'))}\n`);
     return code;
   },
   untilSignal,
   atExit: (last) => process.on('exit', last),
+  onReopen(action) {
+    reopen = action;
+  },
   onUncaught(report) {
     // Node emits this event for an unhandled rejection too: https://nodejs.org/api/process.html#event-uncaughtexception
     process.on('uncaughtException', (error) => {

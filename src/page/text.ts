@@ -1,22 +1,20 @@
 // A record's preview as text and as bytes. A message is data: it must not act on the page or pass for something else.
+import { UNSAFE } from '../protocol/unsafe.js';
 
 const NAMED: Record<string, string> = { n: '\n', r: '\r', t: '\t', '\\': '\\' };
-const ESCAPE = /\\(?:x([0-9a-f]{2})|([nrt\\]))/g;
+const ESCAPE = /\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{([0-9a-f]{1,6})\}|([nrt\\]))/g;
 
-/** Undo a preview's escapes: the service escapes control characters and backslashes. */
+/** Undo a preview's escapes (protocol/preview.ts). */
 export const unescapePreview = (preview: string): string =>
-  preview.replace(ESCAPE, (_all, hex: string | undefined, name: string) =>
-    hex === undefined ? (NAMED[name] as string) : String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-
-// Control characters, and characters that are invisible or change the direction of text.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: this expression exists to find them
-const INVISIBLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+  preview.replace(ESCAPE, (_all, two?: string, four?: string, more?: string, name?: string) => {
+    const hex = two ?? four ?? more;
+    return hex === undefined ? (NAMED[name as string] as string) : String.fromCodePoint(Number.parseInt(hex, 16));
+  });
 
 /** Replace each invisible character by a symbol: ␛ for escape, ␊ for a line feed, ‹U+202E› for others. */
 export const replaceInvisible = (text: string): string =>
-  text.replace(INVISIBLE, (char) => {
-    const code = char.charCodeAt(0);
+  text.replace(UNSAFE, (char) => {
+    const code = char.codePointAt(0) as number;
     if (code < 0x20) return String.fromCharCode(0x2400 + code);
     if (code === 0x7f) return '␡';
     return `‹U+${code.toString(16).toUpperCase().padStart(4, '0')}›`;

@@ -30,7 +30,7 @@ export const WriteRequest = z
       .max(MAX_TIMEOUT_MS)
       .default(0)
       .describe(
-        'The longest time to wait for room, in milliseconds. 0: the service makes exactly one call. Above 0: it repeats the call until every byte is written, until an error other than EAGAIN or EINTR occurs, until the time is over and there is no room, or until the service stops.',
+        'The longest time to wait for room, in milliseconds. 0: the service makes exactly one call. Above 0: it repeats the call until every byte is written, until an error other than EAGAIN or EINTR occurs, until the time is over, or until the service stops.',
       ),
   })
   .meta({

@@ -16,6 +16,8 @@ export const TargetName = z
   .regex(TARGET_NAME, `is not a target name: use ${TARGET_NAME_IN_WORDS}`)
   .describe('The name of a target. `GET /targets` lists the names.');
 
+export const HostName = z.string().describe("The name of the service's machine.");
+
 export const RequestId = z
   .string()
   .describe(
@@ -36,8 +38,12 @@ export const DurationNs = z.int().min(0);
 
 const OsErrorShape = z
   .object({
-    code: z.string().describe("The error's name: `ENOSPC`, on Windows `ERROR_DISK_FULL`."),
-    errno: z.int().describe("The operating system's number for the error."),
+    code: z
+      .string()
+      .describe(
+        "The error's name: `ENOSPC`, on Windows `ERROR_DISK_FULL`. `IMPOSSIBLE_COUNT`: the call returned more than it was asked to write, so something between the service and the kernel is not truthful.",
+      ),
+    errno: z.int().describe("The operating system's number for the error; 0 for `IMPOSSIBLE_COUNT`."),
     message: z.string().describe("The operating system's description of the error."),
   })
   .meta({

@@ -1,20 +1,18 @@
-// Makes the first bytes of a message safe to show. Control characters and backslashes are escaped, so that a message
-// cannot send commands to the terminal that shows its record.
+// Makes the first bytes of a message safe to show. Backslashes are escaped, and every character of unsafe.ts, so that a
+// message can neither send commands to the terminal that shows its record nor pass for another text.
+import { escapeSequence, UNSAFE, UNSAFE_OR_BACKSLASH } from './unsafe.js';
 
 /** The bytes of each message that a record keeps. */
 export const PREVIEW_BYTES = 64;
 
 const SHORT_ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
-// biome-ignore lint/suspicious/noControlCharactersInRegex: this is the search for control characters: C0, DEL and C1
-const UNSAFE = /[\u0000-\u001f\u007f-\u009f\\]/g;
 
-const escapeChar = (char: string): string =>
-  SHORT_ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`;
+const escapeChar = (char: string): string => SHORT_ESCAPES[char] ?? escapeSequence(char);
 
 /** The escape sequence of each ASCII character; empty for a character that is safe. */
 const ESCAPES = Array.from({ length: 0x80 }, (_, code) => {
   const char = String.fromCharCode(code);
-  const shown = char.replace(UNSAFE, escapeChar);
+  const shown = char.replace(UNSAFE_OR_BACKSLASH, escapeChar);
   return shown === char ? '' : shown;
 });
 
@@ -42,6 +40,13 @@ function previewAscii(bytes: Buffer): string | null {
 export function preview(bytes: Buffer, isWhole: boolean): string {
   return (
     previewAscii(bytes) ??
-    new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes, { stream: !isWhole }).replace(UNSAFE, escapeChar)
+    new TextDecoder('utf-8', { ignoreBOM: true })
+      .decode(bytes, { stream: !isWhole })
+      .replace(UNSAFE_OR_BACKSLASH, escapeChar)
   );
 }
+
+/**
+ * Escapes what is still unsafe in a preview that was made elsewhere, such as by an older version. Its escapes stay.
+ */
+export const makeSafe = (preview: string): string => preview.replace(UNSAFE, escapeChar);

@@ -1,6 +1,17 @@
 // The shapes of GET /events: its query, the record of a call, and the other lines of the stream.
 import { z } from 'zod';
-import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, TargetName, Written } from './fields.js';
+import {
+  DurationNs,
+  example,
+  HostName,
+  LevelName,
+  OsRefusal,
+  Requested,
+  RequestId,
+  Seq,
+  TargetName,
+  Written,
+} from './fields.js';
 import { MAX_EVENTS } from './limits.js';
 
 const callExample = {
@@ -36,7 +47,7 @@ export const CallRecord = z
     preview: z
       .string()
       .describe(
-        'The first 64 bytes of the message as text. Control characters and backslashes are escaped (`\\n`, `\\x1b`).',
+        'The first 64 bytes of the message as text. Backslashes are escaped, and characters that are invisible or act on a terminal: control and format characters, line separators, private use (`\\n`, `\\x1b`, `\\u202e`, `\\u{e0001}`).',
       ),
   })
   .meta({
@@ -56,15 +67,40 @@ export const Hello = z
     run: RunName,
     pid: z.int().describe("The service's process id."),
     started: z.number().describe('The time of the start, in milliseconds since 1970.'),
+    host: HostName,
+    version: z.string().describe('The version of syswire.'),
     oldest: Seq.describe('The `seq` of the oldest record that the service still keeps.'),
     next: Seq.describe('The `seq` that the next call will have.'),
   })
   .meta({
     id: 'Hello',
-    description: 'The first line of a connection.',
-    ...example({ type: 'hello' as const, run: '3fa9c1d2', pid: 4711, started: 1767225600000, oldest: 1, next: 2 }),
+    description:
+      'The first line of a connection. In a record file, the first line of a run, and of each file that the run goes on in.',
+    ...example({
+      type: 'hello' as const,
+      run: '3fa9c1d2',
+      pid: 4711,
+      started: 1767225600000,
+      host: 'lab-1',
+      version: '0.1.0',
+      oldest: 1,
+      next: 2,
+    }),
   });
 export type Hello = z.infer<typeof Hello>;
+
+export const End = z
+  .object({
+    type: z.literal('end').describe('The kind of line.'),
+    run: RunName,
+    last: z.int().min(0).describe("The `seq` of the run's last record; 0 if it made no call."),
+  })
+  .meta({
+    id: 'End',
+    description: 'The last line of a run: the service has stopped, and makes no more calls.',
+    ...example({ type: 'end' as const, run: '3fa9c1d2', last: 812 }),
+  });
+export type End = z.infer<typeof End>;
 
 export const Gap = z
   .object({

@@ -1,6 +1,6 @@
 // The shapes of what the service reports about itself: GET /levels, /targets, /health and /metrics. Also POST /login.
 import { z } from 'zod';
-import { example, LevelName, TargetName } from './fields.js';
+import { example, HostName, LevelName, TargetName } from './fields.js';
 import { KINDS } from './names.js';
 
 const Registers = z.object({
@@ -182,6 +182,7 @@ export const Health = z
     run: z.string().describe('The id of this start of the service.'),
     pid: z.int().describe("The service's process id."),
     started: z.number().describe('The time of the start, in milliseconds since 1970.'),
+    host: HostName,
     next: z.int().min(1).describe('The `seq` that the next call will have.'),
     token: z.boolean().describe('True if the other requests need a token.'),
   })
@@ -194,6 +195,7 @@ export const Health = z
       run: '3fa9c1d2',
       pid: 4711,
       started: 1767225600000,
+      host: 'lab-1',
       next: 2,
       token: false,
     } as const),

@@ -2,6 +2,7 @@
 import '../syscalls/require-node.js';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
+import { hostname } from 'node:os';
 import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -38,6 +39,7 @@ import { documentRoutes } from './routes/documents.js';
 import { eventRoutes } from './routes/events.js';
 import { loginRoutes } from './routes/login.js';
 import { pageRoutes } from './routes/page.js';
+import { VERSION } from './version.js';
 
 export type AppOptions = {
   /** Further targets besides `stdout` and `stderr`: name → path. */
@@ -62,6 +64,8 @@ export type AppOptions = {
   heldBytes?: number;
   /** Receives a function that writes the last records. Call that function if the process ends without `close`. */
   atExit?: (last: () => void) => void;
+  /** Receives a function that opens the record file again, for a rotation of logs. */
+  onReopen?: (reopen: () => void) => void;
   /** A pino logger; undefined: nothing is logged. */
   logger?: FastifyBaseLogger;
 };
@@ -105,13 +109,46 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     throw error;
   }
 
-  const service = { run: randomUUID().slice(0, 8), pid: process.pid, started: Date.now() };
+  function logRecordError(error: Error | null): void {
+    const file = options.record;
+    if (error) app.log.error({ err: error, file }, 'the record file cannot be written: records wait in memory');
+    else app.log.info({ file }, 'the record file can be written again');
+  }
+
+  function logReopened(why: string, error: Error | null): void {
+    const file = options.record;
+    if (error)
+      app.log.error({ err: error, file }, `the record file cannot be opened again (${why}): the old one goes on`);
+    else app.log.info({ file }, `the record file was opened again: ${why}`);
+  }
+
+  const service = {
+    run: randomUUID().slice(0, 8),
+    pid: process.pid,
+    started: Date.now(),
+    host: hostname(),
+    version: VERSION,
+  };
   const counters = createCounters(LEVEL_IDS.length, targets.all.length);
   const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
   const journal = createJournal({ capacity: settings.history, levels: LEVEL_IDS, targets: targets.all });
   const tasks = createTasks();
   const calls = createCalls({ levels, targets, journal, counters });
-  const writer = createWriter({ calls, tasks, targets, maxWaiting: settings.maxWaiting, counters });
+  const recording =
+    recordFile &&
+    recordTo(recordFile, {
+      service,
+      journal,
+      delivery: deliveries.file,
+      onError: logRecordError,
+      onReopened: logReopened,
+    });
+  if (recording) {
+    options.atExit?.(recording.close);
+    options.onReopen?.(recording.reopen);
+  }
+  const { maxWaiting } = settings;
+  const writer = createWriter({ calls, tasks, targets, maxWaiting, counters, onCalled: recording?.flush });
   const burst = createBurst({ calls, tasks });
   const { maxSubscribers } = settings;
   const stream = createStream({ journal, service, maxSubscribers, delivery: deliveries.stream });
@@ -155,25 +192,13 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     protocolErrors.onUpgrade(app.server, request, socket as Socket, head),
   );
 
-  let stopRecording = (): void => {};
-  if (recordFile) {
-    stopRecording = recordTo(recordFile, journal, deliveries.file, (error) => {
-      if (error)
-        app.log.error(
-          { err: error, file: options.record },
-          'the record file cannot be written: records wait in memory',
-        );
-      else app.log.info({ file: options.record }, 'the record file can be written again');
-    });
-    options.atExit?.(stopRecording);
-  }
   const shutdown = createShutdown({
     tasks,
     endCalls: calls.end,
     endStream: stream.stop,
     cutConnections: () => app.server.closeAllConnections(),
     closeFiles() {
-      stopRecording();
+      recording?.close();
       for (const target of targets.all) target.close();
     },
   });
@@ -218,6 +243,11 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     done();
   });
   app.addHook('onClose', shutdown.finish);
+  // A run whose port is in use leaves no line in the record file.
+  app.addHook('onListen', (done) => {
+    recording?.begin();
+    done();
+  });
 
   const metrics = createMetrics({
     counters,

@@ -10,7 +10,7 @@ import { std } from './levels/std.js';
 import { URING, uring } from './levels/uring.js';
 
 export type { LevelId } from '../protocol/names.js';
-export { type OsError, osError } from './bindings/errno.js';
+export { type OsError, osError, outcomeOf } from './bindings/errno.js';
 export type { Convention, Level, Registers, Via, Write } from './contract.js';
 
 /** Every level by its id. A level that is not available here is listed too, with the `reason`. */

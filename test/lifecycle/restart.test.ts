@@ -39,7 +39,8 @@ function recordsIn(file: string): { records: CallRecord[]; cut: number } {
   for (const line of readFileSync(file, 'utf8').split('\n')) {
     if (line === '') continue;
     try {
-      records.push(JSON.parse(line));
+      const value = JSON.parse(line);
+      if (value.type === 'call') records.push(value);
     } catch {
       cut += 1;
     }
@@ -58,8 +59,6 @@ test('a service that was killed in a burst starts again at the same port and rec
     ({ port } = new URL(service.url));
     const before = recordsIn(file);
     const { requestId } = await service.write({ level: 'raw', target: 'out', msg: 'first\n' });
-    // The record is written one turn of the event loop later, before this request is answered.
-    await service.records();
     const { records, cut } = recordsIn(file);
     assert.deepEqual(
       { last: records.at(-1)?.requestId, seq: records.at(-1)?.seq, count: records.length, cut },

@@ -20,6 +20,8 @@ test('a preview turns back into the text and the bytes that it was made from', (
     '\\x41',
     '\u0085\u009f',
     'Grüße 世界 🌍',
+    'a\u202eb\u2066\u200b\u2028\ufeff\u00ad\ue000\u{e0041}\u{10ffff}',
+    '\\u202e \\u{e0041}',
     every.slice(0, 64),
     every.slice(64),
   ]) {

@@ -234,7 +234,10 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
         if (length === 0) break;
         rest = Buffer.concat([rest, chunk.subarray(0, length)]);
         const end = rest.lastIndexOf(10);
-        for (const line of end < 0 ? [] : rest.toString('utf8', 0, end).split('\n')) addRecord(JSON.parse(line), line);
+        for (const line of end < 0 ? [] : rest.toString('utf8', 0, end).split('\n')) {
+          const value = JSON.parse(line);
+          if (value.type !== 'hello' && value.type !== 'end') addRecord(value, line);
+        }
         rest = rest.subarray(end + 1);
         settleAll();
         await setImmediate();

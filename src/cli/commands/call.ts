@@ -4,7 +4,7 @@
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import type { CallRecord } from '../../protocol/records.js';
-import { levels, osError } from '../../syscalls/index.js';
+import { levels, outcomeOf } from '../../syscalls/index.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { type Command, UsageError } from '../command.js';
 import { parseFlags, parseLevelAndMessage, readMessage } from '../flags.js';
@@ -50,8 +50,7 @@ export const call: Command = ({ args, print, note, fail }) => {
   const durationNs = Math.round((performance.now() - before) * 1e6);
   target.close();
 
-  const error = osError(result);
-  const written = Math.max(0, result);
+  const { written, error } = outcomeOf(result, bytes.length);
   // The same fields as in the service's records, so that programs that read those can read this one.
   const record: CallRecord = {
     type: 'call',

@@ -32,6 +32,7 @@ ${FLAG_HELP}
 Each flag has an environment variable: --log-level is SYSWIRE_LOG_LEVEL, --no-faults is
 SYSWIRE_FAULTS=false. The variable of a repeatable flag takes one value per line. SIGTERM, SIGINT or
 SIGHUP stops the service within 5 s; waiting writes get 3.5 s of them. A second signal ends it at once.
+SIGUSR1 opens the file of --record again, after a rotation.
 
 exit: 0 a signal stopped it, 1 it could not start, or failed, 2 wrong usage
 
@@ -44,7 +45,7 @@ The other commands, each with its own --help:
   syswire reconcile TRACE RECORDS    compare a tracer's trace with the records`;
 
 /** Run the service until a signal comes. */
-export const serve: Command = async ({ args, env, print, fail, untilSignal, atExit, onUncaught }) => {
+export const serve: Command = async ({ args, env, print, fail, untilSignal, atExit, onReopen, onUncaught }) => {
   if (args.includes('--help') || args.includes('-h')) {
     print(HELP);
     return 0;
@@ -62,7 +63,7 @@ export const serve: Command = async ({ args, env, print, fail, untilSignal, atEx
 
   let app: ReturnType<typeof buildApp> | undefined;
   try {
-    app = buildApp({ ...options, logger, atExit });
+    app = buildApp({ ...options, logger, atExit, onReopen });
     // Hide Fastify's own line, which has the address inside its text. The line below has it in a field.
     app.log.level = 'silent';
     // For `localhost` Fastify opens a second server, on the other address family, without our limits.

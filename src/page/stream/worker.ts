@@ -1,6 +1,6 @@
 // The stream, in a worker of its own: however many records come, the document stays free to handle clicks.
 // The document receives only the rows that it shows.
-import type { CallRecord, Gap, Hello, StreamError } from '../../protocol/records.js';
+import type { CallRecord, End, Gap, Hello, StreamError } from '../../protocol/records.js';
 import { createHistory } from './history.js';
 import type { FromWorker, State, ToWorker, View } from './messages.js';
 
@@ -30,7 +30,8 @@ const send = (message: FromWorker): void => postMessage(message);
 const sendState = (state: State): void => send({ type: 'state', state, hello });
 
 function receive(line: string): void {
-  const value = JSON.parse(line) as Hello | CallRecord | Gap | StreamError;
+  const value = JSON.parse(line) as Hello | CallRecord | Gap | End | StreamError;
+  if (value.type === 'end') return;
   if (value.type === 'error') {
     // The cursor belongs to another run, or is beyond the end of this one: start over.
     cursor = 1;

@@ -3,7 +3,7 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BurstRequest, BurstResult } from '../../protocol/calls.js';
 import { MAX_BURST_MS } from '../../protocol/limits.js';
-import { osError } from '../../syscalls/bindings/errno.js';
+import { osError, trustedResult } from '../../syscalls/bindings/errno.js';
 import type { Tasks } from '../lifecycle/tasks.js';
 import type { MadeCall } from '../records/journal.js';
 import { busy } from '../refusal.js';
@@ -65,7 +65,8 @@ const tallyOf = (first: MadeCall): Tally => ({
 });
 
 function add(tally: Tally, call: MadeCall): void {
-  const { result, durationNs } = call;
+  const { durationNs } = call;
+  const result = trustedResult(call.result, call.bytes.length);
   tally.calls += 1;
   tally.durationNs += durationNs;
   tally.last = call;

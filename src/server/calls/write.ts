@@ -1,7 +1,7 @@
 // Carries out POST /write and /writes. A write makes one call; with `timeoutMs`, it makes as many as its bytes need.
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { WriteRequest, WriteResult } from '../../protocol/calls.js';
-import { minusErrno, osError } from '../../syscalls/bindings/errno.js';
+import { minusErrno, outcomeOf } from '../../syscalls/bindings/errno.js';
 import { waitForRoom } from '../../syscalls/targets/wait-for-room.js';
 import type { Tasks } from '../lifecycle/tasks.js';
 import type { Counters } from '../metrics/counters.js';
@@ -46,31 +46,42 @@ export type WriterOptions = {
   /** The most writes that may run or wait in the queue of one target. */
   maxWaiting: number;
   counters: Counters;
+  /** Called when the calls of a request are made, before its answer. */
+  onCalled?: (() => void) | undefined;
 };
 
-const bytesTaken = ({ result }: MadeCall): number => Math.max(0, result);
-
-/** @param last the last of the write's calls; `calls`, `written` and `durationNs` are totals of all of them */
-function resultOf(job: Job, last: MadeCall, calls: number, written: number, durationNs: number): WriteResult {
+/**
+ * @param last the last of the write's calls; `calls`, `written` and `durationNs` are totals of all of them
+ * @param error the error of the last call
+ */
+function resultOf(
+  job: Job,
+  last: MadeCall,
+  error: WriteResult['error'],
+  calls: number,
+  written: number,
+  durationNs: number,
+): WriteResult {
   return {
     requestId: job.requestId,
     level: job.level,
     target: job.target,
     requested: job.bytes.length,
     written,
-    error: osError(last.result),
+    error,
     calls,
     seq: last.seq,
     durationNs,
   };
 }
 
-export function createWriter({ calls, tasks, targets, maxWaiting, counters }: WriterOptions): Writer {
+export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCalled }: WriterOptions): Writer {
   const queues = targets.all.map(({ name }) => createQueue(name, maxWaiting));
 
   function once(job: Job): WriteResult {
     const call = calls.make(job, job.bytes);
-    return resultOf(job, call, 1, bytesTaken(call), call.durationNs);
+    const { written, error } = outcomeOf(call.result, call.bytes.length);
+    return resultOf(job, call, error, 1, written, call.durationNs);
   }
 
   /** Makes the calls of a write that may wait for room until `deadline`, on performance.now()'s clock. */
@@ -78,20 +89,23 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters }: Wr
     let made = 0;
     let written = 0;
     let durationNs = 0;
-    for (let isReady = false; ; ) {
+    for (let isReady = false, isLate = false; ; ) {
       const call = calls.make(job, job.bytes.subarray(written));
       const { result } = call;
+      const outcome = outcomeOf(result, call.bytes.length);
       made += 1;
-      written += bytesTaken(call);
+      written += outcome.written;
       durationNs += call.durationNs;
-      const resultSoFar = (): WriteResult => resultOf(job, call, made, written, durationNs);
+      const resultSoFar = (): WriteResult => resultOf(job, call, outcome.error, made, written, durationNs);
 
       if (written === job.bytes.length) return resultSoFar();
-      if (result < 0 && result !== EAGAIN && result !== EINTR) return resultSoFar();
+      if (outcome.error && result !== EAGAIN && result !== EINTR) return resultSoFar();
       if (signal.aborted) return resultSoFar();
-      // Do not stop after a partial write: the next call returns at once and shows whether there is more room. So the
-      // time is up only after the kernel has reported that there is none.
-      if (result <= 0 && performance.now() >= deadline) return resultSoFar();
+      // After a partial write the next call shows whether there is more room. One such call may come after the deadline,
+      // so that the result says why the rest was not written.
+      const wasLate = isLate;
+      isLate = performance.now() >= deadline;
+      if (isLate && (result <= 0 || wasLate)) return resultSoFar();
       if (result !== EAGAIN) {
         await (result > 0 ? setImmediate() : sleep(1));
         if (signal.aborted) return resultSoFar();
@@ -146,16 +160,23 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters }: Wr
   return {
     waiting: () => queues.map((queue) => queue.size()),
 
-    writeOnce: (request, requestId) => once(calls.prepare(request, requestId)),
+    writeOnce(request, requestId) {
+      const result = once(calls.prepare(request, requestId));
+      onCalled?.();
+      return result;
+    },
 
-    writeAll(request, requestId, clientGone) {
+    async writeAll(request, requestId, clientGone) {
       const job = calls.prepare(request, requestId);
-      return tasks.run(clientGone, (signal) => inQueue(job, request.timeoutMs, signal));
+      const result = await tasks.run(clientGone, (signal) => inQueue(job, request.timeoutMs, signal));
+      onCalled?.();
+      return result;
     },
 
     async writeMany(requests, requestId, clientGone) {
       const jobs = requests.map((request, index) => calls.prepare(request, requestId, `#/writes/${index}`));
       const results = await tasks.run(clientGone, (signal) => inOrder(jobs, requests, signal));
+      onCalled?.();
       const refusals = results.filter(isRefusal);
       // No call was made, so the whole request is refused: 2xx would mean that the operating system was asked.
       if (refusals.length === results.length) throw busy((refusals[0] as Refusal).message);

@@ -2,10 +2,10 @@
 // GET /asyncapi.yaml. https://www.asyncapi.com/docs/reference/specification/v3.0.0
 import { stringify } from 'yaml';
 import { z } from 'zod';
-import { CallRecord, EventsQuery, Gap, Hello, StreamError } from '../../protocol/records.js';
+import { CallRecord, End, EventsQuery, Gap, Hello, StreamError } from '../../protocol/records.js';
 import { VERSION } from '../version.js';
 
-const LINES = { hello: Hello, call: CallRecord, gap: Gap, error: StreamError };
+const LINES = { hello: Hello, call: CallRecord, gap: Gap, end: End, error: StreamError };
 
 const DESCRIPTION = `The service sends a record of every call that it makes, as soon as it has made the call. If records are lost, it sends their numbers.
 
@@ -13,9 +13,9 @@ const DESCRIPTION = `The service sends a record of every call that it makes, as 
 
 **Resuming.** Remember \`run\` from \`hello\`. Remember also the next number: one more than the last \`seq\` of a \`call\`, or than the last \`to\` of a \`gap\`. When the connection is lost, connect again with \`?since=NEXT&run=RUN\`. The service sends the records that you missed, or a \`gap\` for those that were overwritten. Then the stream goes on live.
 
-**After a restart** the service has a new \`run\`, and \`seq\` begins at 1 again. If you ask for the old \`run\`, the service sends \`hello\` and \`error\`, and closes with 1008. Take the new \`run\` from that \`hello\`, and connect with \`?since=1\`. Records of the old run are lost, unless the old service wrote them to a file with \`--record\`.
+**After a restart** the service has a new \`run\`, and \`seq\` begins at 1 again. If you ask for the old \`run\`, the service sends \`hello\` and \`error\`, and closes with 1008. Take the new \`run\` from that \`hello\`, and connect with \`?since=1\`. Records of the old run are lost, unless the old service wrote them to a file with \`--record\`. Such a file has the same lines. Each run begins with \`hello\` and ends with \`end\`; a run without \`end\` still goes on, or was killed. After a rotation, \`hello\` comes again.
 
-**Closing.** 1001: the service is stopping, and makes no more calls. If you were too slow for the last records, the last line is a \`gap\` with their range. 1008: you sent a message, which this stream does not accept, or the service cannot begin at your \`since\`; in that case the last line is an \`error\` with the reason. If a connection ends without one of these codes, it was cut: you cannot know whether more calls were made. The service cuts a connection that shows no sign of life for five minutes: no pong arrives, and no frame leaves.
+**Closing.** 1001: the service is stopping, and makes no more calls. The last line is \`end\`, with the \`seq\` of the last call. If you were too slow for the last records, a \`gap\` with their range comes before it. 1008: you sent a message, which this stream does not accept, or the service cannot begin at your \`since\`; in that case the last line is an \`error\` with the reason. If a connection ends without one of these codes, it was cut: you cannot know whether more calls were made. The service cuts a connection that shows no sign of life for five minutes: no pong arrives, and no frame leaves.
 
 **Refused requests.** A request that is wrong is answered before the upgrade, with application/problem+json (see openapi.yaml): 400, 401, 403 or 404. The status is 503 if the number of subscribers has reached its limit.`;
 

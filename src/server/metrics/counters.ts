@@ -1,4 +1,5 @@
 // Counters of calls, answers and limits since the start. prometheus.ts reads them for GET /metrics.
+import { trustedResult } from '../../syscalls/bindings/errno.js';
 import { LIMITS, type Limit } from '../refusal.js';
 
 /** The first bucket holds calls of up to 2^7 ns. Each next end is twice as long, up to 2^30 ns. The last has no end. */
@@ -31,7 +32,7 @@ export type Answers = { method: string; route: string; status: number; times: nu
 
 export type Counters = {
   /** Counts one call. Its level and target are indices in their tables. */
-  call: (call: { level: number; target: number; result: number; durationNs: number }) => void;
+  call: (call: { level: number; target: number; bytes: Uint8Array; result: number; durationNs: number }) => void;
   /**
    * Counts one answer that was sent. `route` is empty for unmatched requests, `method` for requests that could not be
    * parsed.
@@ -65,7 +66,8 @@ export function createCounters(levels: number, targets: number): Counters {
   const limits = Object.fromEntries(LIMITS.map((limit) => [limit, 0])) as Record<Limit, number>;
 
   return {
-    call({ level, target, result, durationNs }) {
+    call({ level, target, bytes, result: returned, durationNs }) {
+      const result = trustedResult(returned, bytes.length);
       const pair = pairs[level * targets + target] as (typeof pairs)[number];
       if (result < 0) pair.refused.set(result, (pair.refused.get(result) ?? 0) + 1);
       else {

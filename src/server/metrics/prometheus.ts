@@ -40,6 +40,8 @@ function processFigures(): Registry {
     collectDefaultMetrics({ register: figures });
     // If nothing was measured since the last request, prom-client reports 9e9 s or NaN for these three.
     for (const each of ['min', 'mean', 'stddev']) figures.removeSingleMetric(`nodejs_eventloop_lag_${each}_seconds`);
+    // Gauges whose names end like those of counters; `sum(nodejs_active_handles)` is the same figure.
+    for (const each of ['handles', 'requests', 'resources']) figures.removeSingleMetric(`nodejs_active_${each}_total`);
   }
   return figures;
 }

@@ -3,7 +3,7 @@
 
 import type { LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
-import { osError } from '../../syscalls/bindings/errno.js';
+import { outcomeOf, trustedResult } from '../../syscalls/bindings/errno.js';
 
 export type Filter = { level?: number; target?: number; requestId?: string; errors?: boolean };
 
@@ -18,7 +18,7 @@ export type MadeCall = {
   /** The target's index in the list of targets. */
   target: number;
   bytes: Uint8Array;
-  /** The level's result: bytes written, or −errno. */
+  /** The level's result: bytes written, or −errno. It may be a count that cannot be: read it with `outcomeOf`. */
   result: number;
   durationNs: number;
   /** The end of the call, on performance.now()'s clock. The journal does not keep it. */
@@ -106,7 +106,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   function toJson(seq: number): string {
     const slot = seq % capacity;
     const asked = requested[slot] as number;
-    const result = results[slot] as number;
+    const { written, error } = outcomeOf(results[slot] as number, asked);
     const start = slot * PREVIEW_BYTES;
     const kept = previews.subarray(start, start + Math.min(asked, PREVIEW_BYTES));
     return [
@@ -120,9 +120,9 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       targetParts[targetOf[slot] as number],
       asked,
       ',"written":',
-      Math.max(0, result),
+      written,
       ',"error":',
-      result < 0 ? JSON.stringify(osError(result)) : 'null',
+      error ? JSON.stringify(error) : 'null',
       ',"durationNs":',
       durations[slot],
       pidPart,
@@ -174,7 +174,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
         (level === undefined || levelOf[slot] === level) &&
         (target === undefined || targetOf[slot] === target) &&
         (requestId === undefined || requestIds[slot] === requestId) &&
-        (!errors || (results[slot] as number) < 0)
+        (!errors || trustedResult(results[slot] as number, requested[slot] as number) < 0)
       );
     },
     watch(wake, most) {

@@ -1,9 +1,10 @@
 // The stream of records to WebSocket subscribers. A subscriber is a cursor in the journal, not a queue. So a slow one
 // costs no memory, and receives the exact range of the records that the ring has overwritten.
 import type { WebSocket } from 'ws';
-import type { Hello, StreamError } from '../../protocol/records.js';
+import type { StreamError } from '../../protocol/records.js';
 import { type Cursor, createCursor, type Delivery } from './cursor.js';
 import type { Filter, Journal } from './journal.js';
+import { endLine, helloLine, type ServiceRun } from './run.js';
 
 /** The approximate size of one frame, in characters. */
 const FRAME_CHARS = 1 << 16;
@@ -24,9 +25,6 @@ const GOODBYE_MS = 300;
 /** https://www.rfc-editor.org/rfc/rfc6455#section-7.4.1 */
 const GOING_AWAY = 1001;
 const POLICY_VIOLATION = 1008;
-
-/** A run: one start of the service. `started` is in milliseconds since 1970. */
-export type ServiceRun = { run: string; pid: number; started: number };
 
 export type Subscription = {
   /** The `seq` to begin with; undefined: that of the next call. */
@@ -99,6 +97,7 @@ export function createStream(options: StreamOptions): Stream {
     if (socket.readyState !== socket.OPEN) return;
     const gap = cursor.giveUp();
     if (gap !== null) socket.send(gap);
+    socket.send(endLine(service, journal));
     socket.close(GOING_AWAY, 'the service is stopping');
   }
 
@@ -149,11 +148,29 @@ export function createStream(options: StreamOptions): Stream {
     if (ready.size > 0) schedule();
   }
 
+  /** The time that urgent frames took since the event loop last went on, in ms. */
+  let urgentMs = 0;
+
+  /**
+   * Sends frames at once, for STREAM_SLICE_MS in each turn of the event loop. With a small ring and many subscribers
+   * every call would otherwise wait for a frame to each. What the ring overwrites then becomes a gap.
+   */
+  function pumpUrgently(): void {
+    if (urgentMs === 0)
+      setImmediate(() => {
+        urgentMs = 0;
+      });
+    const start = performance.now();
+    pump();
+    urgentMs += performance.now() - start;
+  }
+
   // When half the ring is new, frames are sent at once, before the ring overwrites records that were not sent.
   const unwatch = journal.watch(
     (urgent) => {
+      if (urgent && urgentMs >= STREAM_SLICE_MS) return;
       for (const subscriber of subscribers) ready.add(subscriber);
-      if (urgent) pump();
+      if (urgent) pumpUrgently();
       else schedule();
     },
     Math.max(1, journal.capacity >> 1),
@@ -191,7 +208,7 @@ export function createStream(options: StreamOptions): Stream {
       });
       socket.once('message', () => socket.close(POLICY_VIOLATION, 'this stream does not accept messages'));
 
-      socket.send(JSON.stringify({ type: 'hello', ...service, oldest: journal.oldest(), next } satisfies Hello));
+      socket.send(helloLine(service, journal));
       const problem = unservable(subscription, journal, service);
       if (problem) {
         socket.send(JSON.stringify({ type: 'error', detail: problem.detail } satisfies StreamError));

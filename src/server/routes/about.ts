@@ -7,8 +7,7 @@ import { elsewhere } from '../../syscalls/index.js';
 import { problems } from '../answers/statuses.js';
 import type { Targets } from '../calls/targets.js';
 import type { Journal } from '../records/journal.js';
-import type { ServiceRun } from '../records/stream.js';
-import { VERSION } from '../version.js';
+import type { ServiceRun } from '../records/run.js';
 
 export type AboutRoutes = {
   levels: Record<LevelId, Level>;
@@ -74,7 +73,7 @@ export const aboutRoutes: FastifyPluginAsyncZod<AboutRoutes> = async (app, deps)
         response: { 200: Health, ...problems() },
       },
     },
-    () => ({ status: 'ok' as const, version: VERSION, ...service, next: journal.next(), token: needsToken }),
+    () => ({ status: 'ok' as const, ...service, next: journal.next(), token: needsToken }),
   );
 
   app.get(

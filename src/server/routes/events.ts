@@ -9,7 +9,8 @@ import { type Targets, unknownTarget } from '../calls/targets.js';
 import type { Counters } from '../metrics/counters.js';
 import { createCursor } from '../records/cursor.js';
 import type { Filter, Journal } from '../records/journal.js';
-import { type ServiceRun, type Stream, type Subscription, unservable } from '../records/stream.js';
+import type { ServiceRun } from '../records/run.js';
+import { type Stream, type Subscription, unservable } from '../records/stream.js';
 import { busy, refusal } from '../refusal.js';
 
 const DEFAULT_EVENTS = 1000;

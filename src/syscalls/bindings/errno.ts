@@ -103,6 +103,32 @@ export function osError(result: number): OsError | null {
   return error;
 }
 
+/** Stands for the result of a call that returned more than it was asked to write. No level returns this number. */
+const IMPOSSIBLE = Number.NEGATIVE_INFINITY;
+cache.set(
+  IMPOSSIBLE,
+  Object.freeze({ code: 'IMPOSSIBLE_COUNT', errno: 0, message: 'the call returned more than it was asked to write' }),
+);
+
+/**
+ * Returns a level's result as it counts: a count above `requested` becomes a negative number, whose `osError` has the
+ * code IMPOSSIBLE_COUNT. A library that intercepts the call can return such a count; the kernel never does.
+ */
+export const trustedResult = (result: number, requested: number): number => (result > requested ? IMPOSSIBLE : result);
+
+/**
+ * Translates the result of a call that was asked to write `requested` bytes. Every answer, record and count uses this or
+ * `trustedResult`, so that they agree.
+ *
+ * @param result the return value of a level's `write`
+ */
+export function outcomeOf(result: number, requested: number): { written: number; error: OsError | null } {
+  const trusted = trustedResult(result, requested);
+  if (trusted !== IMPOSSIBLE) return { written: Math.max(0, result), error: osError(result) };
+  const { code, errno } = osError(IMPOSSIBLE) as OsError;
+  return { written: 0, error: { code, errno, message: `the call returned ${result} for ${requested} bytes` } };
+}
+
 const minusErrnoByName = new Map([...getSystemErrorMap()].map(([number, [name]]) => [name, number]));
 
 /**

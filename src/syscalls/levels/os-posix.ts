@@ -9,12 +9,13 @@ import type { LevelDescription } from './on-first-use.js';
 /** Binds libc's write. @throws when koffi cannot be loaded */
 export function openPosix(): Write {
   // koffi does not have ssize_t. intptr_t has the same width on Linux and macOS.
-  const libcWrite = bind<(fd: number, bytes: Uint8Array, count: number) => number>(
+  const libcWrite = bind<(fd: number, bytes: Uint8Array, count: number) => number | bigint>(
     'intptr_t write(int fd, const void *bytes, size_t count)',
   );
   return (fd, bytes) => {
     checkArguments(fd, bytes);
-    const result = libcWrite(fd, bytes, bytes.byteLength);
+    // koffi returns a BigInt above 2⁵³. No write takes so many bytes, but a library that intercepts it may say so.
+    const result = Number(libcWrite(fd, bytes, bytes.byteLength));
     return result < 0 ? -lastErrno() : result;
   };
 }

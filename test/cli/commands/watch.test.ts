@@ -202,13 +202,13 @@ test('watch reports a restart of the service, and shows its records from the fir
   await first.stop();
   const second = await startService(t, { args: ['--port', port] });
   await second.write({ level: 'raw', msg: 'after', target: 'full' });
-  await until(() => lines().length === 4);
+  await until(() => lines().length === 5);
   const received = lines().map((line) => JSON.parse(line));
   assert.deepEqual(
     received.map(({ type, preview = '' }) => `${type} ${preview}`.trim()),
-    ['hello', 'call before', 'hello', 'call after'],
+    ['hello', 'call before', 'end', 'hello', 'call after'],
   );
-  assert.notEqual(received[0].run, received[2].run);
+  assert.notEqual(received[0].run, received[3].run);
   assert.match(got.err, /the service was restarted \(run \w+\): its records begin at 1 again/);
 });
 
@@ -264,6 +264,7 @@ test('watch with a slow reader waits: each record is printed, or is in a gap', a
     rest = lines.pop() as string;
     for (const line of lines) {
       const { type, seq, from, to } = JSON.parse(line);
+      if (type === 'end') continue;
       assert.equal(type === 'gap' ? from : seq, next);
       next = (type === 'gap' ? to : seq) + 1;
     }

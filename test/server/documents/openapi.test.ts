@@ -41,6 +41,8 @@ test('every line of the stream has the shape that asyncapi.yaml gives it, and ev
     ...(await replay.until(({ length }) => length === 4)),
     ...(await future.until(({ length }) => length === 2)),
   ];
+  await app.app.close();
+  lines.push(...(await replay.until((all) => all.at(-1)?.type === 'end')).slice(4));
   const validate = new Ajv({ strict: false, schemas: [{ $id: 'doc', components }] });
   for (const line of lines) {
     const { payload } = components.messages[line.type];

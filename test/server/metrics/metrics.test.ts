@@ -70,7 +70,7 @@ test('a duration is counted in the first bucket whose end it does not exceed', (
     [2 ** 33, 24],
   ] as const) {
     const counters = createCounters(1, 1);
-    counters.call({ level: 0, target: 0, result: 1, durationNs: ns });
+    counters.call({ level: 0, target: 0, bytes: Buffer.from('x'), result: 1, durationNs: ns });
     assert.equal(counters.durations()[0]?.durations.buckets.indexOf(1), bucket, `${ns} ns`);
   }
 });
@@ -177,4 +177,27 @@ test('memory, descriptors and event loop lag of the process are among the metric
   for (const name of ['process_resident_memory_bytes', 'process_open_fds', 'nodejs_eventloop_lag_p99_seconds'])
     assert.ok((metrics.get(name) ?? 0) > 0, name);
   for (const [name, value] of metrics) if (name.startsWith('nodejs_eventloop_lag')) assert.ok(value < 1000, name);
+});
+
+/** The rules of `promtool check metrics`: https://prometheus.io/docs/practices/naming/ */
+const NAMING: Record<string, (name: string, type: string, help: string) => boolean> = {
+  'has a help text': (_name, _type, help) => help !== '',
+  'ends in _total if and only if it is a counter': (name, type) => name.endsWith('_total') === (type === 'counter'),
+  'ends in _count, _sum, _bucket or _info only where that is right': (name, type) =>
+    !/_(count|sum|bucket)$/.test(name) && (!name.endsWith('_info') || type === 'gauge'),
+  'has no type in its name': (name) => !/(^|_)(counter|gauge|histogram|summary)(_|$)/.test(name),
+  'is in snake case': (name) => /^[a-z][a-z0-9_]*$/.test(name),
+  'is in base units': (name) =>
+    !/_(ms|us|ns|milliseconds|microseconds|nanoseconds|minutes|hours|kilobytes|megabytes|bits)(_|$)/.test(name),
+};
+
+test('every metric has a name by the rules of promtool, those of prom-client too', async (t) => {
+  const { app } = testApp(t);
+  const { body } = await app.inject('/metrics');
+  const helps = new Map(Array.from(body.matchAll(/^# HELP (\S+) (.*)$/gm), ([, name = '', help = '']) => [name, help]));
+  const types = Array.from(body.matchAll(/^# TYPE (\S+) (\S+)$/gm));
+  assert.ok(types.length > 30);
+  for (const [, name = '', type = ''] of types)
+    for (const [rule, holds] of Object.entries(NAMING))
+      assert.ok(holds(name, type, helps.get(name) ?? ''), `${name}, a ${type}: ${rule}`);
 });

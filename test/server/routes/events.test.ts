@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
 import type { Problem } from '../../../src/protocol/problem.js';
@@ -131,6 +132,8 @@ test('a stream begins with hello, and goes on with new records', async (t) => {
     run: health.run,
     pid: process.pid,
     started: health.started,
+    host: hostname(),
+    version: health.version,
     oldest: 1,
     next: 3,
   });

@@ -27,6 +27,7 @@ export async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<
     terminal: null,
     leave: () => assert.fail(),
     atExit: () => {},
+    onReopen: () => {},
     untilSignal: () => new AbortController().signal,
     onUncaught: () => {},
   });

@@ -1,5 +1,6 @@
 // One line of records, read as a value. The lines are checked by hand: zod would take longer for a million of
 // them than the whole comparison.
+import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
 
 /** A record, as far as a trace can confirm it. */
@@ -40,11 +41,15 @@ function resultOf({ written, error }: CheckedRecord & Untrusted): number | undef
 }
 
 const BEGIN = '{"type":"call","seq":';
+const OTHERS = ['{"type":"hello",', '{"type":"gap",', '{"type":"end",'];
 
 /** Reads a line that a kill or a full disk cut short: its record is gone, like those of a gap. */
 function parseCut(line: string): Gap | 'ignored' | 'bad' {
   const [, begin, seq, comma] = /^(\{"type":"call","seq":)(\d*)(,)?/.exec(line) ?? [];
-  if (begin === undefined) return BEGIN.startsWith(line) ? 'ignored' : 'bad';
+  if (begin === undefined) {
+    const isCut = BEGIN.startsWith(line) || OTHERS.some((other) => line.startsWith(other) || other.startsWith(line));
+    return isCut ? 'ignored' : 'bad';
+  }
   // Without the comma the number itself may be cut.
   return comma === undefined ? 'ignored' : { type: 'gap', from: Number(seq), to: Number(seq) };
 }
@@ -58,8 +63,8 @@ export function parseRecordLine(line: string): RecordLine {
   }
   if (value?.type === 'gap' && typeof value.from === 'number' && typeof value.to === 'number')
     return { type: 'gap', from: value.from, to: value.to };
-  // The first line of `syswire watch --json`.
-  if (value?.type === 'hello') return 'ignored';
+  // The first and the last line of a run.
+  if (value?.type === 'hello' || value?.type === 'end') return 'ignored';
   if (value?.type !== 'call' || !hasCheckedFields(value)) return 'bad';
   const result = resultOf(value);
   if (result === undefined) return 'bad';
@@ -73,6 +78,6 @@ export function parseRecordLine(line: string): RecordLine {
     result,
     time,
     end: time + durationNs / 1e6,
-    text: preview,
+    text: makeSafe(preview),
   };
 }

@@ -1,11 +1,11 @@
 // Follows the stream as one sequence of lines, across lost connections and restarts of the service.
 import { on, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { CallRecord, Gap, Hello, StreamError } from '../../../protocol/records.js';
+import type { CallRecord, End, Gap, Hello, StreamError } from '../../../protocol/records.js';
 import { type Client, notSyswire } from '../../client.js';
 import { NoAnswer, UsageError } from '../../command.js';
 
-export type Line = { text: string; value: Hello | CallRecord | Gap };
+export type Line = { text: string; value: Hello | CallRecord | Gap | End };
 
 export type Follow = {
   client: Client;
@@ -70,7 +70,7 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
             }
             run = value.run;
             next ??= `${value.next}`;
-          } else next = `${(value.type === 'gap' ? value.to : value.seq) + 1}`;
+          } else if (value.type !== 'end') next = `${(value.type === 'gap' ? value.to : value.seq) + 1}`;
           lines.push({ text, value });
         }
         yield lines;

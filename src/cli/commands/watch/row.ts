@@ -3,6 +3,7 @@ import { styleText } from 'node:util';
 import cliTruncate from 'cli-truncate';
 import { clock, duration } from '../../../protocol/format.js';
 import type { LevelId } from '../../../protocol/names.js';
+import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
 import type { Line } from './follow.js';
 
@@ -26,23 +27,23 @@ function callRow(call: CallRecord, { colour }: Look): string {
   const { seq, time, level, target, requested, written, error, durationNs } = call;
   const paint = (style: Style, text: string): string => (colour ? styleText(style, text) : text);
   const isPartial = error === null && written < requested;
-  const result = `${requested} → ${error?.code ?? written}`.padEnd(20);
+  const result = makeSafe(`${requested} → ${error?.code ?? written}`).padEnd(20);
   const cells = [
     `${seq}`.padStart(8),
     clock(time),
     paint(LEVEL_STYLES[level], level.padEnd(5)),
-    target.padEnd(12),
+    makeSafe(target).padEnd(12),
     error ? paint('red', result) : isPartial ? paint('yellow', result) : result,
     duration(durationNs).padStart(8),
   ];
-  return `${cells.join('  ')}  ${call.preview}`.trimEnd();
+  return `${cells.join('  ')}  ${makeSafe(call.preview)}`.trimEnd();
 }
 
 export const HEADER = `${'seq'.padStart(8)}  ${'time'.padEnd(12)}  level  ${'target'.padEnd(12)}  ${'asked → result'.padEnd(20)}  ${'took'.padStart(8)}  message`;
 
-/** Format a line. @returns null for a hello, which is of no interest to people */
+/** Format a line. @returns null for a hello and an end, which are of no interest to people */
 export function row({ value }: Line, look: Look): string | null {
-  if (value.type === 'hello') return null;
+  if (value.type === 'hello' || value.type === 'end') return null;
   return look.width === Infinity ? wholeRow(value, look) : cliTruncate(wholeRow(value, look), look.width);
 }
 

@@ -146,6 +146,9 @@ export type Config = {
 
 const variable = (name: string): string => `SYSWIRE_${name.toUpperCase().replaceAll('-', '_')}`;
 
+/** The environment variables that the service reads. */
+export const VARIABLES = NAMES.map(variable);
+
 /** One line per flag, for --help. */
 export const FLAG_HELP = NAMES.map((name) => {
   const { value, help }: Flag = FLAGS[name];

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../server/app.js';
+import { addon } from '../../syscalls/bindings/addon.js';
 import type { Command } from '../command.js';
 import { type Config, FLAG_HELP, readConfig, VARIABLES } from '../config.js';
 import { checkEnvironment } from '../environment.js';
@@ -66,6 +67,9 @@ export const serve: Command = async ({ args, env, print, note, fail, untilSignal
   const signal = untilSignal();
   const logger = openLog(logLevel);
   for (const warning of warnings) logger.warn(warning);
+  // Windows has no addon, which is no fault.
+  if (typeof addon === 'string' && process.platform !== 'win32')
+    logger.warn(`levels raw, int80 and uring are not available: ${addon}`);
   onUncaught((error) => {
     const message = 'the service failed and stops';
     // The level is still `silent` if the service fails while it starts.

@@ -52,10 +52,10 @@ test('npm start --silent in a folder that cannot be written: one line, exit 1', 
   if (!need(t, NPM)) return;
   const folder = clone(t);
   chmodSync(folder, 0o555);
-  t.after(() => chmodSync(folder, 0o755));
   const env = { HOME: folder, npm_config_cache: path.join(folder, 'cache') };
   const uid = process.getuid?.() === 0 ? NOBODY : undefined;
   const { status, stdout, stderr } = run(folder, process.execPath, ['scripts/setup.mjs'], env, uid);
+  chmodSync(folder, 0o755);
   assert.equal(
     stderr,
     `syswire: the folder ${folder} cannot be written (EACCES): start as its owner, or change its permissions\n`,

@@ -5,7 +5,8 @@ import { refusal } from '../refusal.js';
 /** Refuses a request without a route: as a wrong method if the path has another one, else as an unknown path. */
 export function refuseUnknown(app: FastifyInstance, request: FastifyRequest): never {
   const path = request.url.split('?', 1)[0] as string;
-  const allowed = ['GET', 'POST'].filter((method) => app.hasRoute({ method, url: path }));
+  // Fastify answers HEAD wherever GET is, and a 405 must name every method: RFC 9110, section 15.5.6.
+  const allowed = ['GET', 'HEAD', 'POST'].filter((method) => app.hasRoute({ method, url: path }));
   if (allowed.length === 0) throw refusal('unknown-path', `there is nothing at ${path}: /docs lists the paths`);
   throw refusal('wrong-method', `${path} does not accept ${request.method}: use ${allowed.join(' or ')}`, { allowed });
 }

@@ -1,4 +1,5 @@
-// npm run build: the addon, the service, and the page, into prebuilds/ and dist/.
+// npm run build: the addon, the service, and the page, into prebuilds/ and dist/. With --without-addon only the latter
+// two: setup.mjs builds the addon by itself, because a start goes on when that fails.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +13,7 @@ function run(...args) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-run('native/build.mjs');
+if (!process.argv.includes('--without-addon')) run('native/build.mjs');
 // Outputs of sources that were moved or removed must not stay, or they would be packed.
 rmSync('dist', { recursive: true, force: true });
 run('node_modules/typescript/bin/tsc');

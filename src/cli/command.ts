@@ -4,11 +4,14 @@ export type Cli = {
   /** The command line after the command's name. */
   args: string[];
   env: NodeJS.ProcessEnv;
-  /** Write lines to stdout. `print`, `note` and `fail` escape control and other invisible characters. */
+  /** Write lines to stdout, all of them. A reader that has gone is no error. @throws OutputFailed */
   print: (line: string) => void;
   /** Write an error to stderr as one line after `syswire: `. Return `code`. */
   fail: (code: number, line: string) => number;
-  /** Write a line to stderr. */
+  /**
+   * Write a line to stderr. If that fails, the exit code is not 0. `print`, `note` and `fail` escape control and other
+   * invisible characters.
+   */
   note: (line: string) => void;
   /** Return stdout as a stream, for output without an end. */
   stdout: () => NodeJS.WriteStream;
@@ -35,5 +38,8 @@ export class UsageError extends Error {}
 /** The service gave no answer. The message is one line for people. */
 export class NoAnswer extends Error {}
 
-/** @returns the exit code: 0 success, 1 the operating system refused. A UsageError becomes 2, a NoAnswer 3. */
+/** stdout did not take all of the output. The message is one line for people. */
+export class OutputFailed extends Error {}
+
+/** @returns the exit code: 0 success, 1 the operating system refused. A UsageError becomes 2, a NoAnswer 3, an OutputFailed 1. */
 export type Command = (cli: Cli) => number | Promise<number>;

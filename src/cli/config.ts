@@ -150,6 +150,9 @@ export type Config = {
 
 const variable = (name: string): string => `SYSWIRE_${name.toUpperCase().replaceAll('-', '_')}`;
 
+/** The environment variables that the service reads. */
+export const VARIABLES = NAMES.map(variable);
+
 /** One line per flag, for --help. */
 export const FLAG_HELP = NAMES.map((name) => {
   const { value, help }: Flag = FLAGS[name];
@@ -217,6 +220,9 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
   const flags = readFlags(args);
   const checked = NAMES.map((name) => {
     const { raw, source } = findValue(name, flags, env);
+    // Node decodes the environment as UTF-8. Another file than the one meant would be opened.
+    if ([raw].flat().some((value) => typeof value === 'string' && value.includes('\ufffd')))
+      throw new UsageError(`${source}: has bytes that are not UTF-8: give it in UTF-8`);
     const result = FLAGS[name].shape.safeParse(raw);
     if (result.success) return [name, result.data];
     throw new UsageError(describeIssue(name, source, raw, result.error.issues[0]));

@@ -1,13 +1,34 @@
 // Parses a command line. Every error is a UsageError of one line.
-import { readFileSync } from 'node:fs';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { bytesOf, hasEscapedBytes } from './arguments.js';
 import { UsageError } from './command.js';
+import { readAll } from './streams.js';
 
-/** Run Node's parseArgs. @throws UsageError */
-export function parseFlags<const T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
+/** For parseFlags: the arguments are LEVEL MSG, and MSG may be any bytes. */
+export const MESSAGE_AT = 1;
+
+/**
+ * Run Node's parseArgs.
+ *
+ * @param messageAt the one argument, counted from 0 without flags, that need not be UTF-8. Names and paths must be.
+ * @throws UsageError
+ */
+export function parseFlags<const T extends ParseArgsConfig>(
+  config: T,
+  messageAt = -1,
+): ReturnType<typeof parseArgs<T>> {
   try {
-    return parseArgs(config);
+    const parsed = parseArgs(config);
+    const values = Object.entries(parsed.values as Record<string, unknown>).flatMap(([name, value]) =>
+      [value].flat().map((each): [string, unknown] => [`--${name}`, each]),
+    );
+    const words = parsed.positionals.filter((_, index) => index !== messageAt);
+    for (const [name, value] of [...values, ...words.map((word): [string, unknown] => [`'${word}'`, word])])
+      if (typeof value === 'string' && hasEscapedBytes(value))
+        throw new UsageError(`${name}: has bytes that are not UTF-8: only a message may have them`);
+    return parsed;
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     // The first sentence says what is wrong. The rest is advice, which may have several lines.
     const [problem = ''] = (error as Error).message.split(/\.\s/, 1);
     throw new UsageError(`${problem}: see --help`);
@@ -36,11 +57,11 @@ export function parseLevelAndMessage(
   return [level, msg];
 }
 
-/** Return a message's bytes; `-` reads them from stdin. @throws UsageError */
+/** Return a message's bytes as they were given; `-` reads them from stdin. @throws UsageError */
 export function readMessage(msg: string): Buffer {
-  if (msg !== '-') return Buffer.from(msg);
+  if (msg !== '-') return bytesOf(msg);
   try {
-    return readFileSync(0);
+    return readAll(0);
   } catch (error) {
     throw new UsageError(`stdin cannot be read: ${(error as Error).message}`);
   }

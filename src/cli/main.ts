@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 // Picks and runs the command, `serve` by default. No other file of the command line acts on `process`.
 import './require-node.js';
-import { writeSync } from 'node:fs';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { escapeLines } from '../protocol/unsafe.js';
-import { type Cli, type Command, NoAnswer, UsageError } from './command.js';
+import { restoreBytes } from './arguments.js';
+import { type Cli, type Command, NoAnswer, OutputFailed, UsageError } from './command.js';
 import { checkDescriptors } from './descriptors.js';
+import { fileStream, writeAll } from './streams.js';
 import { closeGoneTerminals } from './terminals.js';
 
 // Each command is imported when it is chosen, so that `syswire call` starts without loading the server.
@@ -57,25 +58,32 @@ function untilSignal(): AbortSignal {
   return first.signal;
 }
 
-/** Write text. A reader that is gone or slow must not make the command fail, so errors are ignored. */
-function write(fd: number, text: string): void {
-  try {
-    writeSync(fd, text);
-  } catch {}
+/** Once signals are handled here, a reader that takes nothing must not keep the process from handling them for ever. */
+const PATIENCE_MS = 10_000;
+
+/** Write text, all of it. @returns the error, null if there is none or the reader has gone (`| head`): it has enough */
+function write(fd: number, text: string): NodeJS.ErrnoException | null {
+  const error = writeAll(fd, Buffer.from(text), stopped ? PATIENCE_MS : Infinity);
+  return error?.code === 'EPIPE' ? null : error;
 }
+
+/** True when a line for stderr was not written. Then the exit code must say so. */
+let isNoteLost = false;
 
 // After all others: `serve` puts the terminals back on their descriptors first.
 process.on('exit', closeGoneTerminals);
 
-const [first = 'serve', ...rest] = process.argv.slice(2);
-const [name, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [first, rest];
-
 const cli: Cli = {
-  args,
+  args: [],
   env: process.env,
   // Values from the user, a file or a service may have characters that act on the terminal.
-  print: (line) => write(1, `${escapeLines(line)}\n`),
-  note: (line) => write(2, `${escapeLines(line)}\n`),
+  print(line) {
+    const error = write(1, `${escapeLines(line)}\n`);
+    if (error) throw new OutputFailed(`standard output: ${error.message}`);
+  },
+  note(line) {
+    if (write(2, `${escapeLines(line)}\n`)) isNoteLost = true;
+  },
   fail(code, line) {
     // The user's own value may have line feeds in it.
     write(2, `syswire: ${escapeLines(line.replaceAll('\n', '\\n'))}\n`);
@@ -98,11 +106,13 @@ const cli: Cli = {
   },
   leave: (code) => process.exit(code),
   // A function, because an early access to process.stdout has a side effect: see `serve` above.
-  stdout: () => process.stdout,
-  terminal: isatty(1) && isatty(2) ? { write: (text) => write(2, text) } : null,
+  stdout: () => fileStream(1) ?? process.stdout,
+  terminal: isatty(1) && isatty(2) ? { write: (text) => void write(2, text) } : null,
 };
 
 async function run(): Promise<number> {
+  const [first = 'serve', ...rest] = restoreBytes(process.argv.slice(2));
+  const [name, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [first, rest];
   if (first === '--version' || first === '-v') {
     cli.print((await import('../server/version.js')).VERSION);
     return 0;
@@ -112,13 +122,14 @@ async function run(): Promise<number> {
     throw new UsageError(
       `command '${name}' is unknown: the commands are ${Object.keys(COMMANDS).join(', ')}; syswire --help explains them`,
     );
-  return await (await load())(cli);
+  return await (await load())({ ...cli, args });
 }
 
 try {
-  process.exitCode = await run();
+  process.exitCode = (await run()) || (isNoteLost ? 1 : 0);
 } catch (error) {
   if (error instanceof UsageError) process.exitCode = cli.fail(2, error.message);
   else if (error instanceof NoAnswer) process.exitCode = cli.fail(3, error.message);
+  else if (error instanceof OutputFailed) process.exitCode = cli.fail(1, error.message);
   else throw error;
 }

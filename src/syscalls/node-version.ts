@@ -1,7 +1,10 @@
 // The oldest Node that this package runs on. Importing this file first refuses an older one before anything else runs.
 
-/** As in package.json: engines. */
-const OLDEST = [20, 19] as const;
+import { createRequire } from 'node:module';
+
+// scripts/setup.mjs, which runs before anything is built, reads the same place.
+const { engines } = createRequire(import.meta.url)('../../package.json') as { engines: { node: string } };
+const OLDEST = engines.node.replace('>=', '').split('.').map(Number) as [major: number, minor: number];
 
 /** Returns why this Node is refused, in one line; null when it is recent enough. */
 export function nodeProblem(version: string): string | null {

@@ -8,6 +8,8 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { WebSocket } from 'ws';
+import { readConfig, VARIABLES } from '../../src/cli/config.js';
+import { checkEnvironment } from '../../src/cli/environment.js';
 import { LEVEL_IDS } from '../../src/protocol/names.js';
 import { levels } from '../../src/syscalls/index.js';
 import { isNonBlocking, socketPair } from '../support/descriptors.js';
@@ -312,6 +314,54 @@ test('--help lists the flags, call --help explains call, --version prints the ve
   assert.match(ask('--help'), /--target NAME=PATH.*\n.*--\[no-\]faults/);
   assert.match(ask('call', '--help'), /syswire call LEVEL MSG/);
   assert.equal(ask('--version').trim(), JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).version);
+});
+
+test('the address that Kubernetes puts into SYSWIRE_PORT is no setting: a warning, and the own port', async (t) => {
+  const links = {
+    SYSWIRE_PORT: 'tcp://10.0.0.5:8080',
+    SYSWIRE_SERVICE_HOST: '10.0.0.5',
+    SYSWIRE_SERVICE_PORT: '8080',
+    SYSWIRE_SERVICE_PORT_HTTP: '8080',
+    SYSWIRE_PORT_8080_TCP: 'tcp://10.0.0.5:8080',
+    SYSWIRE_PORT_8080_TCP_PROTO: 'tcp',
+    SYSWIRE_PORT_8080_TCP_PORT: '8080',
+    SYSWIRE_PORT_8080_TCP_ADDR: '10.0.0.5',
+    // Of a Service named syswire-page.
+    SYSWIRE_PAGE_PORT: 'tcp://10.0.0.6:80',
+    SYSWIRE_PAGE_SERVICE_HOST: '10.0.0.6',
+  };
+  const { warnings, env } = checkEnvironment(links, VARIABLES);
+  assert.deepEqual(
+    warnings.map((line) => line.slice(0, 44)),
+    ['SYSWIRE_PORT tcp://10.0.0.5:8080 is ignored:'],
+  );
+  assert.equal(readConfig([], env).port, 8080);
+  const { log } = await startService(t, { env: links });
+  assert.equal(log.filter((line) => line.includes('SYSWIRE_')).length, 1);
+  assert.match(log[0] ?? '', /"level":40,.*SYSWIRE_PORT tcp:\/\/10\.0\.0\.5:8080 is ignored/);
+});
+
+test('an unknown SYSWIRE_ variable is warned about, with the nearest name', () => {
+  for (const [name, says] of [
+    ['SYSWIRE_TOKN', 'did you mean SYSWIRE_TOKEN?'],
+    ['SYSWIRE_TARGETS', 'did you mean SYSWIRE_TARGET?'],
+    ['SYSWIRE_NO_FAULTS', 'did you mean SYSWIRE_FAULTS?'],
+    ['SYSWIRE_ENTIRELY_OTHER', 'see --help for the settings'],
+  ] as const)
+    assert.deepEqual(checkEnvironment({ [name]: '1' }, VARIABLES).warnings, [
+      `${name} is unknown and ignored: ${says}`,
+    ]);
+  for (const name of [...VARIABLES, 'SYSWIRE_URL', 'SYSWIRE_PUBLISH', 'PATH'])
+    assert.deepEqual(checkEnvironment({ [name]: '1' }, VARIABLES).warnings, [], name);
+  const { stderr, status } = spawnSync(process.execPath, [MAIN, '--port', 'x'], {
+    env: { ...process.env, SYSWIRE_PROT: '1' },
+    encoding: 'utf8',
+  });
+  assert.match(
+    stderr,
+    /^syswire: SYSWIRE_PROT is unknown and ignored: did you mean SYSWIRE_PORT\?\nsyswire: --port x: .*\n$/,
+  );
+  assert.equal(status, 2);
 });
 
 test('the service reads settings from the environment, and a flag wins', async (t) => {

@@ -15,9 +15,10 @@ const PYTHON = { command: 'python3', package: 'python3' };
 async function startInTerminal(
   t: TestContext,
   how: 'close' | 'tostop',
+  wrap: (command: string[]) => string[] = (command) => command,
 ): Promise<{ python: ChildProcess; url: string }> {
   const program = path.join(ROOT, 'test/support/programs/terminal.py');
-  const python = spawn('python3', [program, how, process.execPath, MAIN, '--port', '0'], {
+  const python = spawn('python3', [program, how, ...wrap([process.execPath, MAIN, '--port', '0'])], {
     stdio: ['pipe', 'pipe', 'inherit', 'pipe'],
   });
   t.after(async () => {
@@ -39,6 +40,26 @@ test('a terminal that is closed stops the service with exit code 0', async (t) =
   const status = nextLine(python);
   python.stdin?.write('\n');
   assert.equal(await status, '0', 'the wait status: 134 would be SIGABRT');
+});
+
+test('a terminal that is closed stops the service under nohup too, and not under setsid', async (t) => {
+  if (!need(t, PYTHON, { command: 'nohup', package: 'coreutils' }, { command: 'setsid', package: 'util-linux' }))
+    return;
+  const close = async (tool: string): Promise<{ url: string; status: string }> => {
+    // The shell leads the session, as a user's shell does. Descriptor 3 keeps the log apart.
+    const script = `${tool} "$@" >/dev/null 2>&3 </dev/null & wait`;
+    const { python, url } = await startInTerminal(t, 'close', (command) => ['bash', '-ic', script, 'bash', ...command]);
+    const status = nextLine(python);
+    python.stdin?.write('\n');
+    return { url, status: await status };
+  };
+  const stopped = await close('nohup');
+  const signal = AbortSignal.timeout(20_000);
+  while (!signal.aborted && (await fetch(`${stopped.url}/health`).catch(() => null)) !== null);
+  assert.ok(!signal.aborted, 'nohup did not keep it');
+  const { url } = await close('setsid');
+  const { pid } = (await (await fetch(`${url}/health`)).json()) as { pid: number };
+  t.after(() => process.kill(pid));
 });
 
 test('in the background of a terminal with tostop, a write goes through and the service goes on', async (t) => {

@@ -7,7 +7,7 @@ import { LEVEL_IDS } from '../../protocol/names.js';
 import type { Health } from '../../protocol/service.js';
 import { CLIENT_FLAGS, CLIENT_HELP, type Client, createClient, encodeMessage } from '../client.js';
 import type { Command, Terminal } from '../command.js';
-import { parseFlags, parseLevelAndMessage, parseNumber, readMessage } from '../flags.js';
+import { MESSAGE_AT, parseFlags, parseLevelAndMessage, parseNumber, readMessage } from '../flags.js';
 
 const DEFAULT_COUNT = 100_000;
 
@@ -21,8 +21,8 @@ const HELP = `syswire burst LEVEL MSG: ask a running service for many calls, and
   --json           print the answer of the service as JSON
 ${CLIENT_HELP}
 
-exit: 0 the operating system accepted every call, 1 it refused some, 2 wrong usage, 3 the service did not
-      answer, or made fewer calls than requested`;
+exit: 0 the operating system accepted every call, 1 it refused some, or the output could not be written,
+      2 wrong usage, 3 the service did not answer, or made fewer calls than requested`;
 
 const PROGRESS_MS = 100;
 const BAR = 30;
@@ -61,15 +61,18 @@ function describe(asked: number, { level, target, errors, durationNs, ...result 
 }
 
 export const burst: Command = async ({ args, env, print, terminal }) => {
-  const { values, positionals } = parseFlags({
-    args,
-    options: {
-      count: { type: 'string' },
-      rate: { type: 'string' },
-      ...CLIENT_FLAGS,
+  const { values, positionals } = parseFlags(
+    {
+      args,
+      options: {
+        count: { type: 'string' },
+        rate: { type: 'string' },
+        ...CLIENT_FLAGS,
+      },
+      allowPositionals: true,
     },
-    allowPositionals: true,
-  });
+    MESSAGE_AT,
+  );
   if (values.help) {
     print(HELP);
     return 0;

@@ -7,7 +7,7 @@ import type { CallRecord } from '../../protocol/records.js';
 import { levels, outcomeOf } from '../../syscalls/index.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { type Command, UsageError } from '../command.js';
-import { parseFlags, parseLevelAndMessage, readMessage } from '../flags.js';
+import { MESSAGE_AT, parseFlags, parseLevelAndMessage, readMessage } from '../flags.js';
 
 const HELP = `syswire call LEVEL MSG: make one call in this process, without a service
 
@@ -16,7 +16,8 @@ const HELP = `syswire call LEVEL MSG: make one call in this process, without a s
   --target PATH    the file to append to (standard output); it is created if it does not exist
   --json           print the record of the call to stderr, as JSON
 
-exit: 0 the operating system accepted the call, 1 it refused the call, 2 wrong usage`;
+exit: 0 the operating system accepted the call, 1 it refused the call, or the output could not be written,
+      2 wrong usage`;
 
 /** stdout, not made non-blocking: a write that blocks holds up nobody but the user of this command. */
 const STDOUT = { name: 'stdout', fd: 1, close: () => {} };
@@ -30,11 +31,14 @@ function open(path: string | undefined): Pick<Target, 'name' | 'fd' | 'close'> {
 }
 
 export const call: Command = ({ args, print, note, fail }) => {
-  const { values, positionals } = parseFlags({
-    args,
-    options: { target: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
-    allowPositionals: true,
-  });
+  const { values, positionals } = parseFlags(
+    {
+      args,
+      options: { target: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      allowPositionals: true,
+    },
+    MESSAGE_AT,
+  );
   if (values.help) {
     print(HELP);
     return 0;

@@ -25,7 +25,7 @@ ${CASES.map((name) => `  ${name.padEnd(12)} ${HOSTILE[name]?.about}`).join('\n')
 It prints {"case","level","result","error","signal"}: result is the number of bytes written or -errno, or
 null if a signal killed the child.
 
-exit: 0 the call returned a result, 1 the child died, 2 wrong usage`;
+exit: 0 the call returned a result, 1 the child died, or the output could not be written, 2 wrong usage`;
 
 /** Make the call in this process. */
 function call(name: string, level: LevelId): number {

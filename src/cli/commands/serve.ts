@@ -2,8 +2,10 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { buildApp } from '../../server/app.js';
+import { addon } from '../../syscalls/bindings/addon.js';
 import type { Command } from '../command.js';
-import { FLAG_HELP, readConfig } from '../config.js';
+import { type Config, FLAG_HELP, readConfig, VARIABLES } from '../config.js';
+import { checkEnvironment } from '../environment.js';
 import { openLog } from '../log.js';
 
 const url = (at: AddressInfo | string): string => {
@@ -30,8 +32,11 @@ const HELP = `syswire [serve] [flags]: serve the write system call over HTTP, at
 ${FLAG_HELP}
 
 Each flag has an environment variable: --log-level is SYSWIRE_LOG_LEVEL, --no-faults is
-SYSWIRE_FAULTS=false. The variable of a repeatable flag takes one value per line. SIGTERM, SIGINT or
-SIGHUP stops the service within 5 s; waiting writes get 3.5 s of them. A second signal ends it at once.
+SYSWIRE_FAULTS=false. The variable of a repeatable flag takes one value per line. The log warns about
+SYSWIRE_ variables that it does not know, and about a SYSWIRE_PORT that Kubernetes set, tcp://...
+
+SIGTERM, SIGINT or SIGHUP stops the service within 5 s; waiting writes get 3.5 s of them. A second signal
+ends it at once. nohup does not keep it from SIGHUP: use setsid, tmux, systemd-run or a container.
 SIGUSR1 opens the file of --record again, after a rotation.
 
 exit: 0 a signal stopped it, 1 it could not start, or failed, 2 wrong usage
@@ -45,14 +50,27 @@ The other commands, each with its own --help:
   syswire reconcile TRACE RECORDS    compare a tracer's trace with the records`;
 
 /** Run the service until a signal comes. */
-export const serve: Command = async ({ args, env, print, fail, untilSignal, atExit, onReopen, onUncaught }) => {
+export const serve: Command = async ({ args, env, print, note, fail, untilSignal, atExit, onReopen, onUncaught }) => {
   if (args.includes('--help') || args.includes('-h')) {
     print(HELP);
     return 0;
   }
-  const { host, port, logLevel, ...options } = readConfig(args, env);
+  const { env: settings, warnings } = checkEnvironment(env, VARIABLES);
+  let config: Config;
+  try {
+    config = readConfig(args, settings);
+  } catch (error) {
+    // A mistyped variable may be the reason.
+    for (const warning of warnings) note(`syswire: ${warning}`);
+    throw error;
+  }
+  const { host, port, logLevel, ...options } = config;
   const signal = untilSignal();
   const logger = openLog(logLevel);
+  for (const warning of warnings) logger.warn(warning);
+  // Windows has no addon, which is no fault.
+  if (typeof addon === 'string' && process.platform !== 'win32')
+    logger.warn(`levels raw, int80 and uring are not available: ${addon}`);
   onUncaught((error) => {
     const message = 'the service stops after an internal error';
     // The level is still `silent` if the service fails while it starts.

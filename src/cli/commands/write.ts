@@ -4,7 +4,7 @@ import { duration } from '../../protocol/format.js';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import { CLIENT_FLAGS, CLIENT_HELP, createClient, encodeMessage } from '../client.js';
 import type { Command } from '../command.js';
-import { parseFlags, parseLevelAndMessage, parseNumber, readMessage } from '../flags.js';
+import { MESSAGE_AT, parseFlags, parseLevelAndMessage, parseNumber, readMessage } from '../flags.js';
 
 const HELP = `syswire write LEVEL MSG: ask a running service for one write
 
@@ -15,18 +15,21 @@ const HELP = `syswire write LEVEL MSG: ask a running service for one write
   --json           print the answer of the service as JSON
 ${CLIENT_HELP}
 
-exit: 0 the operating system accepted the write, 1 it refused the write, 2 wrong usage, 3 the service did not
-      answer`;
+exit: 0 the operating system accepted the write, 1 it refused the write, or the output could not be written,
+      2 wrong usage, 3 the service did not answer`;
 
 export const write: Command = async ({ args, env, print, fail }) => {
-  const { values, positionals } = parseFlags({
-    args,
-    options: {
-      timeout: { type: 'string' },
-      ...CLIENT_FLAGS,
+  const { values, positionals } = parseFlags(
+    {
+      args,
+      options: {
+        timeout: { type: 'string' },
+        ...CLIENT_FLAGS,
+      },
+      allowPositionals: true,
     },
-    allowPositionals: true,
-  });
+    MESSAGE_AT,
+  );
   if (values.help) {
     print(HELP);
     return 0;

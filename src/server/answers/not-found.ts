@@ -9,7 +9,8 @@ import { refusal } from '../refusal.js';
  */
 export function answerUnknown(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): void {
   const path = request.url.split('?', 1)[0] as string;
-  const allowed = ['GET', 'POST'].filter((method) => app.hasRoute({ method, url: path }));
+  // Fastify answers HEAD wherever GET is, and a 405 must name every method: RFC 9110, section 15.5.6.
+  const allowed = ['GET', 'HEAD', 'POST'].filter((method) => app.hasRoute({ method, url: path }));
   if (allowed.length === 0) throw refusal('unknown-path', `there is nothing at ${path}: /docs lists the paths`);
   if (request.method === 'OPTIONS' && allowed.includes('GET')) {
     reply.code(204).header('allow', allowed.join(', ')).send();

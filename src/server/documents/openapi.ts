@@ -18,7 +18,7 @@ const PROBLEMS: Record<string, { description: string; detail: string }> = {
   403: {
     description: 'The `Host` or the `Origin` of the request is not allowed. No call was made.',
     detail:
-      "Host 'evil.example' is not allowed: use an IP address or localhost, or start with --allow-host evil.example",
+      "Host 'evil.example' is not allowed: use an IP address or localhost, or start with --allow-host evil.example; behind a proxy keep the Host header, in nginx with: proxy_set_header Host $http_host;",
   },
   404: {
     description: 'The target is unknown. No call was made.',

@@ -37,6 +37,9 @@ export function tokenCheck(token: string): (sent: string) => boolean {
   return (sent) => timingSafeEqual(digest(sent), expected);
 }
 
+/** The line that mends a Host header that nginx changed. HAProxy and Caddy keep the header by themselves. */
+const KEEP_HOST = 'behind a proxy keep the Host header, in nginx with: proxy_set_header Host $http_host;';
+
 /**
  * Returns true for a request of HTTP/1.0 to a path, without Host and Origin, as haproxy's health check sends it. No
  * browser sends such a request.
@@ -53,6 +56,7 @@ const isHostless = ({ httpVersion, headers, url = '' }: IncomingMessage): boolea
  */
 export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (request: FastifyRequest) => void {
   const names = new Set(['localhost', ...allowHost.map((name) => name.toLowerCase())]);
+  const expectedHosts = [...names].join(' or ');
 
   function checkHost(host: string | undefined, rawHeaders: readonly string[]): void {
     if (host === undefined) throw refusal('malformed', 'the Host header is missing: send one');
@@ -69,7 +73,7 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
     if (isIP(name) === 0 && !names.has(name))
       throw refusal(
         'foreign',
-        `Host '${name}' is not allowed: use an IP address or localhost, or start with --allow-host ${name}`,
+        `Host '${name}' is not allowed: use an IP address or ${expectedHosts}, or start with --allow-host ${name}; ${KEEP_HOST}`,
       );
   }
 
@@ -91,7 +95,7 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
     if (authority === null || authority !== authorityOf(`${scheme}://${host}`))
       throw refusal(
         'foreign',
-        `Origin ${quoteHeader(origin)} is another site than Host ${quoteHeader(host)}, and requests from other sites are refused: use this service's own page; a proxy must keep the Host header`,
+        `Origin ${quoteHeader(origin)} is another site than Host ${quoteHeader(host)}, whose Origin is http://${host} or https://${host}: requests from other sites are refused, use this service's own page; ${KEEP_HOST}`,
       );
   }
 

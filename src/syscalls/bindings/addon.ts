@@ -1,5 +1,7 @@
 // Loads the native addon, which levels raw, int80 and uring use.
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Write } from '../contract.js';
 
@@ -43,13 +45,20 @@ type NodeGypBuild = ((folder: string) => Addon) & { path: (folder: string) => st
 const nodeGypBuild = (): NodeGypBuild => createRequire(import.meta.url)('node-gyp-build') as NodeGypBuild;
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
+/** Say what to do about an addon that cannot be loaded. An installed package has no sources of the build. */
+function advice(): string {
+  return existsSync(path.join(root, 'scripts/build.mjs'))
+    ? 'run npm run build, which says what is missing'
+    : `this installation has none for ${process.platform}-${process.arch}: use level os or std, or a package that was built on such a machine`;
+}
+
 function load(): Addon | string {
   if (process.platform === 'win32')
     return 'Windows does not document its system call numbers, and they change from build to build';
   try {
     return nodeGypBuild()(root);
   } catch (error) {
-    return `the native addon could not be loaded (run: npm run build): ${(error as Error).message.split('\n', 1)[0]}`;
+    return `the native addon could not be loaded (${(error as Error).message.split('\n', 1)[0]}): ${advice()}`;
   }
 }
 

@@ -25,6 +25,31 @@ for (const [host, status] of HOSTS) {
   });
 }
 
+test('a 403 because of Host or Origin says what was sent, what is expected, and what mends it', async (t) => {
+  const { app } = testApp(t, { allowHost: ['syswire.example'] });
+  const detail = async (headers: Record<string, string>) =>
+    (await app.inject({ url: '/health', headers })).json().detail;
+  assert.equal(
+    await detail({ host: 'syswire_upstream' }),
+    "Host 'syswire_upstream' is not allowed: use an IP address or localhost or syswire.example, or start with --allow-host syswire_upstream; behind a proxy keep the Host header, in nginx with: proxy_set_header Host $http_host;",
+  );
+  assert.equal(
+    await detail({ host: '127.0.0.1:8080', origin: 'http://syswire.example:8081' }),
+    "Origin 'http://syswire.example:8081' is another site than Host '127.0.0.1:8080', whose Origin is http://127.0.0.1:8080 or https://127.0.0.1:8080: requests from other sites are refused, use this service's own page; behind a proxy keep the Host header, in nginx with: proxy_set_header Host $http_host;",
+  );
+});
+
+test('the Allow of a 405 has HEAD wherever GET is answered', async (t) => {
+  const { app } = testApp(t);
+  for (const url of ['/health', '/levels', '/events', '/metrics', '/openapi.yaml', '/']) {
+    const { statusCode, headers } = await app.inject({ method: 'DELETE', url });
+    assert.deepEqual([statusCode, headers.allow], [405, 'GET, HEAD'], url);
+    const head = await app.inject({ method: 'HEAD', url });
+    assert.deepEqual([head.statusCode, head.body], [200, ''], url);
+  }
+  assert.equal((await app.inject({ method: 'GET', url: '/write' })).headers.allow, 'POST');
+});
+
 const ORIGINS: [origin: string, status: number][] = [
   ['http://localhost:8080', 200],
   ['http://localhost:8081', 403],

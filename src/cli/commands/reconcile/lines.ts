@@ -1,7 +1,8 @@
 // Text as batches of lines, so that a file of any size is read in the same little memory.
 import { createReadStream } from 'node:fs';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { UsageError } from '../../command.js';
+import { readChunks } from '../../streams.js';
 
 /** Yields the lines of a stream, as many at a time as a chunk has. The last one need not end with a newline. */
 async function* readLines(stream: Readable, name: string): AsyncGenerator<string[]> {
@@ -26,6 +27,6 @@ async function* readLines(stream: Readable, name: string): AsyncGenerator<string
 /** Yields the lines of a file; `-` is standard input. @throws UsageError if it cannot be read */
 export function readFileLines(path: string): AsyncGenerator<string[]> {
   return path === '-'
-    ? readLines(createReadStream('', { fd: 0, autoClose: false }), 'standard input')
+    ? readLines(Readable.from(readChunks(0), { objectMode: false }), 'standard input')
     : readLines(createReadStream(path), path);
 }

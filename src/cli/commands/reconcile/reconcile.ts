@@ -10,15 +10,15 @@ import { FORMATS, type Format } from './traces.js';
 const HELP = `syswire reconcile TRACE RECORDS: compares what a tracer saw of the service with its records
 
   TRACE            what the tracer wrote; - reads it from stdin
-  RECORDS          a file that --record wrote, or the address of a running service (http://…)
+  RECORDS          a file that --record wrote, - for stdin, or the address of a running service (http://…)
   --format FORMAT  ${FORMATS.join(', ')}; guessed from the first lines when not given
   --strict         compares every traced write; without it, only those on descriptors in the records,
                    between the first record and the last
   --json           prints the report as JSON, with 1000 differences at most
   --token TOKEN    for the service, or SYSWIRE_TOKEN
 
-exit: 0 the trace and the records agree, 1 there are differences, 2 unusable input,
-      3 no answer from the service`;
+exit: 0 the trace and the records agree, 1 there are differences, or the report could not be written,
+      2 unusable input, 3 no answer from the service`;
 
 type Options = {
   trace: string;
@@ -45,6 +45,8 @@ function parse(args: string[], env: NodeJS.ProcessEnv): Options | 'help' {
   const [trace, records, ...more] = positionals;
   if (trace === undefined || records === undefined || more.length > 0)
     throw new UsageError('one trace and one file of records are needed: syswire reconcile TRACE RECORDS');
+  if (trace === '-' && records === '-')
+    throw new UsageError('standard input is given twice: it is either the trace or the records');
   const format = FORMATS.find((known) => known === values.format);
   if (values.format !== undefined && !format)
     throw new UsageError(`--format ${values.format}: must be one of ${FORMATS.join(', ')}`);

@@ -111,7 +111,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
 
   function logRecordError(error: Error | null): void {
     const file = options.record;
-    if (error) app.log.error({ err: error, file }, 'the record file cannot be written: records wait in memory');
+    if (error) app.log.error({ err: error, file }, 'the record file takes nothing: records wait in memory');
     else app.log.info({ file }, 'the record file can be written again');
   }
 

@@ -116,7 +116,7 @@ test('--record on a full disk: the error is logged once, and GET /events has the
   await service.logged('"file":"/dev/full"');
   assert.equal((await service.records()).length, 50);
   assert.equal(await service.stop(), 0);
-  const logged = service.log.filter((line) => line.includes('the record file cannot be written'));
+  const logged = service.log.filter((line) => line.includes('the record file takes nothing'));
   assert.deepEqual(
     logged.map((line) => JSON.parse(line).err.code),
     ['ENOSPC'],

@@ -5,7 +5,6 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Events, Gap } from '../../../protocol/records.js';
-import type { Health } from '../../../protocol/service.js';
 import { createClient } from '../../client.js';
 import { UsageError } from '../../command.js';
 import { readFileLines } from './lines.js';
@@ -81,14 +80,15 @@ async function summarise(batches: AsyncIterable<(RecordedCall | Gap)[]>): Promis
 /** Yields every record that a service still has, as lines; a gap for those that its ring has lost. */
 async function* fetchLines(address: string, token: string | undefined): AsyncGenerator<string> {
   const client = createClient({ url: address, ...(token !== undefined && { token }) }, {});
-  const { next: end } = await client.get<Health>('health');
-  for (let since = 1; since < end; ) {
+  // A service ends a page early where its ring overtakes it. Only a second short page shows that there is no more.
+  for (let since = 1, shortPages = 0; shortPages < 2; ) {
     const { events, next, oldest } = await client.get<Events>(`events?since=${since}&limit=${PAGE_SIZE}`);
     if (!Array.isArray(events)) throw new UsageError(`${client.origin} is no syswire service: it has no events`);
     const gap: Gap = { type: 'gap', from: since, to: oldest - 1 };
     if (oldest > since) yield `${JSON.stringify(gap)}\n`;
     yield events.map((event) => `${JSON.stringify(event)}\n`).join('');
-    // A page may be shorter than asked for: a service ends one where its ring overtakes it.
+    if (events.length === 0) return;
+    if (events.length < PAGE_SIZE) shortPages += 1;
     since = next;
   }
 }

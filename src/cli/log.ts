@@ -36,8 +36,9 @@ export function openLog(level: string): pino.Logger {
       }
       // The log has no reader. The service goes on, and the next line is the next attempt.
       if (written < 0) return false;
-      waiting -= written;
-      if (written === line.length) lines.shift();
+      waiting -= Math.min(written, line.length);
+      // Or more: a library that intercepts the call may return such a count.
+      if (written >= line.length) lines.shift();
       else lines[0] = line.subarray(written);
     }
     return false;

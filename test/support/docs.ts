@@ -16,6 +16,7 @@
 //
 //   numbers                  N, with their commas and fractions; but those that EXACT describes stay: they are facts.
 //   8 hex digits, addresses  N: run ids, and what is made of them (`e274495f-2` is `N-N`).
+//   "host":"…"               N: the name of the machine.
 //   ns, µs, ms, s            after a number, one unit: durations differ in size.
 //   spaces                   one, and none at the ends of a line: columns are as wide as their numbers.
 //
@@ -141,6 +142,7 @@ const NUMBERS = new RegExp(`(${either(EXACT)})|${either(VARIABLE)}`, 'g');
 export const mask = (line: string): string =>
   line
     .replaceAll(NUMBERS, (_, exact?: string) => exact ?? 'N')
+    .replaceAll(/"host":"[^"]*"/g, '"host":"N"')
     .replaceAll(/\bN (?:ns|µs|ms|s)\b/g, 'N s')
     .replaceAll(/\s+/g, ' ')
     .trim();

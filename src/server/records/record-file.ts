@@ -146,7 +146,8 @@ export function recordTo(opened: RecordFile, options: RecordOptions): Recording 
           batch = Buffer.from(`${lines.join('\n')}\n`);
           written = 0;
         }
-        written += writeSync(file.fd, batch, written);
+        // Not more than there is: a library that intercepts the call may return such a count.
+        written = Math.min(batch.length, written + writeSync(file.fd, batch, written));
       }
       if (failing) onError(null);
       failing = undefined;

@@ -245,7 +245,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.addHook('onClose', shutdown.finish);
   // A run whose port is in use leaves no line in the record file.
   app.addHook('onListen', (done) => {
-    recording?.begin();
+    // Later, because serve.ts hides log lines until the service listens, and an error is logged once.
+    if (recording) setImmediate(recording.begin);
     done();
   });
 

@@ -162,7 +162,9 @@ export function recordTo(opened: RecordFile, options: RecordOptions): Recording 
 
   const unwatch = journal.watch(drain, Math.max(1, Math.min(MOST_NEW, journal.capacity >> 1)));
   return {
-    begin: drain,
+    begin() {
+      if (!isOver) drain();
+    },
     flush() {
       // While the file cannot be written, requests do not try again and again: the next turn and the timer do.
       if (!failing && !isOver) drain();

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from 'koffi';
 import { levels, osError } from './dist/syscalls/index.js';
 import { adoptTarget, openTarget } from './dist/syscalls/targets/target.js';
-import { waitForRoom } from './dist/syscalls/targets/wait.js';
+import { waitForRoom } from './dist/syscalls/targets/wait-for-room.js';
 
 const { raw, os, std } = levels;
 const X = Buffer.from('x');

@@ -49,7 +49,8 @@ test('a stop answers a waiting write with EAGAIN, and the writes queued behind i
   // This request is in the same queue, but its first write goes to another target and is made at once.
   const mixed = post(`${service.url}/writes`, {
     writes: [{ level: 'os', target: 'full', msg: 'z' }, write, ...Array.from({ length: 500 }, () => write)],
-  });
+    // Read at once: Node 24's fetch fails an assertion when a connection ends before its answer was read.
+  }).then((answer) => answer.json() as Promise<WritesResult>);
   await callsMade(service, 3);
   await stopInTime(service);
 
@@ -59,7 +60,7 @@ test('a stop answers a waiting write with EAGAIN, and the writes queued behind i
     assert.equal(answer.status, 503);
     assert.match(((await answer.json()) as Problem).detail, /the service is stopping, so no call was made/);
   }
-  const { results } = (await (await mixed).json()) as WritesResult;
+  const { results } = await mixed;
   const [made, ...rest] = results;
   assert.equal((made as WriteResult).error?.code, 'ENOSPC');
   assert.equal(rest.length, 501);

@@ -135,7 +135,7 @@ test('arm64: Node for arm64 writes at levels raw, os and std', async (t) => {
   cpSync(path.join(modules, 'koffi'), path.join(project, 'node_modules/koffi'), { recursive: true });
   for (const room of ['syscalls', 'protocol'])
     cpSync(path.join(ROOT, 'dist', room), path.join(project, 'dist', room), { recursive: true });
-  writeFileSync(path.join(project, 'package.json'), '{ "type": "module" }');
+  cpSync(path.join(ROOT, 'package.json'), path.join(project, 'package.json'));
 
   const log = path.join(project, 'strace');
   const emulated = ['-strace', '-D', log, '-L', SYSROOT, path.join(node, 'bin/node')];

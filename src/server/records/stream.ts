@@ -12,6 +12,11 @@ const FRAME_CHARS = 1 << 16;
 const HIGH_WATER_BYTES = 1 << 17;
 /** The longest time for which frames are made before the event loop goes on, in ms. See also calls/time-slice.ts. */
 const STREAM_SLICE_MS = 2;
+/**
+ * The frames of one turn that are sent at once however long they take: on a busy machine a few of them may take longer
+ * than the slice, and a subscriber that keeps up must not miss records for that.
+ */
+const MIN_URGENT_FRAMES = 256;
 const HEARTBEAT_MS = 30_000;
 /**
  * The heartbeats without a sign of life after which a subscriber is cut off. There are many, because the ping may lie
@@ -137,19 +142,23 @@ export function createStream(options: StreamOptions): Stream {
   }
 
   /** Sends frames to the ready subscribers in turn, one each, so that a fast subscriber does not delay the others. */
-  function pump(): void {
+  function pump(): number {
     const start = performance.now();
+    let frames = 0;
     for (const subscriber of ready) {
       ready.delete(subscriber);
+      frames += 1;
       // A Set iterates in the order of insertion, so this loop visits the subscriber again, after all others.
       if (sendFrame(subscriber)) ready.add(subscriber);
       if (performance.now() - start >= STREAM_SLICE_MS) break;
     }
     if (ready.size > 0) schedule();
+    return frames;
   }
 
   /** The time that urgent frames took since the event loop last went on, in ms. */
   let urgentMs = 0;
+  let urgentFrames = 0;
 
   /**
    * Sends frames at once, for STREAM_SLICE_MS in each turn of the event loop. With a small ring and many subscribers
@@ -159,16 +168,18 @@ export function createStream(options: StreamOptions): Stream {
     if (urgentMs === 0)
       setImmediate(() => {
         urgentMs = 0;
+        urgentFrames = 0;
       });
     const start = performance.now();
-    pump();
+    const frames = pump();
     urgentMs += performance.now() - start;
+    urgentFrames += frames;
   }
 
   // When half the ring is new, frames are sent at once, before the ring overwrites records that were not sent.
   const unwatch = journal.watch(
     (urgent) => {
-      if (urgent && urgentMs >= STREAM_SLICE_MS) return;
+      if (urgent && urgentMs >= STREAM_SLICE_MS && urgentFrames >= MIN_URGENT_FRAMES) return;
       for (const subscriber of subscribers) ready.add(subscriber);
       if (urgent) pumpUrgently();
       else schedule();

@@ -6,7 +6,7 @@ const OTHERS = ['URL', 'PROBE_CHILD', 'PUBLISH', 'ENGINE', 'BUILD_CA', 'BUILD_NP
 /** The form in which Kubernetes (and Docker's links) give the address of a Service. */
 const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
 /**
- * What Kubernetes sets in every pod for a Service named syswire, or syswire-NAME.
+ * The variables that Kubernetes sets in every pod for a Service named syswire, or syswire-NAME.
  * https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
  */
 const SERVICE_LINK =

@@ -39,7 +39,7 @@ const COMMANDS: Record<string, () => Promise<Command>> = {
   reconcile: async () => (await import('./commands/reconcile/reconcile.js')).reconcile,
 };
 
-/** What SIGUSR1 does: nothing, until `serve` has a record file. */
+/** The action of SIGUSR1: none, until `serve` has a record file. */
 let reopen = (): void => {};
 let stopped: AbortController | undefined;
 

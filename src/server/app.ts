@@ -60,7 +60,7 @@ export type AppOptions = {
   record?: string | undefined;
   /** The largest body, in bytes (default 4 MiB). */
   bodyLimit?: number;
-  /** How much memory all requests may hold, in bytes (a quarter of what there is, 32 to 512 MiB). */
+  /** The most memory that all requests may hold, in bytes (default: a quarter of what there is, 32 to 512 MiB). */
   heldBytes?: number;
   /** Receives a function that writes the last records. Call that function if the process ends without `close`. */
   atExit?: (last: () => void) => void;
@@ -83,7 +83,7 @@ const MAX_CONNECTIONS = 1000;
 /** The time that a request has to arrive, with headers and body, in ms: enough for 4 MiB at 70 kB per second. */
 const REQUEST_TIMEOUT_MS = 60_000;
 /**
- * How long a connection may be silent in both directions: longer than any request may wait, so that only a client that
+ * The time that a connection may be silent in both directions, longer than any request may wait: so only a client that
  * does not take its answer is cut off.
  */
 const SILENCE_MS = 90_000;

@@ -15,7 +15,7 @@ export type Second = { calls: number; bytes: number; errors: number };
 
 /** The most rows that are kept. */
 const MAX_ROWS = 100_000;
-/** How far back the rates go, in seconds. */
+/** The time that the rates cover, in seconds. */
 export const RATE_SECONDS = 120;
 
 export type History = {

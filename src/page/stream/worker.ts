@@ -23,7 +23,7 @@ let retry: ReturnType<typeof setTimeout> | undefined;
 let attempt = 0;
 let view: View = { from: 0, count: 0, until: null };
 let isDirty = false;
-/** How far the service's clock is ahead of this one, in ms, by its Date header. */
+/** The time by which the service's clock is ahead of this one, in ms, by its Date header. */
 let clockSkew = 0;
 
 const send = (message: FromWorker): void => postMessage(message);

@@ -24,7 +24,7 @@ export type Budget = {
    * @throws a refusal when other requests hold too much already
    */
   hold: (response: ServerResponse, bytes: number) => void;
-  /** Whether a request holds memory already. */
+  /** Returns true if a request holds memory already. */
   isHolding: (response: ServerResponse) => boolean;
 };
 

@@ -44,7 +44,7 @@ export function limitConnections(server: Server, wanted: number, onDrop: () => v
   const answeredAboveLimit = Math.min(MAX_ANSWERED_ABOVE_LIMIT, Math.floor(descriptors / 2));
   const limit = Math.min(wanted, descriptors - answeredAboveLimit);
   const excess = new WeakSet<Socket>();
-  /** How many requests of each connection have no answer yet. A connection without a request is not in it. */
+  /** The number of unanswered requests of each connection. A connection that has sent no request is not in it. */
   const unanswered = new Map<Socket, number>();
   let open = 0;
   server.maxConnections = limit + answeredAboveLimit;

@@ -6,19 +6,19 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** How long the rest of a body may take, and how long the client may pause. nginx has the same bounds. */
+/** The time that the rest of a body may take, and the longest pause of the client. nginx has the same bounds. */
 const MOST_MS = 30_000;
 const PAUSE_MS = 5000;
-/** How much of a body is dropped. */
+/** The most bytes of a body that are read and dropped. */
 const MOST_BYTES = 256 << 20;
-/** How often the bounds are checked. */
+/** The time between two checks of these bounds. */
 const CHECK_MS = 500;
 /** A body of which no more than so much can be missing is read to its end, and its connection stays open. */
 const SMALL_BYTES = 64 << 10;
 
 const lingering = new WeakSet<Socket>();
 
-/** Whether a connection only waits for its client's end: a further request on it cannot be answered. */
+/** Returns true if a connection only waits for its client's end: no further request on it can be answered. */
 export const isLingering = (socket: Socket): boolean => lingering.has(socket);
 
 /** Closes the service's side of a connection, and the whole of it once the client has sent everything. */
@@ -37,7 +37,7 @@ export function linger(socket: Socket): void {
   socket.once('close', () => clearInterval(check));
 }
 
-/** Whether a request has a body of which a lot is missing. */
+/** Returns true if a large part of a request's body has not arrived. */
 export function isBodyMissing({ complete, headers }: IncomingMessage): boolean {
   if (complete) return false;
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > SMALL_BYTES;

@@ -1,7 +1,7 @@
 // Ends the process when a stop signal comes and the event loop is stuck: see native/watchdog.cc.
 import { addon } from './addon.js';
 
-/** How long the event loop may take to come round after a signal. */
+/** The time that the event loop has to come round after a signal, in seconds. */
 const STUCK_S = 5;
 const FEED_MS = 1000;
 
@@ -20,7 +20,7 @@ export function startWatchdog(): () => void {
   return () => {
     feed();
     setInterval(feed, FEED_MS).unref();
-    // What is done at the exit takes its own time, all in one go.
+    // Handlers of the exit run without the event loop: they get the whole time once more.
     process.once('exit', feed);
   };
 }

@@ -1,7 +1,7 @@
 // A view of the next items of a stream, so that a stream of any length is compared in little memory.
 
 export type LookAhead<T> = {
-  /** How many items are at hand. */
+  /** The number of items at hand. */
   size: () => number;
   /** Returns the item `index` places from here, if it is at hand. */
   at: (index: number) => T | undefined;
@@ -11,7 +11,7 @@ export type LookAhead<T> = {
   isLast: () => boolean;
   /** Takes `count` items off the front. */
   drop: (count: number) => void;
-  /** How many items have been dropped since the start. */
+  /** The number of items that were dropped since the start. */
   position: () => number;
 };
 

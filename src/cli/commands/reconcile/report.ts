@@ -20,9 +20,9 @@ export type Report = {
   format: Format;
   counts: Record<(typeof COUNTS)[number], number>;
   details: Detail[];
-  /** How many differences are not in `details`, because there are too many. */
+  /** The number of differences that are not in `details`, because there are too many. */
   leftOut: number;
-  /** How many records the tracer could not see, by level. */
+  /** The number of records that the tracer could not see, by level. */
   unobservable: Record<string, number>;
   notes: string[];
 };

@@ -11,7 +11,7 @@
 //   5  "e"    1
 //
 // If the two sides differ by more than the window that script.ts sees, resync.ts goes further ahead.
-// What is held is bounded (FAR in resync.ts), however long the input.
+// The memory needed is bounded (FAR in resync.ts), however long the input is.
 import { explainExactly } from '../explain/explain.js';
 import type { LookAhead } from '../look-ahead.js';
 import { createResynchronise } from './resync.js';

@@ -12,7 +12,7 @@ import type { Sides } from './steps.js';
 /** The number of records in a row that must agree. */
 const RUN = 8;
 
-/** How many records and writes lie before the place. */
+/** The numbers of records and of writes before the place. */
 export type Anchor = { calls: number; writes: number };
 
 const keyOf = ({ fd, count }: RecordedCall | TracedWrite): string => `${fd} ${count}`;

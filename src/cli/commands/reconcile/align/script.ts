@@ -33,7 +33,7 @@ const WRONG_TIME_COST = 0.045;
 
 export type Script = {
   steps: Step[];
-  /** How many of its records agree with their writes. */
+  /** The number of its records that agree with their writes. */
   agreed: number;
   /** Does it take all that is left of both streams? */
   isWhole: boolean;
@@ -44,7 +44,7 @@ type Table = {
   rows: number;
   columns: number;
   costs: Float64Array;
-  /** How many records agree on the way to a cell. */
+  /** The number of records that agree on the way to a cell. */
   agreed: Uint8Array;
   /** The last step to a cell, and the cell before it. */
   steps: (Step | undefined)[];

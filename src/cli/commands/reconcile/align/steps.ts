@@ -13,9 +13,9 @@ export const AT_HAND = 512;
 
 export type Step = {
   takesCall: boolean;
-  /** How many writes it takes. */
+  /** The number of writes that it takes. */
   used: number;
-  /** How the writes are read as the call; null if there is no call or no write. */
+  /** The reading of the writes as the call; null if there is no call or no write. */
   explanation: Explanation | null;
 };
 

@@ -6,7 +6,7 @@ export type Field = 'bytes' | 'count' | 'result';
 export type Verdict = 'matched' | 'altered' | 'missing';
 
 export type Explanation = {
-  /** How many traced writes it takes. */
+  /** The number of traced writes that it takes. */
   used: number;
   verdict: Verdict;
   differs: readonly Field[];

@@ -37,7 +37,7 @@ const PART_GONE_COST = 0.7;
 /** The same, where an altered value would explain them too and is more likely: dearer than a pair that differs. */
 const PART_MAY_BE_GONE_COST = 0.98;
 
-/** How far a reading has come: the index of the next write, the bytes left for it, and those written before it. */
+/** The state of a reading: the index of the next write, the bytes left for it, and those written before it. */
 type Progress = { index: number; left: number; written: number };
 
 type Flaw = { verdict: 'altered' | 'missing'; differs: readonly Field[] };
@@ -77,8 +77,8 @@ export function explainLooped(call: RecordedCall, writeAt: WriteAt): Explanation
   /** Offers that the call ends here: the last write is deleted. */
   function offerLastGone({ index, written }: Progress): void {
     if (index === 0 || written > call.result) return;
-    // What is deleted is a swallowed error, or the write that must follow EINTR. Otherwise it wrote the
-    // rest, and then it is likelier that the result of the write before it is altered.
+    // If certain, the deleted write is a swallowed error, or the write that must follow EINTR. If not, it wrote the rest,
+    // and then it is likelier that the result of the write before it is altered.
     const isCertain = written === call.result || writeAt(index - 1)?.result === -EINTR;
     offer(index, WRITE_GONE, isCertain ? PART_GONE_COST : PART_MAY_BE_GONE_COST);
   }

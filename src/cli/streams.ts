@@ -5,7 +5,6 @@ import { fstatSync, read, readSync, writeSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isatty } from 'node:tty';
-import { promisify } from 'node:util';
 
 const RETRY_MS = 5;
 const CHUNK_BYTES = 65_536;
@@ -59,14 +58,18 @@ export function readAll(fd: number): Buffer {
   return Buffer.concat(chunks);
 }
 
-const readOnce = promisify(read);
+/** Reads once. Not by promisify(): importing node:util would touch process.stderr, see `serve` in main.ts. */
+const readOnce = (fd: number, chunk: Buffer): Promise<number> =>
+  new Promise((resolve, reject) => {
+    read(fd, chunk, 0, chunk.length, null, (error, bytesRead) => (error ? reject(error) : resolve(bytesRead)));
+  });
 
 /** Yield the chunks of a descriptor to its end, and wait for bytes that are not there yet. The event loop goes on. */
 export async function* readChunks(fd: number): AsyncGenerator<Buffer> {
   for (;;) {
     const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
     try {
-      const { bytesRead } = await readOnce(fd, chunk, 0, chunk.length, null);
+      const bytesRead = await readOnce(fd, chunk);
       if (bytesRead === 0) return;
       yield chunk.subarray(0, bytesRead);
     } catch (error) {

@@ -9,7 +9,7 @@ import { post, type Service, startService } from '../support/service.js';
 
 const MIB = 1 << 20;
 const BODY = JSON.stringify({ level: 'raw', target: 'stuck-pipe', msg: 'x'.repeat(4 * MIB - 200), timeoutMs: 30_000 });
-/** How long an attack goes on, in ms: what its clients hold must show. */
+/** The time that an attack goes on, in ms: long enough for the memory of its clients to show. */
 const ATTACK_MS = 3000;
 
 const head = (line: string, ...fields: string[]): string => [line, 'Host: localhost', ...fields, '', ''].join('\r\n');

@@ -33,7 +33,7 @@ import { MAIN, ROOT, type Scope, tempFolder } from './service.js';
 
 /** Longer than any example takes on a busy machine. */
 const PATIENCE_MS = 20_000;
-/** How long a terminal may take to show what was written before. */
+/** The time that a terminal has to show what was written before, in ms. */
 const SHOWN_MS = 5000;
 /** The address in the pages. */
 const PAGES_ADDRESS = /\b(?:localhost|127\.0\.0\.1):8080\b/g;
@@ -284,7 +284,7 @@ function commandFolder(t: Scope): string {
   return folder;
 }
 
-/** What became of a page's examples. */
+/** The outcome of a page's examples. */
 export type Result = { run: number; notRun: string[]; differences: string[] };
 
 /** Where the lines of an output stand in a page: `line` is the command's, `from` that of the first line below it. */
@@ -355,7 +355,7 @@ async function openTerminals(t: Scope) {
     toPage,
     run: async (command: string) => toPage(shownLines(await run(toAddress(command), cwd, withAddress()))),
 
-    /** What the service's terminal has shown since the last time: `count` lines, if they come soon. */
+    /** Returns the lines that the service's terminal has shown since the last call: `count`, if they come soon. */
     async readService(count: number): Promise<string[]> {
       await service.until((lines) => lines.length >= linesRead + count, SHOWN_MS).catch(() => {});
       const lines = service.lines().slice(linesRead);

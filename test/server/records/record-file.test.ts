@@ -136,7 +136,7 @@ test('a service that never listened and made no call leaves no line', async (t) 
   assert.equal(readFileSync(record, 'utf8'), '');
 });
 
-/** What a rotation does with the file at `record`; `old` is where its lines are then, if anywhere. */
+/** Rotations of the file at `record`. Those that keep its lines move them to `old`. */
 const ROTATIONS: Record<string, (record: string, old: string) => void> = {
   'moved away': renameSync,
   removed: (record) => rmSync(record),

@@ -122,6 +122,8 @@ export type WritesResult = z.infer<typeof WritesResult>;
 export const BurstRequest = z
   .strictObject({
     ...message,
+    // A burst to a terminal or a log would bury it.
+    target: TargetName.default('null'),
     count: z.int().min(1).max(MAX_BURST_CALLS).describe('The number of calls to make, each with the whole message.'),
     ratePerSecond: z
       .number()

@@ -169,6 +169,7 @@ export const Targets = z
     ...example({
       targets: [
         { name: 'stdout', kind: 'pipe' as const, shared: false, expects: null, available: true, reason: null },
+        { name: 'null', kind: 'device' as const, shared: false, expects: null, available: true, reason: null },
         { name: 'full', kind: 'device' as const, shared: false, expects: 'ENOSPC', available: true, reason: null },
       ],
     }),

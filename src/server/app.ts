@@ -42,7 +42,7 @@ import { pageRoutes } from './routes/page.js';
 import { VERSION } from './version.js';
 
 export type AppOptions = {
-  /** Further targets besides `stdout` and `stderr`: name → path. */
+  /** Further targets besides the built-in ones: name → path. `null` may be given another path too. */
   targets?: Record<string, string>;
   /** True to open the fault targets (default: true on Linux only). */
   faults?: boolean;

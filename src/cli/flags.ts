@@ -1,5 +1,6 @@
 // Parses a command line. Every error is a UsageError of one line.
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { joinWithOr } from '../protocol/format.js';
 import { bytesOf, hasEscapedBytes } from './arguments.js';
 import { UsageError } from './command.js';
 import { readAll } from './streams.js';
@@ -35,9 +36,7 @@ export function parseFlags<const T extends ParseArgsConfig>(
   }
 }
 
-/** Join words for a message: `raw, os or std`. */
-export const joinWithOr = (words: readonly string[]): string =>
-  [words.slice(0, -1).join(', '), words.at(-1)].filter(Boolean).join(' or ');
+export { joinWithOr };
 
 /** Return `LEVEL MSG`, the arguments after a command's name. @throws UsageError */
 export function parseLevelAndMessage(

@@ -12,7 +12,9 @@ import {
   TargetName,
   Written,
 } from './fields.js';
+import { number } from './format.js';
 import { MAX_EVENTS } from './limits.js';
+import { withValue } from './messages.js';
 
 const callExample = {
   type: 'call',
@@ -147,12 +149,14 @@ export const Events = z
   });
 export type Events = z.infer<typeof Events>;
 
-const wholeNumber = (least: number, most: number) =>
-  z
+const wholeNumber = (least: number, most: number) => {
+  const error = withValue(`must be a whole number from ${number(least)} to ${number(most)}`);
+  return z
     .string()
-    .regex(/^\d{1,16}$/, 'must be a whole number')
+    .regex(/^\d{1,16}$/, { error })
     .transform(Number)
-    .pipe(z.int().min(least).max(most));
+    .pipe(z.int({ error }).min(least, { error }).max(most, { error }));
+};
 
 export const EventsQuery = z.strictObject({
   since: wholeNumber(1, Number.MAX_SAFE_INTEGER)

@@ -12,6 +12,14 @@ const COPIES = 4;
 /** Bodies up to this size are not counted: as many of them as there may be connections fit into little memory. */
 const SMALL_BYTES = 16 << 10;
 
+/** Makes the refusal of a body that is not JSON. V8's own message repeats the body, which may have a token in it. */
+function notJson({ message }: SyntaxError): Refusal {
+  const [, position] = /at position (\d+)/.exec(message) ?? [];
+  const place = position === undefined ? '' : ` from character ${Number(position) + 1} on`;
+  const detail = `the body is not JSON${place}: send an object, with its names and texts in double quotes`;
+  return refusal('malformed', detail);
+}
+
 function parse(body: Buffer): [error: Error | null, value?: unknown] {
   if (body.length === 0) return [refusal('malformed', 'the body is empty: send JSON')];
   if (!isUtf8(body))
@@ -21,7 +29,7 @@ function parse(body: Buffer): [error: Error | null, value?: unknown] {
   try {
     return [null, JSON.parse(body.toString())];
   } catch (error) {
-    return [refusal('malformed', `the body is not JSON: ${(error as SyntaxError).message}`)];
+    return [notJson(error as SyntaxError)];
   }
 }
 

@@ -181,9 +181,9 @@ const BAD: [name: string, body: object, status: number, pointer: string, says?: 
   ['no count', {}, 400, '#/count'],
   ['a count of 0', { count: 0 }, 400, '#/count'],
   ['a count of 1.5', { count: 1.5 }, 400, '#/count'],
-  ['too many calls', { count: 10_000_001 }, 400, '#/count'],
+  ['too many calls', { count: 10_000_001 }, 400, '#/count', /^count must be at most 10,000,000, not 10,000,001$/],
   ['a count as text', { count: '1' }, 400, '#/count'],
-  ['a rate of 0', { count: 1, ratePerSecond: 0 }, 400, '#/ratePerSecond'],
+  ['a rate of 0', { count: 1, ratePerSecond: 0 }, 400, '#/ratePerSecond', /^ratePerSecond must be above 0, not 0$/],
   ['a negative rate', { count: 1, ratePerSecond: -1 }, 400, '#/ratePerSecond'],
   ['a rate that is too high', { count: 1, ratePerSecond: 10_000_001 }, 400, '#/ratePerSecond'],
   [

@@ -102,8 +102,8 @@ test('a since of the future or of another run is a problem for JSON, and an erro
   const url = await listen(app);
   for (const [query, pointer, says] of [
     ['?since=2', '?since', /since=2 is in the future: use 1, the next record, or less/],
-    ['?since=1&run=other', '?run', /run other is over/],
-    ['?run=other', '?run', /run other is over/],
+    ['?since=1&run=other', '?run', /run 'other' is over/],
+    ['?run=other', '?run', /run 'other' is over/],
   ] as const) {
     const answer = await app.inject(`/events${query}`);
     assert.equal(answer.statusCode, 400);

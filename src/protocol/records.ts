@@ -159,10 +159,11 @@ const wholeNumber = (least: number, most: number) => {
 };
 
 export const EventsQuery = z.strictObject({
-  since: wholeNumber(1, Number.MAX_SAFE_INTEGER)
+  since: wholeNumber(0, Number.MAX_SAFE_INTEGER)
+    .transform((since) => Math.max(1, since))
     .optional()
     .describe(
-      'The `seq` of the first record to send. If it is equal to `next`, only new records are sent. Without it, WebSocket sends new records only, and the answer in JSON begins at the oldest record.',
+      'The `seq` of the first record to send. 0 means the same as 1: from the beginning. If it is equal to `next`, only new records are sent. Without it, WebSocket sends new records only, and the answer in JSON begins at the oldest record.',
     ),
   limit: wholeNumber(1, MAX_EVENTS)
     .optional()

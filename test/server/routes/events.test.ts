@@ -59,6 +59,7 @@ test('GET /events as JSON honours since, limit and filters, and reports the olde
   const get = async (query: string) => (await app.app.inject(`/events${query}`)).json();
   assert.deepEqual(seqs((await get('')).events), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   assert.deepEqual(seqs((await get('?since=11')).events), [11, 12]);
+  assert.deepEqual(await get('?since=0'), await get('?since=1'), '0 is the beginning too');
   assert.deepEqual(seqs((await get('?since=13')).events), []);
   const page = await get('?since=1&limit=3');
   assert.deepEqual([seqs(page.events), page.next, page.oldest], [[3, 4, 5], 6, 3]);
@@ -69,7 +70,6 @@ test('GET /events as JSON honours since, limit and filters, and reports the olde
 });
 
 const BAD_QUERIES: [query: string, status: number][] = [
-  ['since=0', 400],
   ['since=-1', 400],
   ['since=1.5', 400],
   ['since=x', 400],
@@ -150,6 +150,9 @@ test('a stream replays from since, reports what is gone as a gap, and goes on li
   const watcher = watch(t, await listen(app.app), '?since=3');
   await watcher.until((lines) => lines.length === 6);
   assert.deepEqual(watcher.lines[1], { type: 'gap', from: 3, to: 6 });
+  const whole = watch(t, addressOf(app), '?since=0');
+  await whole.until((lines) => lines.length === 6);
+  assert.deepEqual(whole.lines[1], { type: 'gap', from: 1, to: 6 }, 'since=0 begins at the first record, which is 1');
   assert.deepEqual(seqs(watcher.lines), [7, 8, 9, 10]);
   await makeCalls(app, 1);
   await watcher.until((lines) => seqs(lines).length === 5);

@@ -69,6 +69,17 @@ test('GET /events as JSON honours since, limit and filters, and reports the olde
   assert.deepEqual(seqs((await get(`?requestId=${(await get('')).events[2].requestId}`)).events), [5]);
 });
 
+test('a request that is sent twice writes twice, and its id finds both calls; one that never came has none', async (t) => {
+  const { app, post, written } = testApp(t);
+  const send = () => post({ level: 'raw', msg: 'once\n', target: 'out' }, { 'x-request-id': 'job-7' });
+  const callsOf = async (id: string): Promise<number[]> =>
+    (await app.inject(`/events?requestId=${id}`)).json().events.map((event: CallRecord) => event.written);
+  await send();
+  assert.deepEqual([await callsOf('job-7'), await callsOf('job-8')], [[5], []]);
+  await send();
+  assert.deepEqual([await callsOf('job-7'), String(written())], [[5, 5], 'once\nonce\n']);
+});
+
 const BAD_QUERIES: [query: string, status: number][] = [
   ['since=-1', 400],
   ['since=1.5', 400],

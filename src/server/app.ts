@@ -196,7 +196,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     tasks,
     endCalls: calls.end,
     endStream: stream.stop,
-    cutConnections: () => app.server.closeAllConnections(),
+    cutRequests: () => app.server.closeAllConnections(),
+    cutConnections: connections.cut,
     closeFiles() {
       recording?.close();
       for (const target of targets.all) target.close();

@@ -72,42 +72,33 @@ test('a burst to a fault target counts the errors by code', async (t) => {
   }
 });
 
-/** Tries three times, because a busy machine may be late. `attempt` itself checks that nothing is early. */
-async function isInTime(attempt: () => Promise<boolean>): Promise<boolean> {
-  return (await attempt()) || (await attempt()) || (await attempt());
+/**
+ * Makes a burst at a rate. @returns by how much each call was late, in ms
+ *
+ * A busy machine may be late at any one call, but not at all of the later half. A burst whose errors add up is.
+ */
+async function latenessOf(app: TestApp, count: number, ratePerSecond: number): Promise<number[]> {
+  const result = await burst(app, { count, ratePerSecond, target: 'full' });
+  assert.equal(result.count, count);
+  const times: number[] = [];
+  for (let since = result.firstSeq; since <= result.lastSeq; since = result.firstSeq + times.length)
+    times.push(...(await recordsOf(app, `&since=${since}`)).map(({ time }) => time));
+  const late = times.map((time, index) => time - (times[0] as number) - (index * 1000) / ratePerSecond);
+  // The times are of the wall clock, which may be corrected by 2 ms meanwhile (calls/wall-time.ts).
+  assert.ok(Math.min(...late) >= -3, `${Math.min(...late)} ms early`);
+  return late;
 }
 
-test('a burst keeps its rate within 2 % over a second', async (t) => {
-  const app = testApp(t);
-  for (const ratePerSecond of [500, 20_000]) {
-    const rates: number[] = [];
-    const isKept = await isInTime(async () => {
-      const { count, callsPerSecond } = await burst(app, { count: ratePerSecond, ratePerSecond, target: 'full' });
-      assert.equal(count, ratePerSecond);
-      assert.ok(callsPerSecond < ratePerSecond * 1.02, `${callsPerSecond} for ${ratePerSecond}`);
-      rates.push(callsPerSecond);
-      return callsPerSecond > ratePerSecond * 0.98;
-    });
-    assert.ok(isKept, `${rates} for ${ratePerSecond}`);
-  }
-});
-
-test('a burst at a low rate waits between its calls', async (t) => {
-  const app = testApp(t);
-  const late: number[] = [];
-  const isKept = await isInTime(async () => {
-    const { firstSeq } = await burst(app, { count: 4, ratePerSecond: 20 });
-    const times = (await recordsOf(app, `&since=${firstSeq}`)).map(({ time }) => time);
-    const behind = times.map((time, index) => time - (times[0] as number) - index * 50);
-    assert.ok(
-      behind.every((ms) => ms >= -1),
-      `early: ${behind} ms`,
-    );
-    late.push(Math.max(...behind));
-    return Math.max(...behind) < 40;
+for (const [count, ratePerSecond] of [
+  [4, 20],
+  [500, 500],
+  [20_000, 20_000],
+] as const)
+  test(`a burst of ${count} calls at ${ratePerSecond} per second makes none early, and makes up for those that are late`, async (t) => {
+    const late = await latenessOf(testApp(t), count, ratePerSecond);
+    const least = Math.min(...late.slice(count / 2));
+    assert.ok(least < 10, `each of the later calls is ${least} ms late, or more`);
   });
-  assert.ok(isKept, `${late} ms late`);
-});
 
 test('a burst gives way to other requests, whose calls lie between its own', async (t) => {
   const app = testApp(t);

@@ -6,8 +6,9 @@ import { closeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
+import { until } from '../support/app.js';
 import { isNonBlocking } from '../support/descriptors.js';
-import { MAIN, openFifo, post, startService } from '../support/service.js';
+import { callsMade, MAIN, openFifo, post, startService } from '../support/service.js';
 
 const UPGRADE =
   'GET /events HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n';
@@ -55,7 +56,7 @@ test('writes that wait at twelve targets delay the stop no longer than one such 
   for (const { error } of await all({ msg: 'y', timeoutMs: 400 })) assert.equal(error?.code, 'EAGAIN');
   assert.ok(performance.now() - before < 4000, `timeoutMs 400 took ${performance.now() - before} ms`);
   const waiting = all({ msg: 'y', timeoutMs: 60_000 });
-  while ((await service.records()).length < 36);
+  await callsMade(service, 36);
   const stopped = performance.now();
   const [exit, results] = await Promise.all([service.stop(), waiting]);
   assert.equal(exit, 0);
@@ -68,7 +69,7 @@ test('SIGTERM while the service starts: it stops with 0', async (t) => {
   const child = spawn(process.execPath, [MAIN, '--port', '0'], { stdio: ['ignore', writer, writer] });
   const exited = once(child, 'exit');
   t.after(() => child.kill('SIGKILL'));
-  while (!isNonBlocking(2, child.pid)) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => isNonBlocking(2, child.pid));
   // Now the signal handlers are installed, and the modules are still loading.
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null]);

@@ -10,7 +10,7 @@ import type { Problem } from '../../../src/protocol/problem.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
 import { levels } from '../../../src/syscalls/index.js';
 import { FAULT_NAMES } from '../../../src/syscalls/targets/faults.js';
-import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { listen, type TestApp, testApp, turn, until } from '../../support/app.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 
@@ -144,12 +144,12 @@ test('a burst stops when its client leaves, and the next one may run', async (t)
   leaving.end(JSON.stringify({ level: 'raw', msg: 'x', target: 'full', count: 10_000_000 }));
   const [socket] = (await connected) as [Socket];
   const next = async (): Promise<number> => (await app.app.inject('/health')).json().next;
-  while ((await next()) < 1000) await turn();
+  await until(async () => (await next()) >= 1000);
   const closed = once(socket, 'close');
   leaving.destroy();
   await closed;
   // The last time slice of the burst may still run.
-  while ((await send(app, { count: 1, msg: 'after' })).statusCode === 503) await turn();
+  await until(async () => (await send(app, { count: 1, msg: 'after' })).statusCode !== 503);
   const after = await next();
   assert.ok(after < 10_000_000, `${after} calls`);
   assert.equal(String(app.written()), 'after');
@@ -159,7 +159,7 @@ test('a burst stops when its client leaves, and the next one may run', async (t)
 test('a stop ends a burst, and the answer has the calls that were made', async (t) => {
   const app = testApp(t);
   const running = burst(app, { count: 600, ratePerSecond: 10, target: 'full' });
-  while ((await app.app.inject('/health')).json().next < 2) await turn();
+  await until(async () => (await app.app.inject('/health')).json().next >= 2);
   const before = performance.now();
   await app.app.close();
   assert.ok(performance.now() - before < 5500, `${performance.now() - before} ms`);

@@ -44,7 +44,7 @@ void watchdog_start(unsigned seconds) {
   sigaction(SIGALRM, &at_alarm, nullptr);
   for (const int number : SIGNALS) {
     if (sigaction(number, nullptr, &previous[number]) != 0) continue;
-    // Without a handler of its own, the kernel ends the process by itself.
+    // Without a handler, the kernel itself ends the process, or ignores the signal.
     if (!(previous[number].sa_flags & SA_SIGINFO) &&
         (previous[number].sa_handler == SIG_DFL || previous[number].sa_handler == SIG_IGN)) {
       continue;

@@ -170,6 +170,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
       connectionsCheckingInterval: REQUEST_CHECK_MS,
+      // Spread, because the types of Node 20 do not have it.
       ...{ shouldUpgradeCallback: isWebSocketUpgrade },
     },
     genReqId: createRequestIds(service.run),

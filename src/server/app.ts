@@ -3,6 +3,7 @@ import '../syscalls/require-node.js';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
+import { Readable } from 'node:stream';
 import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -19,7 +20,7 @@ import { createWriter } from './calls/write.js';
 import { OPENAPI } from './documents/openapi.js';
 import { addHeaders, createAdmission, createRequestIds } from './door/admit.js';
 import { createBudget, defaultBudget, holdAnswer } from './door/budget.js';
-import { limitConnections } from './door/connections.js';
+import { endWithConnection, limitConnections } from './door/connections.js';
 import { createGuard, tokenCheck } from './door/guard.js';
 import { isBodyMissing, lingerAtClose } from './door/linger.js';
 import { createJsonParser } from './door/parse-json.js';
@@ -235,6 +236,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     // An idle keep-alive connection would block close().
     if (isEarly || shutdown.isStopping()) reply.header('connection', 'close');
     if (!raw.complete) lingerAtClose(raw);
+    if (payload instanceof Readable) endWithConnection(raw.socket, payload);
     holdAnswer(budget, reply.raw, payload);
     done(null, payload);
   });

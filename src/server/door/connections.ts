@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 
 /** The most connections above the limit that get a 503 with the reason. Node closes further ones without an answer. */
 const MAX_ANSWERED_ABOVE_LIMIT = 100;
@@ -107,4 +108,19 @@ export function clientGone(socket: Socket): AbortSignal {
     else socket.once('close', () => controller.abort());
   }
   return signal;
+}
+
+/**
+ * Destroys the stream of an answer when its connection closes. Fastify does so for the answer that is being sent, but not
+ * for those queued behind it (pipelining): their files would stay open.
+ */
+export function endWithConnection(socket: Socket, stream: Readable): void {
+  const gone = clientGone(socket);
+  const end = (): void => void stream.destroy();
+  if (gone.aborted) {
+    end();
+    return;
+  }
+  gone.addEventListener('abort', end);
+  stream.once('close', () => gone.removeEventListener('abort', end));
 }

@@ -87,6 +87,22 @@ test('a file that is not sent, because there is no memory for the answer, is clo
   await until(() => open().length === before);
 });
 
+test('when a client leaves, the files of all answers that it has not taken are closed', async (t) => {
+  const { app } = testApp(t);
+  const { hostname, port } = new URL(await listen(app));
+  const open = (): number => readdirSync('/proc/self/fd').length;
+  const before = open();
+  const socket = connect({ port: Number(port), host: hostname });
+  socket.on('error', () => {});
+  const connected = once(app.server, 'connection');
+  socket.pause().write('GET /main.js HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(300));
+  const [serverSide] = await connected;
+  // The service has read more requests than it has sent answers.
+  await until(() => serverSide.writableLength > 0 && open() > before + 20);
+  socket.resetAndDestroy();
+  await until(() => open() <= before);
+});
+
 test('many writes of one request hold memory for their results', async (t) => {
   const { post } = testApp(t, { heldBytes: MIB });
   const writes = (count: number) => ({ writes: Array(count).fill({ level: 'raw', msg: '', target: 'out' }) });

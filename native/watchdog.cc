@@ -7,8 +7,12 @@
 // Everything that the handlers call is async-signal-safe: https://man7.org/linux/man-pages/man7/signal-safety.7.html
 #include "watchdog.h"
 
+#ifdef __APPLE__
+#include "arch/darwin-signal.h"
+#else
 #include <signal.h>
 #include <unistd.h>
+#endif
 
 namespace {
 

@@ -98,7 +98,7 @@ export const Levels = z
             instruction: 'syscall',
             symbol: null,
             library: null,
-            file: '/srv/syswire/prebuilds/linux-x64/syswire.glibc.node',
+            file: '/srv/syswire/prebuilds/linux-x64/syswire.node',
             address: '0x7f3a5c006f13',
           },
           registers: {

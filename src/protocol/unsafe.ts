@@ -1,4 +1,5 @@
-// Characters that act on whatever shows them, or that nobody can see: text from outside is shown with escapes for them.
+// Characters that are invisible, or that act on the terminal or page that shows them. Text from outside is shown with
+// escapes for them.
 // Imports nothing, so that the page can use it too.
 
 /**

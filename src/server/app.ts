@@ -3,6 +3,7 @@ import '../syscalls/require-node.js';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
+import { Readable } from 'node:stream';
 import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -18,7 +19,7 @@ import { createWriter } from './calls/write.js';
 import { OPENAPI } from './documents/openapi.js';
 import { addHeaders, createAdmission, createRequestIds } from './door/admit.js';
 import { createBudget, defaultBudget, holdAnswer } from './door/budget.js';
-import { limitConnections } from './door/connections.js';
+import { endWithConnection, limitConnections } from './door/connections.js';
 import { createGuard, tokenCheck } from './door/guard.js';
 import { isBodyMissing, lingerAtClose } from './door/linger.js';
 import { createJsonParser } from './door/parse-json.js';
@@ -170,6 +171,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
       connectionsCheckingInterval: REQUEST_CHECK_MS,
+      // Spread, because the types of Node 20 do not have it.
       ...{ shouldUpgradeCallback: isWebSocketUpgrade },
     },
     genReqId: createRequestIds(service.run),
@@ -196,7 +198,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     tasks,
     endCalls: calls.end,
     endStream: stream.stop,
-    cutConnections: () => app.server.closeAllConnections(),
+    cutRequests: () => app.server.closeAllConnections(),
+    cutConnections: connections.cut,
     closeFiles() {
       recording?.close();
       for (const target of targets.all) target.close();
@@ -233,6 +236,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     // An idle keep-alive connection would block close().
     if (isEarly || shutdown.isStopping()) reply.header('connection', 'close');
     if (!raw.complete) lingerAtClose(raw);
+    if (payload instanceof Readable) endWithConnection(raw.socket, payload);
     holdAnswer(budget, reply.raw, payload);
     done(null, payload);
   });

@@ -1,4 +1,4 @@
-// A refusal: an error with the reason why no call was made. It has a kind; answers/problem.ts gives each kind its HTTP
+// A refusal: an error with the reason why no call was made. It has a kind; answers/statuses.ts gives each kind its HTTP
 // status.
 import type { Problem } from '../protocol/problem.js';
 import { quoteBytes } from '../protocol/quote.js';

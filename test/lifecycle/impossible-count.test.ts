@@ -1,6 +1,7 @@
 // A library between the service and the kernel that returns counts which cannot be: the service says so, and goes on.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { post, ROOT, type Service, startService, tempFolder } from '../support/service.js';
@@ -8,12 +9,16 @@ import { need, underAsan } from '../support/tools.js';
 
 const MESSAGE = 'sixteen bytes ok';
 
-async function startWithLiar(t: TestContext, env: NodeJS.ProcessEnv = {}): Promise<Service | null> {
+async function startWithLiar(
+  t: TestContext,
+  env: NodeJS.ProcessEnv = {},
+  args: string[] = [],
+): Promise<Service | null> {
   if (underAsan || !need(t, { command: 'cc', package: 'gcc' })) return null;
   const library = path.join(tempFolder(t), 'count.so');
   const source = path.join(ROOT, 'test/support/programs/count.c');
   execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, source, '-ldl']);
-  return startService(t, { env: { ...env, LD_PRELOAD: library } });
+  return startService(t, { args, env: { ...env, LD_PRELOAD: library } });
 }
 
 for (const [count, env] of Object.entries({ 17: {}, '9223372036854775807': { COUNT: '9223372036854775807' } }))
@@ -46,4 +51,14 @@ test('a write ends by its deadline although every call takes one more byte', asy
   assert.ok(performance.now() - before < 5000, `${performance.now() - before} ms`);
   assert.equal(result.written, result.calls);
   assert.ok(result.written < result.requested);
+});
+
+test('a record file that takes 0 bytes of a line is one that takes nothing: the service goes on', async (t) => {
+  const record = path.join(tempFolder(t), 'record');
+  const service = await startWithLiar(t, { NO_RECORDS: '1' }, ['--record', record]);
+  if (!service) return;
+  assert.equal((await service.write({ level: 'raw', msg: 'x' })).written, 1);
+  await service.logged('the record file takes nothing');
+  assert.equal(await service.stop(), 0);
+  assert.equal(readFileSync(record, 'utf8'), '');
 });

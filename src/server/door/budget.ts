@@ -2,7 +2,9 @@
 // take. Without a common bound, a few dozen clients could use up the memory of the machine or the container.
 import type { ServerResponse } from 'node:http';
 import { totalmem } from 'node:os';
+import { Readable } from 'node:stream';
 import { busy } from '../refusal.js';
+import { clientGone } from './connections.js';
 
 const MIB = 1 << 20;
 /** A quarter of the memory that there is, within these bounds. */
@@ -43,9 +45,36 @@ const STREAM_BYTES = 256 << 10;
  */
 export function holdAnswer(budget: Budget, response: ServerResponse, payload: unknown): void {
   if (budget.isHolding(response)) return;
-  if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
-    if (payload.length > SMALL_ANSWER_BYTES) budget.hold(response, payload.length);
-  } else if (payload) budget.hold(response, STREAM_BYTES);
+  try {
+    if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
+      if (payload.length > SMALL_ANSWER_BYTES) budget.hold(response, payload.length);
+    } else if (payload) budget.hold(response, STREAM_BYTES);
+  } catch (error) {
+    // Nothing else closes the file of a stream that is not sent.
+    if (payload instanceof Readable) payload.destroy();
+    throw error;
+  }
+}
+
+/**
+ * Calls `over` once a response has left or its connection has closed; at once if it has closed already.
+ *
+ * The event `close` of the response is not enough: a response that is queued behind others (pipelining) does not get it
+ * when its connection closes.
+ */
+function onceOver(response: ServerResponse, over: () => void): void {
+  const gone = clientGone(response.req.socket);
+  if (gone.aborted) {
+    over();
+    return;
+  }
+  function finish(): void {
+    response.off('close', finish);
+    gone.removeEventListener('abort', finish);
+    over();
+  }
+  response.once('close', finish);
+  gone.addEventListener('abort', finish);
 }
 
 /** @param most bytes that all requests may hold together */
@@ -60,8 +89,9 @@ export function createBudget(most: number): Budget {
       const before = perResponse.get(response);
       perResponse.set(response, (before ?? 0) + bytes);
       if (before === undefined)
-        response.once('close', () => {
+        onceOver(response, () => {
           held -= perResponse.get(response) as number;
+          perResponse.delete(response);
         });
     },
     isHolding: (response) => perResponse.has(response),

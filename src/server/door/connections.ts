@@ -4,6 +4,7 @@ import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 
 /** The most connections above the limit that get a 503 with the reason. Node closes further ones without an answer. */
 const MAX_ANSWERED_ABOVE_LIMIT = 100;
@@ -21,6 +22,11 @@ export type Connections = {
   /** Notes that a request came on a connection, and that one got its answer. */
   onRequest: (socket: Socket) => void;
   onAnswered: (socket: Socket) => void;
+  /**
+   * Closes all connections, also those that Node's closeAllConnections() leaves open: an upgrade and CONNECT take a
+   * connection from the list of the server, whether they are accepted or refused.
+   */
+  cut: () => void;
 };
 
 /** Returns the number of descriptors for connections. Node raises the soft limit at its start. */
@@ -46,37 +52,38 @@ export function limitConnections(server: Server, wanted: number, onDrop: () => v
   const excess = new WeakSet<Socket>();
   /** The number of unanswered requests of each connection. A connection that has sent no request is not in it. */
   const unanswered = new Map<Socket, number>();
-  let open = 0;
+  const open = new Set<Socket>();
   server.maxConnections = limit + answeredAboveLimit;
-  const known = new WeakSet<Socket>();
   server.on('connection', (socket: Socket) => {
     // A connection comes again after an upgrade that is ignored: upgrades.ts.
-    if (known.has(socket)) return;
-    known.add(socket);
-    open += 1;
-    if (open > limit) {
+    if (open.has(socket)) return;
+    open.add(socket);
+    if (open.size > limit) {
       excess.add(socket);
       // Close idle keep-alive connections first: their clients reconnect by themselves. Node's closeIdleConnections()
       // does not fit: since Node 26 it also closes connections that have sent nothing yet, this one included.
       for (const [idle, requests] of unanswered) if (requests === 0) idle.destroy();
     }
     socket.once('close', () => {
-      open -= 1;
+      open.delete(socket);
       unanswered.delete(socket);
     });
   });
   server.on('drop', onDrop);
   return {
     limit,
-    open: () => open,
-    isExcess: (socket) => open > limit && excess.has(socket),
+    open: () => open.size,
+    isExcess: (socket) => open.size > limit && excess.has(socket),
     // Not for inject(), whose sockets are no connections.
     onRequest(socket) {
-      if (known.has(socket)) unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
+      if (open.has(socket)) unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
     },
     onAnswered(socket) {
       const requests = unanswered.get(socket);
       if (requests !== undefined) unanswered.set(socket, requests - 1);
+    },
+    cut() {
+      for (const socket of open) socket.destroy();
     },
   };
 }
@@ -97,7 +104,23 @@ export function clientGone(socket: Socket): AbortSignal {
     signals.set(socket, signal);
     // With pipelining, any number of waiting requests on one connection listen to this signal.
     setMaxListeners(0, signal);
-    socket.once('close', () => controller.abort());
+    if (socket.destroyed) controller.abort();
+    else socket.once('close', () => controller.abort());
   }
   return signal;
+}
+
+/**
+ * Destroys the stream of an answer when its connection closes. Fastify does so for the answer that is being sent, but not
+ * for those queued behind it (pipelining): their files would stay open.
+ */
+export function endWithConnection(socket: Socket, stream: Readable): void {
+  const gone = clientGone(socket);
+  const end = (): void => void stream.destroy();
+  if (gone.aborted) {
+    end();
+    return;
+  }
+  gone.addEventListener('abort', end);
+  stream.once('close', () => gone.removeEventListener('abort', end));
 }

@@ -5,6 +5,7 @@ import type { ConnectionError } from 'fastify';
 import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import type { Counters } from '../metrics/counters.js';
 import { type Limit, quoteHeader } from '../refusal.js';
+import { ANSWER_HEADERS } from './admit.js';
 import { isLingering, linger } from './linger.js';
 import { isWebSocketUpgrade, serveAsPlain } from './upgrades.js';
 
@@ -64,6 +65,7 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
       'Content-Type': PROBLEM_TYPE,
       'Content-Length': Buffer.byteLength(body),
       Connection: 'close',
+      ...ANSWER_HEADERS,
       ...headers,
     };
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -121,7 +123,8 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
       counters.answer(417, method);
       const detail = `Expect ${quoteHeader(headers.expect ?? '')} is not supported: leave it out, or send 100-continue`;
       const body = JSON.stringify(problem(417, detail));
-      response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) }).end(body);
+      const length = Buffer.byteLength(body);
+      response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': length, ...ANSWER_HEADERS }).end(body);
     },
 
     upgrades,

@@ -33,6 +33,7 @@ function plainHead({ method, url, httpVersion, rawHeaders }: IncomingMessage): B
  * Node 24.9 and later do not come here: they ask `shouldUpgradeCallback` first.
  */
 export function serveAsPlain(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  if (socket.destroyed) return;
   socket.unshift(Buffer.concat([plainHead(request), head]));
   server.emit('connection', socket);
 }

@@ -1,4 +1,6 @@
 // Compares a trace with records: leaves out what cannot be compared, aligns the rest, and counts.
+
+import type { LevelId } from '../../../protocol/names.js';
 import { align } from './align/align.js';
 import type { Finding } from './align/steps.js';
 import { createClock } from './clock.js';
@@ -10,12 +12,15 @@ import type { Remarks, Trace } from './trace-file.js';
 import type { Format, TracedWrite } from './traces.js';
 
 /** The levels whose calls a tracer of a format cannot see, with the end of a sentence that says why. */
-const UNOBSERVABLE: Record<Format, Record<string, string>> = {
+const UNOBSERVABLE: Record<Format, { [level in LevelId]?: string }> = {
   strace: { uring: 'is no write system call' },
   ndjson: { uring: 'is no write system call' },
   bpftrace: { uring: 'is no write system call', int80: 'does not pass the sys_enter_write tracepoint' },
   perf: { uring: 'is no write system call', int80: 'does not pass the sys_enter_write tracepoint' },
 };
+
+/** Returns why no tracer of a format sees a level. A level of a newer service is not in the table. */
+const reasonOf = (format: Format, level: string): string | undefined => UNOBSERVABLE[format][level as LevelId];
 
 /** A write that was made so many ms before the first record or after the last may still be theirs: clocks differ. */
 const MARGIN = 10;
@@ -45,7 +50,7 @@ function describeTrouble(report: Report, overview: Overview, { torn, lost, lines
   for (const { from, to } of overview.gaps.slice(0, MOST_NAMED))
     notes.push(`records ${from} to ${to} are gone (a gap): what was traced of those calls counts as extra`);
   for (const [level, count] of Object.entries(report.unobservable))
-    notes.push(`${count} at level ${level}, which ${UNOBSERVABLE[report.format][level]}`);
+    notes.push(`${count} at level ${level}, which ${reasonOf(report.format, level)}`);
   return notes;
 }
 
@@ -92,7 +97,7 @@ export async function compare(trace: Trace, { overview, read }: Records, isStric
   async function* observableCalls(): AsyncGenerator<RecordedCall[]> {
     for await (const batch of read()) {
       yield batch.filter(({ level }) => {
-        if (!(level in UNOBSERVABLE[trace.format])) return true;
+        if (reasonOf(trace.format, level) === undefined) return true;
         report.counts.unobservable += 1;
         report.unobservable[level] = (report.unobservable[level] ?? 0) + 1;
         return false;

@@ -21,6 +21,7 @@ import { addHeaders, createAdmission, createRequestIds } from './door/admit.js';
 import { createBudget, defaultBudget, holdAnswer } from './door/budget.js';
 import { limitConnections } from './door/connections.js';
 import { createGuard, tokenCheck } from './door/guard.js';
+import { HEADERS_KEPT } from './door/headers.js';
 import { isBodyMissing, lingerAtClose } from './door/linger.js';
 import { createJsonParser } from './door/parse-json.js';
 import { createProtocolErrors } from './door/protocol-errors.js';
@@ -184,8 +185,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const connections = limitConnections(app.server, MAX_CONNECTIONS + maxSubscribers, () =>
     counters.limit('connections'),
   );
-  // By default Node drops all headers after the 2000th, so a client could hide Origin. maxHeaderSize is the limit here.
-  app.server.maxHeadersCount = 0;
+  app.server.maxHeadersCount = HEADERS_KEPT;
   app.server.on('checkExpectation', protocolErrors.onExpectation);
   app.server.on('connect', protocolErrors.onConnect);
   app.server.on('upgrade', (request, socket, head) =>
@@ -227,7 +227,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.after(() => app.websocketServer.on('wsClientError', protocolErrors.onHandshakeError));
 
   const guard = createGuard({ allowHost: options.allowHost ?? [], isToken, isLoggedIn: sessions.isLoggedIn });
-  app.addHook('onRequest', createAdmission({ connections, guard, isStopping: shutdown.isStopping }));
+  app.addHook('onRequest', createAdmission({ connections, budget, guard, isStopping: shutdown.isStopping }));
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
     const isEarly = isBodyMissing(raw);
     // An idle keep-alive connection would block close().
@@ -238,7 +238,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   });
   // Not in onSend: answers are also made for clients that have left, or that were refused on the wire.
   app.addHook('onResponse', (request, reply, done) => {
-    connections.onAnswered(request.raw.socket);
+    connections.onAnswered(request.raw.socket, reply.raw);
     counters.answer(reply.statusCode, request.method, request.routeOptions.url);
     done();
   });

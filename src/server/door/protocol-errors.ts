@@ -5,6 +5,7 @@ import type { ConnectionError } from 'fastify';
 import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import type { Counters } from '../metrics/counters.js';
 import { type Limit, quoteHeader } from '../refusal.js';
+import { hasTooManyHeaders, TOO_MANY_HEADERS } from './headers.js';
 import { isLingering, linger } from './linger.js';
 import { isWebSocketUpgrade, serveAsPlain } from './upgrades.js';
 
@@ -127,6 +128,12 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
     upgrades,
     onUpgrade(server, request, socket, head) {
       const answering = answeringOn(socket);
+      if (hasTooManyHeaders(request)) {
+        socket.on('error', () => socket.destroy()).resume();
+        counters.limit('headers');
+        refuseAfterEarlierAnswers(socket, 431, TOO_MANY_HEADERS, true);
+        return;
+      }
       if (!isWebSocketUpgrade(request)) {
         if (answering) answering.once('finish', () => serveAsPlain(server, request, socket, head));
         else serveAsPlain(server, request, socket, head);

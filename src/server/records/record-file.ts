@@ -146,8 +146,10 @@ export function recordTo(opened: RecordFile, options: RecordOptions): Recording 
           batch = Buffer.from(`${lines.join('\n')}\n`);
           written = 0;
         }
-        // Not more than there is: a library that intercepts the call may return such a count.
-        written = Math.min(batch.length, written + writeSync(file.fd, batch, written));
+        const taken = writeSync(file.fd, batch, written);
+        // A library that intercepts the call may return any count: 0 for ever, or more than there is.
+        if (taken === 0) throw Object.assign(new Error('EAGAIN: the file took nothing'), { code: 'EAGAIN' });
+        written = Math.min(batch.length, written + taken);
       }
       if (failing) onError(null);
       failing = undefined;

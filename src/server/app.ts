@@ -26,7 +26,7 @@ import { isBodyMissing, lingerAtClose } from './door/linger.js';
 import { createJsonParser } from './door/parse-json.js';
 import { createProtocolErrors } from './door/protocol-errors.js';
 import { createSessions } from './door/sessions.js';
-import { isWebSocketUpgrade } from './door/upgrades.js';
+import { isUpgrade } from './door/upgrades.js';
 import { createShutdown } from './lifecycle/shutdown.js';
 import { createTasks } from './lifecycle/tasks.js';
 import { createCounters } from './metrics/counters.js';
@@ -171,7 +171,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
       connectionsCheckingInterval: REQUEST_CHECK_MS,
-      ...{ shouldUpgradeCallback: isWebSocketUpgrade },
+      ...{ shouldUpgradeCallback: isUpgrade },
     },
     genReqId: createRequestIds(service.run),
     frameworkErrors: (error, request, reply) => {

@@ -3,7 +3,6 @@ import '../syscalls/require-node.js';
 import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
-import { Readable } from 'node:stream';
 import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
@@ -19,13 +18,14 @@ import { createWriter } from './calls/write.js';
 import { OPENAPI } from './documents/openapi.js';
 import { addHeaders, createAdmission, createRequestIds } from './door/admit.js';
 import { createBudget, defaultBudget, holdAnswer } from './door/budget.js';
-import { endWithConnection, limitConnections } from './door/connections.js';
+import { limitConnections } from './door/connections.js';
 import { createGuard, tokenCheck } from './door/guard.js';
+import { HEADERS_KEPT } from './door/headers.js';
 import { isBodyMissing, lingerAtClose } from './door/linger.js';
 import { createJsonParser } from './door/parse-json.js';
 import { createProtocolErrors } from './door/protocol-errors.js';
 import { createSessions } from './door/sessions.js';
-import { isWebSocketUpgrade } from './door/upgrades.js';
+import { isUpgrade } from './door/upgrades.js';
 import { validatorCompiler } from './door/validate.js';
 import { createShutdown } from './lifecycle/shutdown.js';
 import { createTasks } from './lifecycle/tasks.js';
@@ -172,7 +172,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       requireHostHeader: false,
       connectionsCheckingInterval: REQUEST_CHECK_MS,
       // Spread, because the types of Node 20 do not have it.
-      ...{ shouldUpgradeCallback: isWebSocketUpgrade },
+      ...{ shouldUpgradeCallback: isUpgrade },
     },
     genReqId: createRequestIds(service.run),
     frameworkErrors: (error, request, reply) => {
@@ -186,8 +186,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const connections = limitConnections(app.server, MAX_CONNECTIONS + maxSubscribers, () =>
     counters.limit('connections'),
   );
-  // By default Node drops all headers after the 2000th, so a client could hide Origin. maxHeaderSize is the limit here.
-  app.server.maxHeadersCount = 0;
+  app.server.maxHeadersCount = HEADERS_KEPT;
   app.server.on('checkExpectation', protocolErrors.onExpectation);
   app.server.on('connect', protocolErrors.onConnect);
   app.server.on('upgrade', (request, socket, head) =>
@@ -230,19 +229,18 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.after(() => app.websocketServer.on('wsClientError', protocolErrors.onHandshakeError));
 
   const guard = createGuard({ allowHost: options.allowHost ?? [], isToken, isLoggedIn: sessions.isLoggedIn });
-  app.addHook('onRequest', createAdmission({ connections, guard, isStopping: shutdown.isStopping }));
+  app.addHook('onRequest', createAdmission({ connections, budget, guard, isStopping: shutdown.isStopping }));
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
     const isEarly = isBodyMissing(raw);
     // An idle keep-alive connection would block close().
     if (isEarly || shutdown.isStopping()) reply.header('connection', 'close');
     if (!raw.complete) lingerAtClose(raw);
-    if (payload instanceof Readable) endWithConnection(raw.socket, payload);
     holdAnswer(budget, reply.raw, payload);
     done(null, payload);
   });
   // Not in onSend: answers are also made for clients that have left, or that were refused on the wire.
   app.addHook('onResponse', (request, reply, done) => {
-    connections.onAnswered(request.raw.socket);
+    connections.onAnswered(request.raw.socket, reply.raw);
     counters.answer(reply.statusCode, request.method, request.routeOptions.url);
     done();
   });

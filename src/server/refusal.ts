@@ -29,6 +29,7 @@ export type RefusalKind =
   | 'wrong-method'
   /** The body is over the limit. */
   | 'too-large'
+  | 'too-many-headers'
   /** The body has a Content-Encoding, such as gzip. */
   | 'coded-body'
   /** The level or the target is not available on this machine. */

@@ -23,12 +23,19 @@ export type Budget = {
   /**
    * Holds memory for a request, until its answer has left or its connection has closed.
    *
+   * @param isForAnswer true if the answer needs no more than this
    * @throws a refusal when other requests hold too much already
    */
-  hold: (response: ServerResponse, bytes: number) => void;
-  /** Returns true if a request holds memory already. */
-  isHolding: (response: ServerResponse) => boolean;
+  hold: (response: ServerResponse, bytes: number, isForAnswer?: boolean) => void;
+  /** Returns true if a request holds the memory of its answer already. */
+  holdsAnswer: (response: ServerResponse) => boolean;
 };
+
+/**
+ * A request that comes before the one ahead of it on its connection has its answer: what Node and Fastify keep for it,
+ * and a small answer. Node reads 64 KiB of a connection at once, which may be 2,000 requests.
+ */
+export const PIPELINED_BYTES = 24 << 10;
 
 /** Answers up to this size are not counted. */
 const SMALL_ANSWER_BYTES = 16 << 10;
@@ -44,7 +51,7 @@ const STREAM_BYTES = 256 << 10;
  * @throws a refusal
  */
 export function holdAnswer(budget: Budget, response: ServerResponse, payload: unknown): void {
-  if (budget.isHolding(response)) return;
+  if (budget.holdsAnswer(response)) return;
   try {
     if (typeof payload === 'string' || Buffer.isBuffer(payload)) {
       if (payload.length > SMALL_ANSWER_BYTES) budget.hold(response, payload.length);
@@ -80,12 +87,14 @@ function onceOver(response: ServerResponse, over: () => void): void {
 /** @param most bytes that all requests may hold together */
 export function createBudget(most: number): Budget {
   const perResponse = new WeakMap<ServerResponse, number>();
+  const forAnswers = new WeakSet<ServerResponse>();
   let held = 0;
   return {
-    hold(response, bytes) {
+    hold(response, bytes, isForAnswer = true) {
       if (held + bytes > most)
         throw busy('requests and answers hold as much memory as they may: try again later', 'memory');
       held += bytes;
+      if (isForAnswer) forAnswers.add(response);
       const before = perResponse.get(response);
       perResponse.set(response, (before ?? 0) + bytes);
       if (before === undefined)
@@ -94,6 +103,6 @@ export function createBudget(most: number): Budget {
           perResponse.delete(response);
         });
     },
-    isHolding: (response) => perResponse.has(response),
+    holdsAnswer: (response) => forAnswers.has(response),
   };
 }

@@ -6,8 +6,9 @@ import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import type { Counters } from '../metrics/counters.js';
 import { type Limit, quoteHeader } from '../refusal.js';
 import { ANSWER_HEADERS } from './admit.js';
+import { hasTooManyHeaders, TOO_MANY_HEADERS } from './headers.js';
 import { isLingering, linger } from './linger.js';
-import { isWebSocketUpgrade, serveAsPlain } from './upgrades.js';
+import { hasBody, isWebSocketUpgrade, serveAsPlain } from './upgrades.js';
 
 const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
   HPE_HEADER_OVERFLOW: {
@@ -25,9 +26,6 @@ const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Lim
 /** Returns the answer that a connection's client is waiting for. Node has it in a private field only. */
 const answeringOn = (socket: Socket): ServerResponse | undefined =>
   (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage;
-
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 export type ProtocolErrors = {
   /** Answers input that Node's parser refuses: https://nodejs.org/api/http.html#event-clienterror */
@@ -130,6 +128,12 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
     upgrades,
     onUpgrade(server, request, socket, head) {
       const answering = answeringOn(socket);
+      if (hasTooManyHeaders(request)) {
+        socket.on('error', () => socket.destroy()).resume();
+        counters.limit('headers');
+        refuseAfterEarlierAnswers(socket, 431, TOO_MANY_HEADERS, true);
+        return;
+      }
       if (!isWebSocketUpgrade(request)) {
         if (answering) answering.once('finish', () => serveAsPlain(server, request, socket, head));
         else serveAsPlain(server, request, socket, head);

@@ -276,3 +276,14 @@ test('watch with a slow reader waits: each record is printed, or is in a gap', a
   while (next <= made) await once(out, 'data', { signal: AbortSignal.timeout(20_000) });
   assert.equal(next, made + 1);
 });
+
+test("SIGUSR1 does not open Node's debugger in watch", async (t) => {
+  const { app, post } = testApp(t);
+  const { child, until, lines, got, exited } = watcher(t, ['--json'], await listen(app));
+  await until(() => lines().length === 1);
+  child.kill('SIGUSR1');
+  await post({ level: 'raw', msg: 'x', target: 'out' });
+  await until(() => lines().length === 2);
+  child.kill('SIGTERM');
+  assert.deepEqual([await exited, got.err], [[0, null], '']);
+});

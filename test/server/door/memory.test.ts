@@ -1,13 +1,13 @@
 // Memory that requests hold has one bound: bodies that wait, and answers that clients do not take.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import type { CallRecord, Events } from '../../../src/protocol/records.js';
 import { listen, testApp, until } from '../../support/app.js';
-import { dial } from '../../support/connection.js';
+import { dial, parseAnswers, waitForNoConnections } from '../../support/connection.js';
 import { write } from '../../support/exchange.js';
 import { post } from '../../support/service.js';
 
@@ -165,4 +165,83 @@ test('a client that does not take its answer is cut off', async (t) => {
   socket.write('GET /events?since=1&limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n');
   const [request] = await once(app.server, 'request');
   await once(request.socket, 'close');
+});
+
+/** A write that waits, so that the answers of the requests behind it wait too. */
+const waitingWrite = (timeoutMs: number): string => {
+  const body = JSON.stringify({ level: 'raw', msg: 'x', target: 'stuck-pipe', timeoutMs });
+  return `POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+};
+const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+
+test('pipelined requests hold memory: one too many is a 503 behind the other answers, and the last', async (t) => {
+  const { app } = testApp(t, { heldBytes: 100 << 10 });
+  const wire = await dial(t, await listen(app));
+  await wire.take([waitingWrite(300) + ask('/health').repeat(500)]);
+  const { answers, rest } = parseAnswers(await wire.untilClosed());
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [200, 200, 200, 200, 200, 503],
+  );
+  assert.equal(answers.at(-1)?.headers.get('connection'), 'close');
+  assert.equal(rest.length, 0);
+  // The requests behind it are ignored: even their refusals would need memory.
+  assert.match((await app.inject('/metrics')).body, /syswire_limited_total\{limit="memory"\} 1\n/);
+});
+
+test('what queued answers hold, memory and files, is free when their client leaves', async (t) => {
+  const { app, post } = testApp(t, { heldBytes: 2 * MIB });
+  const url = await listen(app);
+  const asset = '/docs/static/swagger-ui-bundle.js';
+  const openFiles = (): number =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).endsWith('swagger-ui-bundle.js');
+      } catch {
+        return false; // the folder's own
+      }
+    }).length;
+  const wire = await dial(t, url);
+  await wire.take([waitingWrite(60_000) + ask(asset).repeat(20)]);
+  const status = async (size: number): Promise<number> =>
+    (await post({ level: 'raw', msg: 'x'.repeat(size), target: 'out' })).statusCode;
+  if (process.platform === 'linux') await until(() => openFiles() > 0);
+  await until(async () => (await status(MIB / 2)) === 503);
+  wire.end();
+  await waitForNoConnections(app);
+  await until(async () => (await status(MIB / 4)) === 200);
+  if (process.platform === 'linux') await until(() => openFiles() === 0);
+});
+
+test('a body with more values than 10,000 writes have is a 400, however they are nested', async (t) => {
+  const { app, post } = testApp(t);
+  const send = (payload: string, url = '/writes') =>
+    app.inject({ method: 'POST', url, headers: { 'content-type': 'application/json' }, payload });
+  for (const body of [
+    '['.repeat(MIB),
+    `{"writes":[${Array(200_000).fill('{}')}]}`,
+    `{${Array.from({ length: 100_000 }, (_, index) => `"${index}":1`)}}`,
+  ]) {
+    const answer = await send(body);
+    assert.equal(answer.statusCode, 400);
+    assert.equal(answer.json().detail, 'the body has more values than 10000 writes have: send fewer');
+  }
+  // Marks inside of a text are no values, and as many writes as there may be are taken, with all their fields.
+  const msg = '[{:,\\"'.repeat(50_000);
+  assert.equal((await post({ level: 'raw', msg, target: 'out' })).json().requested, 300_000);
+  const write = { level: 'raw', msg: '', target: 'out', encoding: 'utf8', timeoutMs: 0 };
+  assert.equal((await post({ writes: Array(10_000).fill(write) }, {}, '/writes')).statusCode, 200);
+});
+
+test('a body in chunks of one byte arrives whole', async (t) => {
+  const { app, written } = testApp(t);
+  const url = await listen(app);
+  const body = JSON.stringify({ level: 'raw', msg: 'ab'.repeat(20_000), target: 'out' });
+  const wire = await dial(t, url);
+  const head =
+    'POST /write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked';
+  const chunks = Array.from(body, (byte) => `1\r\n${byte}\r\n`).join('');
+  await wire.take([`${head}\r\n\r\n${chunks}0\r\n\r\n`, 1]);
+  assert.equal(parseAnswers(wire.received()).answers[0]?.status, 200);
+  assert.equal(String(written()), 'ab'.repeat(20_000));
 });

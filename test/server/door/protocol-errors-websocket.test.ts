@@ -73,6 +73,10 @@ testTable('upgrades that do not become a WebSocket', {
     answers: [200],
     closed: true,
   },
+  'requests behind one with Upgrade: h2c and no body': {
+    send: ask('/health', `${HOST}Connection: Upgrade\r\nUpgrade: h2c\r\n`).repeat(2) + ask('/health'),
+    answers: [200, 200, 200],
+  },
   'a write with Upgrade: h2c': {
     send: post(`${LENGTH}Connection: Upgrade\r\nUpgrade: h2c\r\n`),
     answers: [200],

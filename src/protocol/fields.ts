@@ -42,9 +42,9 @@ const OsErrorShape = z
     code: z
       .string()
       .describe(
-        "The error's name: `ENOSPC`, on Windows `ERROR_DISK_FULL`. `IMPOSSIBLE_COUNT`: the call returned more than it was asked to write, so something between the service and the kernel is not truthful.",
+        "The error's name: `ENOSPC`, on Windows `ERROR_DISK_FULL`. `IMPOSSIBLE_COUNT`: the call returned more than it was asked to write; `NO_ERRNO`: it failed without an errno. With these two, something between the service and the kernel is not truthful.",
       ),
-    errno: z.int().describe("The operating system's number for the error; 0 for `IMPOSSIBLE_COUNT`."),
+    errno: z.int().describe("The operating system's number for the error; 0 for `IMPOSSIBLE_COUNT` and `NO_ERRNO`."),
     message: z.string().describe("The operating system's description of the error."),
   })
   .meta({

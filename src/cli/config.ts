@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
 import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
-import { DEFAULTS } from '../server/app.js';
+import { DEFAULTS } from '../server/defaults.js';
 import { FAULT_NAMES } from '../syscalls/targets/faults.js';
 import { UsageError } from './command.js';
 import { parseFlags } from './flags.js';

@@ -1,12 +1,9 @@
 // The values that a word of the command line may have, in messages: a list, and the one that a mistyped word was likely
 // meant to be.
+import { joinWithOr } from '../protocol/format.js';
 
 /** A name that needs more changes than these to be another one is not a mistyped form of that. */
 const MOST_CHANGES = 3;
-
-/** Join words for a message: `raw, os or std`. */
-export const joinWithOr = (words: readonly string[]): string =>
-  [words.slice(0, -1).join(', '), words.at(-1)].filter(Boolean).join(' or ');
 
 /**
  * Count the characters to insert, remove or replace, and the neighbours to swap:

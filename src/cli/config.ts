@@ -1,12 +1,14 @@
 // Turns flags and environment variables into one checked object. --help and completion are made from the same table.
+
 import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { joinWithOr } from '../protocol/format.js';
 import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
 import { DEFAULTS } from '../server/defaults.js';
 import { FAULT_NAMES } from '../syscalls/targets/faults.js';
-import { joinWithOr, mustBe } from './choices.js';
+import { mustBe } from './choices.js';
 import { type Flag, UsageError, type Values } from './command.js';
 
 const MIN_TOKEN = 16;

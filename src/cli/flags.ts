@@ -1,9 +1,11 @@
 // Parses a command line by the table of its command. Every error is a UsageError of one line. The file also reads the
 // values that several commands have: messages and numbers.
+
 import { parseArgs } from 'node:util';
+import { joinWithOr } from '../protocol/format.js';
 import { LEVEL_IDS, type LevelId } from '../protocol/names.js';
 import { bytesOf, hasEscapedBytes } from './arguments.js';
-import { joinWithOr, mustBe, nearest, unknown } from './choices.js';
+import { mustBe, nearest, unknown } from './choices.js';
 import { type Argument, COMMON_FLAGS, type Command, type Flag, type Flags, UsageError } from './command.js';
 import { readAll } from './streams.js';
 

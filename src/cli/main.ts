@@ -17,8 +17,6 @@ async function prepareToServe(): Promise<void> {
   checkDescriptors();
   // A signal may come while the service is loading.
   const signal = untilSignal();
-  // Without a handler, Node opens its debugger at SIGUSR1, which takes no token: https://nodejs.org/api/process.html#signal-events
-  process.on('SIGUSR1', () => reopen());
   // The first access to process.stderr makes Node set O_NONBLOCK on a pipe or socket there, also for every process
   // that shares it (https://nodejs.org/api/process.html#a-note-on-process-io). From Node 24 on, importing node:util
   // is such an access. So stderr is hidden until the service has descriptors of its own.
@@ -62,6 +60,9 @@ function write(fd: number, text: string): NodeJS.ErrnoException | null {
 
 /** True when a line for stderr was not written. Then the exit code must say so. */
 let isNoteLost = false;
+
+// Without a handler, Node opens its debugger at SIGUSR1, which takes no token: https://nodejs.org/api/process.html#signal-events
+process.on('SIGUSR1', () => reopen());
 
 // After all others: `serve` puts the terminals back on their descriptors first.
 process.on('exit', closeGoneTerminals);

@@ -1,6 +1,7 @@
 // Fields that several shapes share. openapi.yaml, asyncapi.yaml and the serializers are made from the shapes in this
 // folder.
 import { z } from 'zod';
+import { withValue } from './messages.js';
 import { LEVEL_IDS, TARGET_NAME, TARGET_NAME_IN_WORDS } from './names.js';
 
 export const example = <T>(value: T): { examples: T[] } => ({ examples: [value] });
@@ -13,7 +14,7 @@ export const LevelName = z.enum(LEVEL_IDS).meta({
 
 export const TargetName = z
   .string()
-  .regex(TARGET_NAME, `is not a target name: use ${TARGET_NAME_IN_WORDS}`)
+  .regex(TARGET_NAME, { error: withValue(`is not a target name: use ${TARGET_NAME_IN_WORDS}`) })
   .describe('The name of a target. `GET /targets` lists the names.');
 
 export const HostName = z.string().describe("The name of the service's machine.");

@@ -11,6 +11,7 @@ import { WebSocket } from 'ws';
 import { readConfig, VARIABLES } from '../../src/cli/config.js';
 import { checkEnvironment } from '../../src/cli/environment.js';
 import { LEVEL_IDS } from '../../src/protocol/names.js';
+import type { Targets } from '../../src/protocol/service.js';
 import { levels } from '../../src/syscalls/index.js';
 import { isNonBlocking, socketPair } from '../support/descriptors.js';
 import { MAIN, openFifo, post, ROOT, read, startService, tempFolder } from '../support/service.js';
@@ -20,9 +21,8 @@ const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 const TEXT = 'Grüße, 世界 🌍: Hello world from interrupt!\n';
 const BINARY = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 
-type Listed = { name: string; kind: string; shared: boolean };
-const stdoutOf = (targets: Listed[]): object => {
-  const { kind, shared } = targets.find(({ name }) => name === 'stdout') as Listed;
+const stdoutOf = ({ targets }: Targets): object => {
+  const { kind, shared } = targets.find(({ name }) => name === 'stdout') ?? assert.fail('no stdout');
   return { kind, shared };
 };
 
@@ -55,8 +55,8 @@ test('stdout is a pipe: it is non-blocking for the service only', async (t) => {
 test('stdout is a socket: GET /targets lists it as shared, and it blocks again at the end', async (t) => {
   const [stdout, reader] = socketPair(t);
   const service = await startService(t, { stdout });
-  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
-  assert.deepEqual(stdoutOf(targets), { kind: 'socket', shared: true });
+  const listed = (await (await fetch(`${service.url}/targets`)).json()) as Targets;
+  assert.deepEqual(stdoutOf(listed), { kind: 'socket', shared: true });
   assert.ok(isNonBlocking(stdout));
   await service.write({ level: 'raw', msg: 'over a socket' });
   const taken = Buffer.alloc(20);
@@ -82,8 +82,8 @@ test('stdout is a terminal: it shows the messages of each level', async (t) => {
     stdout: 'pipe',
     wrap: (command) => ['script', '-qfec', `${command.map((word) => `'${word}'`).join(' ')} 2>&3`, '/dev/null'],
   });
-  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
-  assert.deepEqual(stdoutOf(targets), { kind: 'tty', shared: false });
+  const listed = (await (await fetch(`${service.url}/targets`)).json()) as Targets;
+  assert.deepEqual(stdoutOf(listed), { kind: 'tty', shared: false });
   const screen = createInterface(service.child.stdout as Socket)[Symbol.asyncIterator]();
   for (const level of LEVELS) {
     await service.write({ level, msg: `${level} ${TEXT}` });

@@ -1,14 +1,15 @@
 // syswire probe CASE --level LEVEL: makes one write with arguments that no program should pass, and prints its result.
 // The call is made in a child process, because it may kill the process.
+
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { joinWithOr } from '../../protocol/format.js';
 import type { LevelId } from '../../protocol/names.js';
 import { HOSTILE, WRITE_FROM } from '../../syscalls/hostile.js';
 import { levels, osError } from '../../syscalls/index.js';
-import { joinWithOr } from '../choices.js';
 import { command, EXITS, UsageError } from '../command.js';
 
 const CASES = Object.keys(HOSTILE);

@@ -66,8 +66,8 @@ export function createCalls({ levels, targets, journal, counters, screen }: Call
   return {
     prepare({ level: id, target: name, msg, encoding }, requestId, pointer = '#') {
       if (hasEnded) throw tooLate('the service has stopped');
-      const refused = (kind: RefusalKind, field: string, detail: string, whole = detail): Refusal =>
-        refusal(kind, whole, { errors: [{ pointer: `${pointer}/${field}`, detail }] });
+      const refused = (kind: RefusalKind, field: string, detail: string): Refusal =>
+        refusal(kind, detail, { errors: [{ pointer: `${pointer}/${field}`, detail }] });
 
       const targetIndex = targets.indexOf(name);
       if (targetIndex === undefined) throw unknownTarget(name, `${pointer}/target`);
@@ -77,11 +77,12 @@ export function createCalls({ levels, targets, journal, counters, screen }: Call
       if (!level.available)
         throw refused('unavailable', 'level', `level '${id}' is not available here: ${level.reason}`);
       const bytes = decode(msg, encoding);
-      if (bytes === null) {
-        const detail =
-          'is not base64 (RFC 4648, section 4): use the standard alphabet, with padding and without line breaks';
-        throw refused('malformed', 'msg', detail, `msg ${detail}`);
-      }
+      if (bytes === null)
+        throw refused(
+          'malformed',
+          'msg',
+          'msg is not base64 (RFC 4648, section 4): use the standard alphabet, with padding and without line breaks',
+        );
       return {
         requestId,
         level: id,

@@ -33,3 +33,6 @@ export function lazy<F extends (...args: never[]) => unknown>(prototype: string)
 
 /** Returns errno after a call through koffi. Call it directly afterwards: the next call may change errno. */
 export const lastErrno = (): number => koffi().errno();
+
+/** Sets errno to 0. Call it directly before a call that may fail without setting errno. */
+export const clearErrno = (): void => void koffi().errno(0);

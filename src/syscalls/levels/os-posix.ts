@@ -1,6 +1,7 @@
 // Level `os` on Linux and macOS: libc's write(2).
 // https://pubs.opengroup.org/onlinepubs/9799919799/functions/write.html
-import { bind, lastErrno } from '../bindings/libc.js';
+import { NO_ERRNO } from '../bindings/errno.js';
+import { bind, clearErrno, lastErrno } from '../bindings/libc.js';
 import { locate } from '../bindings/symbol.js';
 import type { Write } from '../contract.js';
 import { checkArguments } from './check-arguments.js';
@@ -14,9 +15,13 @@ export function openPosix(): Write {
   );
   return (fd, bytes) => {
     checkArguments(fd, bytes);
+    // A library that intercepts the call may return −1 and forget errno, which then has the number of an earlier error.
+    clearErrno();
     // koffi returns a BigInt above 2⁵³. No write takes so many bytes, but a library that intercepts it may say so.
     const result = Number(libcWrite(fd, bytes, bytes.byteLength));
-    return result < 0 ? -lastErrno() : result;
+    if (result >= 0) return result;
+    const errno = lastErrno();
+    return result === -1 && errno > 0 ? -errno : NO_ERRNO;
   };
 }
 

@@ -5,13 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { orThrow } from '../bindings/errno.js';
 import { lazy } from '../bindings/libc.js';
-import { fcntl, kindOf, type Target } from './target.js';
+import { F_SETFL, fcntl, kindOf, type Target } from './target.js';
 
 const { O_CREAT, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 /** Constants that node:fs does not have: asm-generic/fcntl.h, linux/fcntl.h, linux/memfd.h, sys/socket.h. */
 const O_PATH = 0o10000000;
 const F_SETFD = 2;
-const F_SETFL = 4;
 const F_ADD_SEALS = 1033;
 const FD_CLOEXEC = 1;
 const F_SEAL_WRITE = 8;

@@ -1,5 +1,5 @@
 // syswire reconcile TRACE RECORDS: compares a tracer's view of the service with the service's own records.
-import { joinWithOr } from '../../choices.js';
+import { joinWithOr } from '../../../protocol/format.js';
 import { CLIENT_FLAGS } from '../../client.js';
 import { command, UsageError } from '../../command.js';
 import { compare } from './compare.js';

@@ -1,6 +1,6 @@
 // syswire watch: shows the stream of a running service in a terminal, or prints it as NDJSON for programs.
+import { joinWithOr } from '../../../protocol/format.js';
 import { LEVEL_IDS } from '../../../protocol/names.js';
-import { joinWithOr } from '../../choices.js';
 import { CLIENT_FLAGS, createClient, NO_ANSWER } from '../../client.js';
 import { hasColours } from '../../colours.js';
 import { command, EXITS } from '../../command.js';

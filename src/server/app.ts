@@ -13,11 +13,13 @@ import { answerUnknown } from './answers/not-found.js';
 import { serializerCompiler } from './answers/serialize.js';
 import { createBurst } from './calls/burst.js';
 import { createCalls } from './calls/call.js';
+import type { Screen } from './calls/screen.js';
 import { openTargets } from './calls/targets.js';
 import { createWriter } from './calls/write.js';
+import { DEFAULTS } from './defaults.js';
 import { OPENAPI } from './documents/openapi.js';
 import { addHeaders, createAdmission, createRequestIds } from './door/admit.js';
-import { createBudget, defaultBudget, holdAnswer } from './door/budget.js';
+import { createBudget, holdAnswer } from './door/budget.js';
 import { limitConnections } from './door/connections.js';
 import { createGuard, tokenCheck } from './door/guard.js';
 import { HEADERS_KEPT } from './door/headers.js';
@@ -67,18 +69,12 @@ export type AppOptions = {
   atExit?: (last: () => void) => void;
   /** Receives a function that opens the record file again, for a rotation of logs. */
   onReopen?: (reopen: () => void) => void;
+  /** The terminal of the log, whose lines begin in the first column; undefined if the log goes elsewhere. */
+  screen?: Screen | undefined;
   /** A pino logger; undefined: nothing is logged. */
   logger?: FastifyBaseLogger;
 };
 
-export const DEFAULTS = {
-  history: 65_536,
-  maxSubscribers: 256,
-  maxWaiting: 100,
-  bodyLimit: 4 << 20,
-  heldBytes: defaultBudget(),
-  faults: process.platform === 'linux',
-};
 /** The most connections besides those of subscribers: many more than the clients of one machine open. */
 const MAX_CONNECTIONS = 1000;
 /** The time that a request has to arrive, with headers and body, in ms: enough for 4 MiB at 70 kB per second. */
@@ -134,7 +130,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
   const journal = createJournal({ capacity: settings.history, levels: LEVEL_IDS, targets: targets.all });
   const tasks = createTasks();
-  const calls = createCalls({ levels, targets, journal, counters });
+  const calls = createCalls({ levels, targets, journal, counters, screen: options.screen });
   const recording =
     recordFile &&
     recordTo(recordFile, {

@@ -6,6 +6,7 @@ import type { Target } from '../../syscalls/targets/target.js';
 import type { Counters } from '../metrics/counters.js';
 import type { Journal, MadeCall } from '../records/journal.js';
 import { type Refusal, type RefusalKind, refusal, tooLate } from '../refusal.js';
+import { endsMidLine, isOn, type Screen } from './screen.js';
 import { type Targets, unknownTarget } from './targets.js';
 import { wallTimeOf } from './wall-time.js';
 
@@ -21,6 +22,8 @@ export type Job = Readonly<{
   write: Write;
   fd: number;
   bytes: Uint8Array;
+  /** The terminal of the log, if the target is that terminal too. */
+  screen: Screen | null;
 }>;
 
 export type Calls = {
@@ -46,6 +49,7 @@ export type CallsOptions = {
   targets: Targets;
   journal: Journal;
   counters: Counters;
+  screen: Screen | undefined;
 };
 
 /** Returns the bytes of a message; null when `encoding` is base64 and the message is not. */
@@ -55,8 +59,9 @@ function decode(msg: string, encoding: WriteRequest['encoding']): Buffer | null 
   return encoding === 'base64' && bytes.toString('base64') !== msg ? null : bytes;
 }
 
-export function createCalls({ levels, targets, journal, counters }: CallsOptions): Calls {
+export function createCalls({ levels, targets, journal, counters, screen }: CallsOptions): Calls {
   let hasEnded = false;
+  const screens = targets.all.map((target) => (screen && isOn(screen, target) ? screen : null));
 
   return {
     prepare({ level: id, target: name, msg, encoding }, requestId, pointer = '#') {
@@ -87,6 +92,7 @@ export function createCalls({ levels, targets, journal, counters }: CallsOptions
         write: level.write,
         fd,
         bytes,
+        screen: screens[targetIndex] as Screen | null,
       };
     },
 
@@ -95,6 +101,7 @@ export function createCalls({ levels, targets, journal, counters }: CallsOptions
       const time = wallTimeOf(start);
       const result = job.write(job.fd, bytes);
       const end = performance.now();
+      if (job.screen !== null && result > 0) job.screen.isMidLine = endsMidLine(bytes, result);
       const call: MadeCall = {
         seq: journal.next(),
         time,

@@ -190,7 +190,14 @@ function findMismatch(fd: number, expects: string): string | null {
   }
 }
 
-function openFault(name: string, expects: string, open: () => Opened): Target {
+/**
+ * Opens a fault target, and writes to it once. If it cannot be opened, or does not give its errno on this machine, it
+ * has a `reason`.
+ *
+ * @param name one of FAULT_NAMES
+ */
+export function openFault(name: string): Target {
+  const { expects, open } = FAULTS[name] as (typeof FAULTS)[string];
   const target: Target = { name, fd: -1, kind: 'none', shared: false, expects, reason: null, close: () => {} };
   let opened: Opened;
   try {
@@ -205,10 +212,5 @@ function openFault(name: string, expects: string, open: () => Opened): Target {
   return { ...target, fd, kind: kindOf(fd), reason: findMismatch(fd, expects), close };
 }
 
-/**
- * Opens every fault target, and writes to each once. A target that cannot be opened, or does not give its errno on this
- * machine, has a `reason`.
- */
-export function openFaults(): Target[] {
-  return Object.entries(FAULTS).map(([name, { expects, open }]) => openFault(name, expects, open));
-}
+/** Opens every fault target. */
+export const openFaults = (): Target[] => FAULT_NAMES.map(openFault);

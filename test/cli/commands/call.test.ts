@@ -1,19 +1,22 @@
 // Tests syswire call, which makes one call in its own process.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
 import { levels } from '../../../src/syscalls/index.js';
-import { MAIN, tempFolder } from '../../support/service.js';
+import { openFaults } from '../../../src/syscalls/targets/faults.js';
+import { run as ask } from '../../support/command.js';
+import { MAIN, startService, tempFolder } from '../../support/service.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 
-function run(args: string[], input = '') {
+function run(args: string[], { input = '', cwd }: { input?: string; cwd?: string } = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'call', ...args], {
     input,
+    cwd,
     encoding: 'utf8',
     timeout: 20_000,
   });
@@ -24,7 +27,7 @@ for (const level of LEVELS) {
   test(`call ${level}: stdout has the message and nothing else`, () => {
     assert.deepEqual(run([level, 'héllo 🌍\n']), { status: 0, stdout: 'héllo 🌍\n', stderr: '' });
     assert.deepEqual(run([level, '']), { status: 0, stdout: '', stderr: '' });
-    assert.deepEqual(run([level, '-'], 'from stdin'), { status: 0, stdout: 'from stdin', stderr: '' });
+    assert.deepEqual(run([level, '-'], { input: 'from stdin' }), { status: 0, stdout: 'from stdin', stderr: '' });
   });
 
   test(`call ${level} appends to a target file`, (t) => {
@@ -47,12 +50,92 @@ for (const level of LEVELS) {
   });
 }
 
+const REFUSED_HERE = openFaults().filter(({ close, reason }) => {
+  close();
+  return reason === null;
+});
+
+test('call --target with the name of a fault target: its errno, without a service, and no file of that name', (t) => {
+  const folder = tempFolder(t);
+  assert.ok(process.platform !== 'linux' || REFUSED_HERE.length >= 10, `${REFUSED_HERE.length} fault targets`);
+  for (const { name, expects } of REFUSED_HERE) {
+    const { status, stdout, stderr } = run(['raw', 'hi', '--target', name], { cwd: folder });
+    assert.match(stderr, new RegExp(`^syswire: write to ${name}: ${expects} \\(\\d+\\): .*\n$`));
+    assert.deepEqual({ status, stdout }, { status: 1, stdout: '' }, name);
+  }
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test('call --target stdout, stderr and null: the built-in targets', (t) => {
+  const folder = tempFolder(t);
+  for (const [target, stdout, stderr] of [
+    ['stdout', 'hi', ''],
+    ['stderr', '', 'hi'],
+    ['null', '', ''],
+  ] as const)
+    assert.deepEqual(run(['raw', 'hi', '--target', target], { cwd: folder }), { status: 0, stdout, stderr }, target);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test('call --target with a slash is a path, of a name that a target has too', (t) => {
+  const folder = tempFolder(t);
+  assert.equal(run(['raw', 'hi', '--target', './full'], { cwd: folder }).status, 0);
+  assert.equal(readFileSync(path.join(folder, 'full'), 'utf8'), 'hi');
+});
+
+test('call with a bare name that no target has: exit 2, the names, and no file', (t) => {
+  const folder = tempFolder(t);
+  const { status, stderr } = run(['raw', 'hi', '--target', 'ful'], { cwd: folder });
+  assert.match(
+    stderr,
+    /^syswire: target 'ful' is unknown: use stdout, stderr, null, full, .* or hung-up; did you mean full\? \(a path has a slash: \.\/ful\)\n$/,
+  );
+  assert.equal(status, 2);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+const HINT =
+  /^syswire: the message ends in two characters, a backslash and an n: in bash and zsh, \$'(.*)' ends in a line feed\n$/;
+
+test("a message that ends in a backslash and an n is written as it is, with a hint at $'…'", async (t) => {
+  const typed = 'hi\\n';
+  const { status, stdout, stderr } = run(['raw', typed]);
+  assert.deepEqual({ status, stdout }, { status: 0, stdout: typed });
+  assert.equal(HINT.exec(stderr)?.[1], typed);
+  // The example is short, and the shell must not change anything else in it.
+  for (const other of ["it's\\n", '\\thi\\n', `${'x'.repeat(100)}\\n`])
+    assert.equal(HINT.exec(run(['raw', other]).stderr)?.[1], '…\\n', other);
+  for (const args of [
+    ['raw', 'hi\n'],
+    ['raw', 'n'],
+    ['raw', '\\n hi'],
+    ['raw', '-'],
+  ])
+    assert.equal(run(args, { input: typed }).stderr, '', args.join(' '));
+  const json = run(['raw', typed, '--json']).stderr;
+  assert.equal((JSON.parse(json) as CallRecord).preview, 'hi\\\\n', 'nothing but the record');
+  const { url } = await startService(t);
+  for (const command of [
+    ['write', 'raw'],
+    ['burst', 'raw', '--count', '2'],
+  ]) {
+    const ran = await ask([...command, typed, '--target', 'full', '--json'], url);
+    assert.equal(JSON.parse(ran.out).requested, 4);
+    assert.match(`${ran.err.split('\n')[0]}\n`, HINT, command[0]);
+    assert.doesNotMatch((await ask([...command, '-', '--target', 'full'], url, { input: typed })).err, /backslash/);
+  }
+});
+
 const USAGE: [string, string[], RegExp][] = [
-  ['no level', [], /level is missing: .*syswire call; LEVEL is raw, int80, uring, os or std/],
+  ['no level', [], /level is missing: the command is syswire call LEVEL MSG; LEVEL is raw, int80, uring, os or std/],
   ['an unknown level', ['int81', 'x'], /level 'int81' is unknown: use raw, int80, uring, os or std/],
-  ['no message', ['raw'], /message is missing: give it after raw/],
+  [
+    'no message',
+    ['raw'],
+    /message is missing: the command is syswire call LEVEL MSG; give - as MSG to read it from stdin/,
+  ],
   ['two messages', ['raw', 'a', 'b'], /put 'a b' in quotes/],
-  ['an unknown flag', ['raw', 'a', '--jsno'], /Unknown option '--jsno'/],
+  ['an unknown flag', ['raw', 'a', '--jsno'], /unknown flag --jsno: did you mean --json\?/],
   ['a target that cannot be opened', ['raw', 'a', '--target', '/nowhere/a'], /--target \/nowhere\/a: ENOENT/],
 ];
 

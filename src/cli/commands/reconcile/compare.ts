@@ -8,7 +8,7 @@ import { lookAhead } from './look-ahead.js';
 import type { RecordedCall } from './record-line.js';
 import type { Overview, Records } from './records.js';
 import { type Report, toDetail } from './report.js';
-import type { Remarks, Trace } from './trace-file.js';
+import { NEVER_ATTACHED, type Remarks, type Trace } from './trace-file.js';
 import type { Format, TracedWrite } from './traces.js';
 
 /** The levels whose calls a tracer of a format cannot see, with the end of a sentence that says why. */
@@ -41,7 +41,7 @@ function isOnRecordedDescriptor({ fds }: Overview, { pid, tid, fd }: TracedWrite
 function describeTrouble(report: Report, overview: Overview, { torn, lost, lines, processes }: Remarks): string[] {
   const notes: string[] = [];
   const known = [...overview.fds.keys()];
-  if (lines === 0) notes.push('the trace is empty');
+  if (lines === 0) notes.push(`the trace is empty: ${NEVER_ATTACHED}`);
   else if (processes.size > 0 && !known.some((pid) => processes.has(pid)))
     notes.push(
       `the records are of process ${known.join(', ')}, but the trace has only process ${[...processes].join(', ')}: trace the service itself`,

@@ -153,7 +153,7 @@ test('SIGTERM: an idle connection and a stalled subscriber do not delay the stop
   watcher.pause();
   const before = performance.now();
   assert.equal(await service.stop(), 0);
-  assert.ok(performance.now() - before < 3500);
+  assert.ok(performance.now() - before < 8000, 'a second, and some more on a busy machine');
   watcher.terminate();
 });
 

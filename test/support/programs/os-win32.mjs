@@ -1,15 +1,15 @@
-// Runs in Windows' node.exe, in a folder with dist/: makes the calls of one scenario and writes their results to
-// report.json.
+// Runs in Windows' node.exe, in a folder with dist/ and compiled/: makes the calls of one scenario and writes their
+// results to report.json.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from 'koffi';
-import { levels, osError } from './dist/syscalls/index.js';
-import { openNull } from './dist/syscalls/targets/null.js';
-import { adoptTarget, openTarget } from './dist/syscalls/targets/target.js';
-import { waitForRoom } from './dist/syscalls/targets/wait-for-room.js';
+import { levels, osError } from './compiled/syscalls/index.js';
+import { openNull } from './compiled/syscalls/targets/null.js';
+import { adoptTarget, openTarget } from './compiled/syscalls/targets/target.js';
+import { waitForRoom } from './compiled/syscalls/targets/wait-for-room.js';
 
 const { raw, os, std } = levels;
 const X = Buffer.from('x');

@@ -2,19 +2,7 @@
 // wine.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -101,14 +89,6 @@ function npmPack(folder: string, spec: string, into: string): void {
   rmSync(path.join(folder, tarball));
 }
 
-/** Links the packages that the service needs into the folder, all but koffi, which is there for Windows. */
-function linkPackages(folder: string): void {
-  for (const name of readdirSync(path.join(ROOT, 'node_modules'))) {
-    const link = path.join(folder, 'node_modules', name);
-    if (!existsSync(link) && name !== '.bin') symlinkSync(path.join(ROOT, 'node_modules', name), link);
-  }
-}
-
 type Wine = {
   folder: string;
   /** Runs a command that starts wine, and fails unless its status is 0. @returns its stdout, if that is a pipe */
@@ -168,13 +148,14 @@ function setUp(t: TestContext): Wine | null {
     fileURLToPath(new URL('../../support/programs/os-win32.mjs', import.meta.url)),
     path.join(folder, 'child.mjs'),
   );
-  // Build from src/, because dist/ may be older.
+  // The programs import single files of src/, and the service is the build.
+  cpSync(path.join(ROOT, 'dist'), path.join(folder, 'dist'), { recursive: true });
   execFileSync(path.join(ROOT, 'node_modules/.bin/tsc'), [
     '-p',
     ROOT,
     '--noCheck',
     '--outDir',
-    path.join(folder, 'dist'),
+    path.join(folder, 'compiled'),
   ]);
 
   const log = path.join(folder, 'stderr');
@@ -364,7 +345,6 @@ test('level os writes in a Windows Node under wine', async (t) => {
 test('the service answers in a Windows Node under wine while nobody reads its stdout, a pipe', async (t) => {
   const wine = setUp(t);
   if (!wine) return;
-  linkPackages(wine.folder);
   const { slow, health, ...rest } = wine.report('service') as {
     slow: { written: number; error: unknown }[];
     health: string[];

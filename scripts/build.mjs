@@ -1,8 +1,8 @@
 // npm run build: the addon, the service, and the page, into prebuilds/ and dist/. With --without-addon only the latter
 // two: setup.mjs builds the addon by itself, because a start goes on when that fails.
 //
-// The service becomes a few files with its packages inside, so that an installation has three packages instead of 110,
-// and starts sooner. Only koffi stays outside: it has binaries.
+// The service becomes a few files with its packages inside, so that an installation has two packages instead of 110. The
+// second is koffi's binary.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

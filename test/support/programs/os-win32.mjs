@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import koffi from 'koffi';
+import koffi from '@koromix/koffi-win32-x64';
 import { levels, osError } from './compiled/syscalls/index.js';
 import { openNull } from './compiled/syscalls/targets/null.js';
 import { adoptTarget, openTarget } from './compiled/syscalls/targets/target.js';

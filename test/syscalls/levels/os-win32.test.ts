@@ -142,7 +142,6 @@ function setUp(t: TestContext): Wine | null {
     t.skip(message);
     return null;
   }
-  cpSync(path.join(ROOT, 'node_modules/koffi'), path.join(folder, 'node_modules/koffi'), { recursive: true });
   cpSync(path.join(ROOT, 'package.json'), path.join(folder, 'package.json'));
   cpSync(
     fileURLToPath(new URL('../../support/programs/os-win32.mjs', import.meta.url)),

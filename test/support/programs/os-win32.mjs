@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from '@koromix/koffi-win32-x64';
 import { levels, osError } from './compiled/syscalls/index.js';
@@ -92,6 +93,15 @@ async function ask(port, method, path, body) {
   let text = '';
   for await (const part of answer) text += part;
   return JSON.parse(text);
+}
+
+/** Waits until a log says that the service listens. @returns its port */
+async function portIn(log) {
+  for (;;) {
+    await sleep(50);
+    const [, port] = /127\.0\.0\.1:(\d+)/.exec(readFileSync(log, 'utf8')) ?? [];
+    if (port) return port;
+  }
 }
 
 const scenarios = {
@@ -197,16 +207,26 @@ const scenarios = {
     return { tries, ms: performance.now() - start };
   },
 
+  /** Runs `npm start -- --port 0` in project/, in cmd.exe. The path of npm's program is in the environment. */
+  async npmStart() {
+    const log = openSync('log', 'w');
+    const env = { ...process.env, PATH: `${path.dirname(process.execPath)};${process.env.PATH}` };
+    const args = [process.env.NPM_PROGRAM, 'start', '--silent', '--', '--port', '0'];
+    const npm = spawn(process.execPath, args, { cwd: 'project', stdio: ['ignore', log, log], env });
+    npm.on('exit', () => process.exit(2));
+    const { pid, status } = await ask(await portIn('log'), 'GET', '/health');
+    npm.removeAllListeners('exit');
+    process.kill(pid);
+    await once(npm, 'exit');
+    return status;
+  },
+
   /** Runs the service with a stdout that is not read, and its log in the file `log`. */
   async service() {
     const log = openSync('log', 'w');
     const service = spawn(process.execPath, ['dist/cli/main.js', '--port', '0'], { stdio: ['ignore', 'pipe', log] });
     service.on('exit', () => process.exit(2));
-    let port;
-    while (!port) {
-      await sleep(50);
-      port = /127\.0\.0\.1:(\d+)/.exec(readFileSync('log', 'utf8'))?.[1];
-    }
+    const port = await portIn('log');
     const bytes = counted(200_000);
     const write = (level, timeoutMs) =>
       ask(port, 'POST', '/write', { level, timeoutMs, msg: bytes.toString('base64'), encoding: 'base64' });

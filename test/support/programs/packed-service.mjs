@@ -33,6 +33,8 @@ async function load(url) {
 }
 
 const { pid } = JSON.parse(await get('/health'));
+let isRunning = true;
+process.on('exit', () => isRunning && process.kill(pid));
 const files = (await load('/')) + (await load('/docs/'));
 // What scripts load.
 for (const url of ['/worker.js', '/docs/json', '/openapi.yaml', '/asyncapi.yaml']) await get(url);
@@ -51,4 +53,5 @@ for (const { id } of levels.filter(({ available }) => available)) {
 // Not to npx, whose shell may not pass it on.
 process.kill(pid, 'SIGTERM');
 const [code] = await exit;
+isRunning = false;
 console.log(`${files} files, levels ${written.join(' ')}, exit ${code}`);

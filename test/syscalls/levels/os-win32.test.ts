@@ -2,7 +2,17 @@
 // wine.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, cpSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -339,6 +349,25 @@ test('level os writes in a Windows Node under wine', async (t) => {
     );
     assert.match(screen, /Grüße, 世界/);
   });
+});
+
+/** Copies what `npm start` needs of a clone, and what it made, so that it installs and builds nothing. */
+function copyProject(folder: string): void {
+  const made = ['dist', 'node_modules/.package-lock.json'];
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts', 'native', 'src', ...made])
+    cpSync(path.join(ROOT, name), path.join(folder, 'project', name), { recursive: true, preserveTimestamps: true });
+  mkdirSync(path.join(folder, 'project/node_modules/.bin'));
+}
+
+test('npm start works in cmd.exe under wine', (t) => {
+  const npm = spawnSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).stdout.trim();
+  const wine = setUp(t);
+  if (!wine) return;
+  copyProject(wine.folder);
+  const start = (command: string[]): void => {
+    wine.run(command, { env: { NPM_PROGRAM: realpathSync(npm) } });
+  };
+  assert.equal(wine.report('npmStart', start), 'ok');
 });
 
 test('the service answers in a Windows Node under wine while nobody reads its stdout, a pipe', async (t) => {

@@ -13,7 +13,6 @@ import { answerUnknown } from './answers/not-found.js';
 import { serializerCompiler } from './answers/serialize.js';
 import { createBurst } from './calls/burst.js';
 import { createCalls } from './calls/call.js';
-import type { Screen } from './calls/screen.js';
 import { openTargets } from './calls/targets.js';
 import { createWriter } from './calls/write.js';
 import { DEFAULTS } from './defaults.js';

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from '@koromix/koffi-win32-x64';
 import { levels, osError } from './compiled/syscalls/index.js';
@@ -207,18 +208,29 @@ const scenarios = {
     return { tries, ms: performance.now() - start };
   },
 
-  /** Runs `npm start -- --port 0` in project/, in cmd.exe. The path of npm's program is in the environment. */
+  /**
+   * Runs `npm start -- --port 0` in project/, in cmd.exe, and the commands beside it. The path of npm's program is in the
+   * environment.
+   */
   async npmStart() {
     const log = openSync('log', 'w');
     const env = { ...process.env, PATH: `${path.dirname(process.execPath)};${process.env.PATH}` };
     const args = [process.env.NPM_PROGRAM, 'start', '--silent', '--', '--port', '0'];
     const npm = spawn(process.execPath, args, { cwd: 'project', stdio: ['ignore', log, log], env });
     npm.on('exit', () => process.exit(2));
-    const { pid, status } = await ask(await portIn('log'), 'GET', '/health');
+    const port = await portIn('log');
+    const { pid } = await ask(port, 'GET', '/health');
+    const command = async (...words) => {
+      const child = spawn(process.execPath, ['dist/cli/main.js', ...words, '--url', `http://127.0.0.1:${port}`]);
+      const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
+      return output + errors;
+    };
+    const write = await command('write', 'std', 'hello', '--target', 'null');
+    const burst = await command('burst', 'os', 'x', '--count', '10', '--target', 'null', '--json');
     npm.removeAllListeners('exit');
     process.kill(pid);
     await once(npm, 'exit');
-    return status;
+    return { write, burst };
   },
 
   /** Runs the service with a stdout that is not read, and its log in the file `log`. */

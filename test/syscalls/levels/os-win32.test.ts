@@ -359,7 +359,7 @@ function copyProject(folder: string): void {
   mkdirSync(path.join(folder, 'project/node_modules/.bin'));
 }
 
-test('npm start works in cmd.exe under wine', (t) => {
+test('npm start works in cmd.exe under wine, and write and burst reach the service', (t) => {
   const npm = spawnSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).stdout.trim();
   const wine = setUp(t);
   if (!wine) return;
@@ -367,7 +367,9 @@ test('npm start works in cmd.exe under wine', (t) => {
   const start = (command: string[]): void => {
     wine.run(command, { env: { NPM_PROGRAM: realpathSync(npm) } });
   };
-  assert.equal(wine.report('npmStart', start), 'ok');
+  const { write, burst } = wine.report('npmStart', start) as { write: string; burst: string };
+  assert.match(write, /^5 of 5 bytes at std to null: record 1,/);
+  assert.match(burst, /"count":10,.*"errors":\{\}/);
 });
 
 test('the service answers in a Windows Node under wine while nobody reads its stdout, a pipe', async (t) => {

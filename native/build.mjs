@@ -1,9 +1,10 @@
 // Builds the addon with one compiler call. It needs neither Python nor a download.
-//   node native/build.mjs [--out FOLDER] [target …]      without a target: for this machine
+//   node native/build.mjs [--out FOLDER] [--quiet] [target …]      without a target: for this machine
 // The result is <platform>-<arch>/syswire.node in FOLDER. In prebuilds/, which is used without --out,
-// src/syscalls/bindings/addon.ts opens it.
+// src/syscalls/bindings/addon.ts opens it. A build that failed leaves its reason beside, in failed.txt, and the service
+// tells it: with --quiet only the compiler prints.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +12,10 @@ import { parseArgs } from 'node:util';
 import { HERE, planOf } from './targets.mjs';
 
 const { values, positionals: names } = parseArgs({
-  options: { out: { type: 'string', default: fileURLToPath(new URL('../prebuilds', import.meta.url)) } },
+  options: {
+    out: { type: 'string', default: fileURLToPath(new URL('../prebuilds', import.meta.url)) },
+    quiet: { type: 'boolean' },
+  },
   allowPositionals: true,
 });
 const require = createRequire(import.meta.url);
@@ -50,25 +54,34 @@ function headers() {
   }
 }
 
-function build(name) {
-  const { compiler, flags, sources, remedy } = planOf(name);
+function compile(name, { compiler, flags, sources, remedy }, file) {
   const [command, ...first] = compiler;
-  const folder = path.join(values.out, name);
-  mkdirSync(folder, { recursive: true });
-  const args = [
-    ...first,
-    ...FLAGS,
-    ...headers().flatMap((dir) => ['-isystem', dir]),
-    ...flags,
-    '-o',
-    path.join(folder, 'syswire.node'),
-    ...sources,
-  ];
+  const args = [...first, ...FLAGS, ...headers().flatMap((dir) => ['-isystem', dir]), ...flags, '-o', file, ...sources];
   try {
     execFileSync(command, args, { stdio: ['ignore', 2, 2] });
   } catch (error) {
     if (error.code !== 'ENOENT') throw `${compiler.join(' ')} could not build the addon for ${name}`;
     throw `there is no C++ compiler '${command}' for ${name}: ${remedy}`;
+  }
+}
+
+function build(name) {
+  const plan = planOf(name);
+  const folder = path.join(values.out, name);
+  const failed = path.join(folder, 'failed.txt');
+  mkdirSync(folder, { recursive: true });
+  rmSync(failed, { force: true });
+  // Linked elsewhere and renamed: a build that is interrupted leaves no half file, which would end every process that
+  // loads it with SIGBUS.
+  const fresh = mkdtempSync(path.join(folder, 'new-'));
+  try {
+    compile(name, plan, path.join(fresh, 'syswire.node'));
+    renameSync(path.join(fresh, 'syswire.node'), path.join(folder, 'syswire.node'));
+  } catch (error) {
+    if (typeof error === 'string') writeFileSync(failed, `${error}\n`);
+    throw error;
+  } finally {
+    rmSync(fresh, { recursive: true, force: true });
   }
 }
 
@@ -78,6 +91,6 @@ try {
   for (const name of names) build(name);
 } catch (error) {
   if (typeof error !== 'string') throw error;
-  console.error(`native/build.mjs: ${error}`);
+  if (!values.quiet) console.error(`native/build.mjs: ${error}`);
   process.exitCode = 1;
 }

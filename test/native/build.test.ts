@@ -1,7 +1,7 @@
 // native/build.mjs: which compiler builds which target, and what it says when there is none.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ELF } from '../support/native.js';
@@ -12,12 +12,13 @@ const FOREIGN = HERE === 'linux-arm64' ? 'linux-x64' : 'linux-arm64';
 const VARIABLE = `CXX_${FOREIGN.replace('-', '_')}`;
 const onLinux = { skip: ELF ? false : 'for Linux' };
 
-/** Write a compiler that only notes its arguments. @returns its path, and a function that returns the arguments */
+/** Write a compiler that notes its arguments and makes an empty file. @returns its path, and a function that returns the arguments */
 function compiler(t: TestContext): { command: string; asked: () => string[] | null } {
   const folder = tempFolder(t);
   const command = path.join(folder, 'compiler');
   const log = path.join(folder, 'log');
-  writeFileSync(command, `#!/bin/sh\nprintf '%s\\n' "$@" >${log}\n`);
+  const link = 'while [ $# -gt 0 ]; do [ "$1" != -o ] || : >"$2"; shift; done';
+  writeFileSync(command, `#!/bin/sh\nprintf '%s\\n' "$@" >${log}\n${link}\n`);
   chmodSync(command, 0o755);
   return { command, asked: () => (existsSync(log) ? readFileSync(log, 'utf8').trimEnd().split('\n') : null) };
 }
@@ -78,3 +79,32 @@ test('a compiler that is missing: one line with the remedy', onLinux, (t) => {
     stderr: `native/build.mjs: ${command} finds no C++ headers for aarch64: apt-get install g++-aarch64-linux-gnu\n`,
   });
 });
+
+test(
+  'an addon is whole or not there: a build that fails halfway keeps the old one, and leaves its reason',
+  onLinux,
+  (t) => {
+    const out = tempFolder(t);
+    const folder = path.join(out, HERE);
+    const build = (CXX: string) =>
+      spawnSync(process.execPath, [path.join(ROOT, 'native/build.mjs'), '--out', out, '--quiet'], {
+        env: { ...process.env, CXX },
+        encoding: 'utf8',
+      });
+    const { command } = compiler(t);
+    assert.equal(build(command).status, 0);
+    const half = path.join(tempFolder(t), 'half');
+    writeFileSync(half, `#!/bin/sh\n${command} "$@"\nwhile [ "$1" != -o ]; do shift; done\necho half >"$2"\nexit 1\n`);
+    chmodSync(half, 0o755);
+    const { status, stderr } = build(half);
+    assert.deepEqual([status, stderr], [1, '']);
+    assert.equal(readFileSync(path.join(folder, 'syswire.node'), 'utf8'), '');
+    assert.deepEqual(readdirSync(folder).sort(), ['failed.txt', 'syswire.node']);
+    assert.equal(
+      readFileSync(path.join(folder, 'failed.txt'), 'utf8'),
+      `${half} could not build the addon for ${HERE}\n`,
+    );
+    assert.equal(build(command).status, 0);
+    assert.deepEqual(readdirSync(folder), ['syswire.node']);
+  },
+);

@@ -1,5 +1,5 @@
 // Loads the native addon, which levels raw, int80 and uring use.
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Write } from '../contract.js';
@@ -48,6 +48,38 @@ const here = `${process.platform}-${process.arch}`;
  */
 export const addonPath = (): string => path.join(ROOT, 'prebuilds', here, 'syswire.node');
 
+/**
+ * Returns why there is no addon. In a clone native/build.mjs left its reason beside, which `npm start` does not print: this
+ * is the one place that tells it.
+ */
+function whyMissing(file: string): string {
+  try {
+    const reason = readFileSync(path.join(path.dirname(file), 'failed.txt'), 'utf8').trim();
+    return `${reason}; npm run build tries again`;
+  } catch {
+    return `there is no native addon for ${here} (${file}): ${advice()}`;
+  }
+}
+
+/**
+ * Throws if a file of ELF ends before the place that its header names for its last table, the section headers
+ * (https://man7.org/linux/man-pages/man5/elf.5.html). The dynamic loader does not check that: it maps such a file, and the
+ * process dies of SIGBUS.
+ */
+function checkWhole(file: string): void {
+  const fd = openSync(file, 'r');
+  try {
+    const header = Buffer.alloc(64);
+    readSync(fd, header);
+    const isElf64 = header.toString('latin1', 0, 6) === '\x7fELF\x02\x01';
+    const end = Number(header.readBigUInt64LE(40)) + header.readUInt16LE(58) * header.readUInt16LE(60);
+    const { size } = fstatSync(fd);
+    if (isElf64 && size < end) throw new Error(`${file} is cut off: it has ${size} of ${end} bytes`);
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** Say what to do about an addon that cannot be loaded. An installed package has no sources of the build. */
 function advice(): string {
   return existsSync(path.join(ROOT, 'scripts/build.mjs'))
@@ -59,8 +91,9 @@ function load(): Addon | string {
   if (process.platform === 'win32')
     return 'Windows does not document its system call numbers, and they change from build to build';
   const file = addonPath();
-  if (!existsSync(file)) return `there is no native addon for ${here} (${file}): ${advice()}`;
+  if (!existsSync(file)) return whyMissing(file);
   try {
+    checkWhole(file);
     return createRequire(import.meta.url)(file) as Addon;
   } catch (error) {
     return `the native addon could not be loaded (${(error as Error).message.split('\n', 1)[0]}): ${advice()}`;

@@ -1,7 +1,7 @@
 // The addon is the file of this machine in the package's own folder, whatever the environment and whatever lies beside.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { builtAddon, ELF } from '../../support/native.js';
@@ -67,14 +67,34 @@ test('an addon of another machine, and one in another place, is never loaded', o
   });
 });
 
-test('a file that is no addon of this machine: the loader’s own reason, and the other levels work', onLinux, (t) => {
+test('a file that is no addon of this machine: the reason in one line, and the other levels work', onLinux, (t) => {
   const folder = install(t);
   const file = path.join(folder, 'prebuilds', HERE, 'syswire.node');
   mkdirSync(path.dirname(file), { recursive: true });
-  writeFileSync(file, 'not an ELF file');
-  const { status, stderr } = callRaw(folder);
-  assert.equal(status, 2);
-  assert.match(stderr, /: the native addon could not be loaded \(.*syswire\.node: .+\): use level os or std\n$/);
-  const std = spawnSync(process.execPath, ['dist/cli/main.js', 'call', 'std', 'hello'], { cwd: folder });
-  assert.equal(std.stdout.toString(), 'hello');
+  const whole = readFileSync(builtAddon());
+  const cutOff = (length: number) => whole.subarray(0, length);
+  const files: [content: Buffer, reason: string][] = [
+    [Buffer.from('not an ELF file'), `${file}: .+`],
+    [cutOff(0), `${file}: .+`],
+    [cutOff(40), `${file}: .+`],
+    // The dynamic loader would map these, and the process would die of SIGBUS.
+    ...[3000, whole.length >> 1, whole.length - 1].map((length): [Buffer, string] => [
+      cutOff(length),
+      `${file} is cut off: it has ${length} of ${whole.length} bytes`,
+    ]),
+  ];
+  const refused = (reason: string) => {
+    const { status, stderr } = callRaw(folder);
+    assert.equal(status, 2, reason);
+    assert.match(stderr, new RegExp(`: the native addon could not be loaded \\(${reason}\\): use level os or std\n$`));
+    const std = spawnSync(process.execPath, ['dist/cli/main.js', 'call', 'std', 'hello'], { cwd: folder });
+    assert.equal(std.stdout.toString(), 'hello');
+  };
+  for (const [content, reason] of files) {
+    writeFileSync(file, content);
+    refused(reason);
+  }
+  rmSync(file);
+  mkdirSync(file);
+  refused('EISDIR: .+');
 });

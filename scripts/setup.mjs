@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+const event = process.env.npm_lifecycle_event;
+
 // Nobody should wonder whether the tests hang. Measured on two cores; README has the figure too.
-if (process.env.npm_lifecycle_event === 'pretest') console.error('syswire: the tests take about 6 minutes');
+if (event === 'pretest') console.error('syswire: the tests take about 6 minutes');
 
 /** Print why the start ends here and what to do, in one line, and exit. */
 function fail(line) {
@@ -58,8 +60,27 @@ function run(reason, command, args, shell = false) {
   return status === 0 ? null : `${path.basename(command)} ended with ${signal ?? status} (its own error is above)`;
 }
 
+// The build writes .built last, so that a build that failed is repeated.
+const sources = [
+  'src',
+  'native',
+  'scripts/build.mjs',
+  'scripts/third-party.mjs',
+  'tsconfig.json',
+  'package-lock.json',
+].map(newest);
+const isOutdated = newest('dist/.built') < Math.max(...sources);
+const addon = `prebuilds/${process.platform}-${process.arch}/syswire.node`;
+const hasAddon = process.platform === 'win32' || newest(addon) >= newest('native');
+
 // npm writes .package-lock.json at the end of every install.
-if (newest('node_modules/.package-lock.json') < newest('package-lock.json')) {
+const isInstalled = newest('node_modules/.package-lock.json') >= newest('package-lock.json');
+// --omit=dev and NODE_ENV=production leave out the packages that build.
+const cannotBuild = (isOutdated || event === 'pretest') && !existsSync(path.join(root, 'node_modules/esbuild'));
+if (event === 'prepare' && isInstalled && cannotBuild)
+  fail('npm left out the packages that build (--omit=dev or NODE_ENV=production): npm ci --include=dev installs them');
+
+if (!isInstalled || cannotBuild) {
   checkWritable('.', 'node_modules');
   const failed = run(
     'installing',
@@ -68,6 +89,7 @@ if (newest('node_modules/.package-lock.json') < newest('package-lock.json')) {
       'ci',
       // No package needs its install script, since koffi and esbuild ship their binaries.
       '--ignore-scripts',
+      '--include=dev',
       '--no-audit',
       '--no-fund',
       // `npm start --silent` sets npm_config_loglevel=silent for everything below it, which hides npm's own error.
@@ -88,27 +110,16 @@ if (newest('node_modules/.package-lock.json') < newest('package-lock.json')) {
 // no signals, so it gets a command of that name that only runs the rest. npm has this folder in PATH.
 if (process.platform === 'win32') writeFileSync(path.join(root, 'node_modules/.bin/exec.cmd'), '@%*\r\n');
 
-// The build writes .built last, so that a build that failed is repeated.
-const sources = [
-  'src',
-  'native',
-  'scripts/build.mjs',
-  'scripts/third-party.mjs',
-  'tsconfig.json',
-  'package-lock.json',
-].map(newest);
-const isOutdated = newest('dist/.built') < Math.max(...sources);
-const addon = `prebuilds/${process.platform}-${process.arch}/syswire.node`;
-const hasAddon = process.platform === 'win32' || newest(addon) >= newest('native');
-
-// Without the addon the service has the levels os and std, and says why the others are missing. The tests need it.
+// Without the addon the service has the levels os and std, and says why the others are missing: native/build.mjs leaves its
+// reason for it. The tests need the addon.
 if (!hasAddon) {
   checkWritable('.', 'prebuilds');
-  const failed = run('building the addon', process.execPath, ['native/build.mjs']);
-  if (failed && process.env.npm_lifecycle_event === 'pretest') fail(`${failed}, and the tests need the addon`);
-  const instead = newest(addon) > 0 ? 'with an older addon' : 'without the levels raw, int80 and uring';
-  // The line above names the cause and the remedy.
-  if (failed) console.error(`syswire: the start goes on ${instead}`);
+  const failed = run('building the addon', process.execPath, ['native/build.mjs', '--quiet']);
+  const file = path.join(root, path.dirname(addon), 'failed.txt');
+  const reason = existsSync(file) ? readFileSync(file, 'utf8').trim() : failed;
+  if (failed && event === 'pretest') fail(`the tests need the addon, and ${reason}`);
+  if (failed && newest(addon) > 0) console.error(`syswire: an older addon is used: ${reason}`);
+  else if (failed && event === 'prepare') console.error(`syswire: without the levels raw, int80 and uring: ${reason}`);
 }
 if (isOutdated) {
   checkWritable('.', 'dist');

@@ -1,7 +1,17 @@
 // scripts/setup.mjs, which `npm start` runs first: a failure shows its cause and what to do, although npm is silent.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { builtAddon } from '../support/native.js';
@@ -95,24 +105,41 @@ test('an addon that cannot be built: a start goes on with os and std, and says s
   }
   const setup = ['scripts/setup.mjs'];
   const tests = run(folder, process.execPath, setup, { CXX: '/bin/false', npm_lifecycle_event: 'pretest' });
-  assert.match(tests.stderr, /\nsyswire: node ended with 1 .*, and the tests need the addon\n$/);
+  const reason = `/bin/false could not build the addon for ${HERE}`;
+  assert.match(tests.stderr, new RegExp(`\nsyswire: the tests need the addon, and ${reason}\n$`));
   assert.equal(tests.status, 1);
   const { status, stdout, stderr } = run(folder, process.execPath, setup, { CXX: '/bin/false' });
-  assert.deepEqual(stderr.split('\n', 3), [
-    'syswire: building the addon: node native/build.mjs',
-    `native/build.mjs: /bin/false could not build the addon for ${HERE}`,
-    'syswire: the start goes on without the levels raw, int80 and uring',
+  // The service says what is missing, and nothing else does.
+  assert.deepEqual(stderr.split('\n'), [
+    'syswire: building the addon: node native/build.mjs --quiet',
+    'syswire: building: node scripts/build.mjs --without-addon',
+    '',
   ]);
   assert.deepEqual([status, stdout], [0, '']);
   const call = (level: string) => run(folder, process.execPath, ['dist/cli/main.js', 'call', level, 'hello']);
   for (const level of ['os', 'std']) assert.deepEqual(call(level), { status: 0, stdout: 'hello', stderr: '' });
-  assert.match(call('raw').stderr, /there is no native addon for \w+-\w+ \(.*\): run npm run build, which says/);
-  // The next start tries only the addon again. Without a compiler, one line says how to get one.
+  const unavailable = "syswire: level 'raw' is not available here: ";
+  assert.equal(call('raw').stderr, `${unavailable}${reason}; npm run build tries again\n`);
+  // The next start tries only the addon again. Without a compiler, the service says how to get one.
   const next = run(folder, process.execPath, setup, { CXX: 'no-such-compiler' });
-  assert.doesNotMatch(next.stderr, /building: /);
-  assert.deepEqual(next.stderr.match(/^.*(?:compiler|install).*$/gm), [
-    `native/build.mjs: there is no C++ compiler 'no-such-compiler' for ${HERE}: install one (Debian: apt-get install g++; Fedora: dnf install gcc-c++; Alpine: apk add g++; macOS: xcode-select --install)`,
-  ]);
+  assert.equal(next.stderr, 'syswire: building the addon: node native/build.mjs --quiet\n');
+  const remedy =
+    'install one (Debian: apt-get install g++; Fedora: dnf install gcc-c++; Alpine: apk add g++; macOS: xcode-select --install)';
+  const missing = `there is no C++ compiler 'no-such-compiler' for ${HERE}: ${remedy}`;
+  assert.equal(call('raw').stderr, `${unavailable}${missing}; npm run build tries again\n`);
+  // npm shows the output of prepare, and starts no service.
+  const prepared = run(folder, process.execPath, setup, { CXX: 'no-such-compiler', npm_lifecycle_event: 'prepare' });
+  assert.ok(
+    prepared.stderr.endsWith(`\nsyswire: without the levels raw, int80 and uring: ${missing}\n`),
+    prepared.stderr,
+  );
+  // An addon that an older build made is used, and only setup knows that it is old.
+  cpSync(builtAddon(), path.join(folder, 'prebuilds', HERE, 'syswire.node'));
+  utimesSync(path.join(folder, 'prebuilds', HERE, 'syswire.node'), 1, 1);
+  const older = run(folder, process.execPath, setup, { CXX: 'no-such-compiler' });
+  assert.ok(older.stderr.endsWith(`\nsyswire: an older addon is used: ${missing}\n`), older.stderr);
+  assert.deepEqual(call('raw'), { status: 0, stdout: 'hello', stderr: '' });
+  rmSync(path.join(folder, 'prebuilds', HERE), { recursive: true });
 
   // An installed package has no sources of the build, so that advice would be wrong there.
   const installed = tempFolder(t);
@@ -122,4 +149,36 @@ test('an addon that cannot be built: a start goes on with os and std, and says s
   const raw = run(installed, process.execPath, ['dist/cli/main.js', 'call', 'raw', 'hello']);
   assert.match(raw.stderr, /there is no native addon for \w+-\w+ \(.*\): use level os or std\n$/);
   assert.doesNotMatch(raw.stderr, /npm run/);
+});
+
+test('packages that build were left out: prepare says so, and a start installs them', (t) => {
+  if (!need(t, NPM)) return;
+  const folder = clone(t);
+  // As npm ci --omit=dev leaves it.
+  mkdirSync(path.join(folder, 'node_modules'));
+  writeFileSync(path.join(folder, 'node_modules/.package-lock.json'), '{}');
+  assert.deepEqual(run(folder, process.execPath, ['scripts/setup.mjs'], { npm_lifecycle_event: 'prepare' }), {
+    status: 1,
+    stdout: '',
+    stderr:
+      'syswire: npm left out the packages that build (--omit=dev or NODE_ENV=production): npm ci --include=dev installs them\n',
+  });
+  const { stderr } = run(folder, process.execPath, ['scripts/setup.mjs'], {
+    NODE_ENV: 'production',
+    npm_config_registry: 'http://127.0.0.1:9',
+    npm_config_cache: path.join(folder, 'cache'),
+  });
+  assert.match(stderr, /^syswire: installing: npm ci --ignore-scripts --include=dev /);
+  // A service that was built before needs none of them.
+  mkdirSync(path.join(folder, 'dist'));
+  writeFileSync(path.join(folder, 'dist/.built'), '');
+  mkdirSync(path.join(folder, 'prebuilds', HERE), { recursive: true });
+  writeFileSync(path.join(folder, 'prebuilds', HERE, 'syswire.node'), '');
+  writeFileSync(path.join(folder, 'node_modules/.package-lock.json'), '{}');
+  for (const npm_lifecycle_event of ['prepare', 'prestart'])
+    assert.deepEqual(run(folder, process.execPath, ['scripts/setup.mjs'], { npm_lifecycle_event }), {
+      status: 0,
+      stdout: '',
+      stderr: '',
+    });
 });

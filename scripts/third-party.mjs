@@ -22,9 +22,16 @@ function licenseIn(folder) {
 
 // Swagger UI's files come inside @fastify/swagger-ui, which has its own license only. Apache-2.0 asks for its text, and
 // for the NOTICE: https://github.com/swagger-api/swagger-ui/blob/master/NOTICE
+const version = manifest('node_modules/@fastify/swagger-ui').devDependencies['swagger-ui-dist'];
 const SWAGGER_UI = {
-  title: `swagger-ui-dist ${manifest('node_modules/@fastify/swagger-ui').devDependencies['swagger-ui-dist']} (Apache-2.0)`,
-  text: `swagger-ui\nCopyright 2020-2021 SmartBear Software Inc.\n\n${licenseIn('node_modules/@opentelemetry/api')}`,
+  title: `swagger-ui-dist ${version} (Apache-2.0)`,
+  text: `swagger-ui
+Copyright 2020-2021 SmartBear Software Inc.
+
+The notices of the packages inside its scripts:
+https://unpkg.com/swagger-ui-dist@${version}/swagger-ui-bundle.js.LICENSE.txt
+
+${licenseIn('node_modules/@opentelemetry/api')}`,
 };
 
 /** Makes the file. @param inputs the files that were bundled, from the project's folder @returns its text */

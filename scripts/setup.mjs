@@ -30,6 +30,11 @@ if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
   process.exit(2);
 }
 
+// npm sets this variable while it prepares a package from a git address. With -g it then leaves a link to a temporary
+// folder, and exits with 0: https://github.com/npm/pacote/blob/main/lib/git.js
+if (event === 'prepare' && process.env._PACOTE_NO_PREPARE_ && process.env.npm_config_global === 'true')
+  fail('npm i -g cannot install from a git address: clone it, and run npm i -g "$(npm pack --silent)" in the clone');
+
 /** Return the newest modification time at or below a path, in ms; 0 if the path does not exist. */
 function newest(name) {
   const at = path.join(root, name);
@@ -90,6 +95,8 @@ if (!isInstalled || cannotBuild) {
       // No package needs its install script, since koffi and esbuild ship their binaries.
       '--ignore-scripts',
       '--include=dev',
+      // `npm i -g .` sets it for everything below it, and npm ci refuses it.
+      '--global=false',
       '--no-audit',
       '--no-fund',
       // `npm start --silent` sets npm_config_loglevel=silent for everything below it, which hides npm's own error.

@@ -1,6 +1,6 @@
 // scripts/setup.mjs, which `npm start` runs first: a failure shows its cause and what to do, although npm is silent.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -181,4 +181,29 @@ test('packages that build were left out: prepare says so, and a start installs t
       stdout: '',
       stderr: '',
     });
+});
+
+test('npm i -g git+…, after which npm would leave a link to a temporary folder, is refused in one line', (t) => {
+  if (!need(t, NPM) || !need(t, { command: 'git', package: 'git' })) return;
+  const folder = clone(t);
+  // Not the whole project: what counts is how npm prepares it.
+  const file = path.join(folder, 'package.json');
+  const { devDependencies: _, optionalDependencies: __, ...manifest } = JSON.parse(readFileSync(file, 'utf8'));
+  writeFileSync(file, JSON.stringify(manifest));
+  const git = (...args: string[]) =>
+    execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', ...args], { cwd: folder });
+  git('init', '-q');
+  git('add', 'package.json', 'scripts');
+  git('commit', '-q', '-m', 'all');
+  const prefix = tempFolder(t);
+  const { status, stderr } = run(prefix, 'npm', ['i', '-g', '--prefix', prefix, `git+file://${folder}`], {
+    npm_config_registry: 'http://127.0.0.1:9',
+    npm_config_cache: path.join(prefix, 'cache'),
+  });
+  assert.notEqual(status, 0);
+  assert.match(
+    stderr,
+    /syswire: npm i -g cannot install from a git address: clone it, and run npm i -g "\$\(npm pack /,
+  );
+  assert.equal(existsSync(path.join(prefix, 'bin/syswire')), false);
 });

@@ -1,9 +1,10 @@
 // Builds the addon with one compiler call. It needs neither Python nor a download.
 //   node native/build.mjs [target …]      without a target: for this machine
 // To add a target, add a row to TARGETS. node-gyp-build finds the result in prebuilds/.
-import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -15,19 +16,23 @@ const ELF = ['-shared', '-Wl,-z,noexecstack', '-Wl,-z,relro', '-Wl,-z,now'];
 const MACH_O = ['-bundle', '-undefined', 'dynamic_lookup'];
 
 // Where a platform does not have a level, its stub returns -ENOSYS.
-const RAW_ONLY = ['stub/int80.cc', 'stub/uring.cc'];
+const RAW_ONLY = ['stub/int80.cc', 'stub/uring.cc', 'stub/witness.cc'];
 
 const TARGETS = {
   'linux-x64': {
     compiler: 'c++',
     flags: ELF,
-    sources: ['arch/linux-x64.cc', 'arch/linux-x64-syscall.cc', 'int80.cc', 'uring.cc'],
+    sources: [
+      ...['arch/linux-x64.cc', 'arch/linux-x64-syscall.cc', 'int80.cc', 'uring.cc'],
+      ...['arch/linux-x64-dispatch.cc', 'witness.cc'],
+    ],
+    hasWitness: true,
     file: 'syswire.glibc.node',
   },
   'linux-arm64': {
     compiler: 'aarch64-linux-gnu-g++',
     flags: ELF,
-    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-syscall.cc', 'stub/int80.cc', 'uring.cc'],
+    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-syscall.cc', 'stub/int80.cc', 'uring.cc', 'stub/witness.cc'],
     file: 'syswire.glibc.node',
   },
   'darwin-x64': {
@@ -74,12 +79,39 @@ const FLAGS = [
   '-DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
 ];
 
+/**
+ * Returns the names of the system calls in a header of the kernel, in the order of their numbers. Without the header
+ * there are none, and the witness lists numbers only.
+ */
+function systemCalls(compiler, header) {
+  const args = ['-E', '-dM', '-x', 'c++', '-include', header, '/dev/null'];
+  const { stdout, status } = spawnSync(compiler, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  if (status !== 0) {
+    console.error(
+      `native/build.mjs: no <${header}>, so the witness names no system calls (Alpine: apk add linux-headers)`,
+    );
+    return '';
+  }
+  const names = [];
+  for (const [, name, number] of stdout.matchAll(/^#define __NR_(\w+) (\d+)$/gm)) names[number] = name;
+  return Array.from(names, (name) => name ?? '').join(' ');
+}
+
+/** Writes the header that native/witness.cc includes. */
+function writeNames(compiler, folder) {
+  const tables = Object.entries({ SYSTEM_CALLS_64: 'asm/unistd_64.h', SYSTEM_CALLS_32: 'asm/unistd_32.h' });
+  const lines = tables.map(([table, header]) => `constexpr char ${table}[] = "${systemCalls(compiler, header)}";\n`);
+  writeFileSync(path.join(folder, 'syscall-names.h'), lines.join(''));
+}
+
 function build(name) {
   const target = name === here ? native : TARGETS[name];
   if (!target) throw `no target ${name}; there are ${Object.keys(TARGETS).join(', ')}`;
   const folder = path.join(root, '..', 'prebuilds', name);
   mkdirSync(folder, { recursive: true });
-  const headers = [require('node-api-headers').include_dir, require('node-addon-api').include_dir];
+  const generated = mkdtempSync(path.join(tmpdir(), 'syswire-'));
+  if (target.hasWitness) writeNames(target.compiler, generated);
+  const headers = [generated, require('node-api-headers').include_dir, require('node-addon-api').include_dir];
   const args = [
     ...FLAGS,
     ...headers.flatMap((dir) => ['-isystem', dir]),
@@ -88,13 +120,15 @@ function build(name) {
     ...(target === native ? (process.env.CXXFLAGS ?? '').split(/\s+/).filter(Boolean) : []),
     '-o',
     path.join(folder, target.file),
-    ...['addon.cc', 'watchdog.cc', ...target.sources].map((source) => path.join(root, source)),
+    ...['addon.cc', 'addon-witness.cc', 'watchdog.cc', ...target.sources].map((source) => path.join(root, source)),
   ];
   try {
     execFileSync(target.compiler, args, { stdio: ['ignore', 2, 2] });
   } catch (error) {
     if (error.code !== 'ENOENT') throw `${target.compiler} could not build the addon for ${name}`;
     throw `no C++ compiler '${target.compiler}': install one (Debian: apt-get install g++; Fedora: dnf install gcc-c++; Alpine: apk add g++; macOS: xcode-select --install)`;
+  } finally {
+    rmSync(generated, { recursive: true });
   }
 }
 

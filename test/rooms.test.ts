@@ -13,7 +13,9 @@ const SERVER_PACKAGES = /^(?!koffi|node-gyp-build)/;
 const ROOMS: Record<string, Room> = {
   protocol: { rooms: [], packages: /^zod$/ },
   'protocol/names': { rooms: [], packages: /^$/ },
-  syscalls: { rooms: ['protocol/names'], packages: /^(node:.*|koffi|node-gyp-build)$/ },
+  'protocol/unsafe': { rooms: [], packages: /^$/ },
+  'protocol/preview': { rooms: ['protocol/unsafe'], packages: /^$/ },
+  syscalls: { rooms: ['protocol/names', 'protocol/preview'], packages: /^(node:.*|koffi|node-gyp-build)$/ },
   'server/refusal': { rooms: ['protocol'], packages: NODE_ONLY },
   'server/version': { rooms: [], packages: NODE_ONLY },
   'server/lifecycle': { rooms: [], packages: NODE_ONLY },

@@ -4,10 +4,11 @@
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import type { CallRecord } from '../../protocol/records.js';
-import { levels, outcomeOf } from '../../syscalls/index.js';
+import { levels, outcomeOf, witnessAvailability, witnessWrite } from '../../syscalls/index.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { type Command, UsageError } from '../command.js';
 import { MESSAGE_AT, parseFlags, parseLevelAndMessage, readMessage } from '../flags.js';
+import { describeWitnessed } from '../witnessed.js';
 
 const HELP = `syswire call LEVEL MSG: make one call in this process, without a service
 
@@ -15,9 +16,11 @@ const HELP = `syswire call LEVEL MSG: make one call in this process, without a s
   MSG              the text to write, unchanged; - reads it from stdin
   --target PATH    the file to append to (standard output); it is created if it does not exist
   --json           print the record of the call to stderr, as JSON
+  --witness        list every system call that the level made, each with its origin, and whether they agree with the
+                   result: on stderr, or in the record of --json (Linux, x86-64)
 
-exit: 0 the operating system accepted the call, 1 it refused the call, or the output could not be written,
-      2 wrong usage`;
+exit: 0 the operating system accepted the call, 1 it refused the call, the witness does not agree, or the output
+      could not be written, 2 wrong usage`;
 
 /** stdout, not made non-blocking: a write that blocks holds up nobody but the user of this command. */
 const STDOUT = { name: 'stdout', fd: 1, close: () => {} };
@@ -34,7 +37,12 @@ export const call: Command = ({ args, print, note, fail }) => {
   const { values, positionals } = parseFlags(
     {
       args,
-      options: { target: { type: 'string' }, json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } },
+      options: {
+        target: { type: 'string' },
+        json: { type: 'boolean' },
+        witness: { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
       allowPositionals: true,
     },
     MESSAGE_AT,
@@ -46,11 +54,15 @@ export const call: Command = ({ args, print, note, fail }) => {
   const [id, msg] = parseLevelAndMessage('call', LEVEL_IDS, positionals);
   const level = id as LevelId;
   if (!levels[level].available) throw new UsageError(`level '${level}' is not available here: ${levels[level].reason}`);
+  const { reason } = values.witness ? witnessAvailability() : { reason: null };
+  if (reason !== null) throw new UsageError(`--witness is not available here: ${reason}`);
 
   const bytes = readMessage(msg);
   const target = open(values.target);
   const before = performance.now();
-  const result = levels[level].write(target.fd, bytes);
+  const { result, report = null } = values.witness
+    ? witnessWrite(levels[level], target.fd, bytes)
+    : { result: levels[level].write(target.fd, bytes) };
   const durationNs = Math.round((performance.now() - before) * 1e6);
   target.close();
 
@@ -71,8 +83,9 @@ export const call: Command = ({ args, print, note, fail }) => {
     pid: process.pid,
     preview: preview(bytes.subarray(0, PREVIEW_BYTES), bytes.length <= PREVIEW_BYTES),
   };
-  if (values.json) note(JSON.stringify(record));
+  if (values.json) note(JSON.stringify(report ? { ...record, witness: report } : record));
+  else if (report) for (const line of describeWitnessed(report)) note(line);
   if (error) return fail(1, `write to ${target.name}: ${error.code} (${error.errno}): ${error.message}`);
   if (written < bytes.length) note(`syswire: the operating system took ${written} of ${bytes.length} bytes`);
-  return 0;
+  return report?.agrees === false ? 1 : 0;
 };

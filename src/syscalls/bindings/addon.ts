@@ -22,7 +22,39 @@ export type NativeLevel = {
   address: () => bigint;
 };
 
+/** The reason why the addon has no witness: the call that failed, and its −errno (native/witness.h). */
+export type WitnessRefusal = { refusedBy: string; errno: number };
+
+/** The functions of native/addon-witness.cc. */
+export type NativeWitness = {
+  /**
+   * Calls `callback`, and lists the system calls that the thread makes meanwhile, `limit` at most. An exception of the
+   * callback goes on as it is.
+   */
+  run: (
+    callback: () => unknown,
+    limit: number,
+  ) =>
+    | WitnessRefusal
+    | {
+        result: unknown;
+        /** Each call as WORDS_PER_CALL words: struct WitnessedCall in native/witness.h. */
+        words: BigInt64Array;
+        /** Each call's first bytes written, in PREVIEW_BYTES bytes. */
+        previews: Uint8Array;
+        complete: boolean;
+        dropped: number;
+      };
+  /** Tries the witness. Returns null if it works. */
+  probe: () => WitnessRefusal | null;
+  /** Finds the file that an instruction was loaded from. Null: from none. */
+  locate: (address: bigint) => { file: string; symbol: string | null; offset: number } | null;
+  /** Returns the names of the system calls of an ABI in the order of their numbers, with one blank between two. */
+  names: (is32bit: boolean) => string;
+};
+
 export type Addon = NativeLevel & {
+  witness: NativeWitness;
   int80: NativeLevel & {
     /** Tries the interrupt in a child process. Returns the result of `call`, or the signal that killed the child. */
     probe: () => { call: string; result: number; signal: number };

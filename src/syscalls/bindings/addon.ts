@@ -25,26 +25,24 @@ export type NativeLevel = {
 /** The reason why the addon has no witness: the call that failed, and its −errno (native/witness.h). */
 export type WitnessRefusal = { refusedBy: string; errno: number };
 
+/** A list of system calls: struct WitnessedCall in native/witness.h. */
+export type NativeList = {
+  result: unknown;
+  /** Twelve words for each call. */
+  words: BigInt64Array<ArrayBuffer>;
+  /** The first bytes written, PREVIEW_BYTES for each call. */
+  previews: Uint8Array<ArrayBuffer>;
+  complete: boolean;
+  dropped: number;
+};
+
 /** The functions of native/addon-witness.cc. */
 export type NativeWitness = {
   /**
    * Calls `callback`, and lists the system calls that the thread makes meanwhile, `limit` at most. An exception of the
    * callback goes on as it is.
    */
-  run: (
-    callback: () => unknown,
-    limit: number,
-  ) =>
-    | WitnessRefusal
-    | {
-        result: unknown;
-        /** Each call as WORDS_PER_CALL words: struct WitnessedCall in native/witness.h. */
-        words: BigInt64Array;
-        /** Each call's first bytes written, in PREVIEW_BYTES bytes. */
-        previews: Uint8Array;
-        complete: boolean;
-        dropped: number;
-      };
+  run: (callback: () => unknown, limit: number) => WitnessRefusal | NativeList;
   /** Tries the witness. Returns null if it works. */
   probe: () => WitnessRefusal | null;
   /** Finds the file that an instruction was loaded from. Null: from none. */

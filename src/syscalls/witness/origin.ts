@@ -16,7 +16,13 @@ export type Origin = {
   isLevel: boolean;
 };
 
-type Place = Pick<Origin, 'file' | 'offset' | 'symbol'>;
+/** A place that calls come from, with what does not change about it. */
+type Place = Omit<Origin, 'isLevel'> & {
+  /** The level whose own instruction this is. */
+  instructionOf: LevelId | null;
+  isAddon: boolean;
+  isLibc: boolean;
+};
 
 /**
  * The file names of libc. In glibc before 2.34, `write` is also in libpthread; musl's libc is its dynamic linker.
@@ -24,7 +30,7 @@ type Place = Pick<Origin, 'file' | 'offset' | 'symbol'>;
 const LIBC = /^(?:lib(?:c|pthread)[.-]|ld-musl-)/;
 
 /** The size of `syscall` and `int $0x80` in bytes. Both end the code of their level. */
-const INSTRUCTION_SIZE = 2n;
+const INSTRUCTION_SIZE = 2;
 
 /** The levels that have an instruction of their own, and its functions. */
 const OWN: Partial<Record<LevelId, (addon: Addon) => NativeLevel>> = {
@@ -33,41 +39,48 @@ const OWN: Partial<Record<LevelId, (addon: Addon) => NativeLevel>> = {
   uring: ({ uring }) => uring,
 };
 
-const instructions = new Map<LevelId, bigint>();
-
-/** Returns the address of the instruction with which a level enters the kernel to write. */
-function instructionOf(level: LevelId, native: Addon): bigint | undefined {
-  const functions = OWN[level]?.(native);
-  if (functions && !instructions.has(level))
-    instructions.set(level, functions.address() + BigInt(functions.code().length) - INSTRUCTION_SIZE);
-  return instructions.get(level);
+function levelAt(address: number, native: Addon): LevelId | null {
+  for (const [level, select] of Object.entries(OWN)) {
+    const functions = select(native);
+    if (Number(functions.address()) + functions.code().length - INSTRUCTION_SIZE === address) return level as LevelId;
+  }
+  return null;
 }
 
-const isLibc = (file: string): boolean => LIBC.test(path.basename(file)) || file === process.execPath;
-
-/** By name of the call with which a level writes, which must come from its own instruction. */
-const MAIN_CALL = /^(?:write|io_uring_enter)$/;
-
-function isFromLevel(level: LevelId, name: string, address: bigint, file: string | null, native: Addon): boolean {
-  const instruction = instructionOf(level, native);
-  // libc may be linked into the executable.
-  if (instruction === undefined) return file !== null && isLibc(file);
-  return MAIN_CALL.test(name) ? address === instruction : file === addonPath();
+function find(address: number, native: Addon): Place {
+  const found = native.witness.locate(BigInt(address));
+  // For the executable, the dynamic linker knows the name by which it was started, such as `node`.
+  const isName = found !== null && !path.isAbsolute(found.file) && !found.file.startsWith('linux-vdso');
+  const file = isName ? process.execPath : (found?.file ?? null);
+  return {
+    file,
+    offset: found?.offset ?? null,
+    symbol: found?.symbol ?? null,
+    address: `0x${address.toString(16)}`,
+    instructionOf: levelAt(address, native),
+    isAddon: file === addonPath(),
+    // libc may be linked into the executable.
+    isLibc: file !== null && (LIBC.test(path.basename(file)) || file === process.execPath),
+  };
 }
 
-/** By address. Only found files are kept: code without a file may be replaced by other code. */
-const places = new Map<bigint, Place>();
+/** By address. Only places in files are kept: code without a file may be replaced by other code. */
+const places = new Map<number, Place>();
 
-function placeOf(address: bigint, native: Addon): Place {
+function placeOf(address: number, native: Addon): Place {
   const known = places.get(address);
   if (known) return known;
-  const found = native.witness.locate(address);
-  if (!found) return { file: null, offset: null, symbol: null };
-  // For the executable, the dynamic linker knows the name by which it was started, such as `node`.
-  const isName = !path.isAbsolute(found.file) && !found.file.startsWith('linux-vdso');
-  const place = { file: isName ? process.execPath : found.file, offset: found.offset, symbol: found.symbol };
-  places.set(address, place);
+  const place = find(address, native);
+  if (place.file !== null) places.set(address, place);
   return place;
+}
+
+/** The calls with which a level writes. They must come from its own instruction, others from anywhere in the addon. */
+const isMainCall = (name: string): boolean => name === 'write' || name === 'io_uring_enter';
+
+function isFromLevel(level: LevelId, name: string, place: Place): boolean {
+  if (!OWN[level]) return place.isLibc;
+  return isMainCall(name) ? place.instructionOf === level : place.isAddon;
 }
 
 /**
@@ -77,9 +90,8 @@ function placeOf(address: bigint, native: Addon): Place {
  * @param address the instruction's address
  * @param levels the levels whose call it may be
  */
-export function originOf(name: string, address: bigint, levels: readonly LevelId[]): Origin {
-  const native = addon as Addon;
-  const place = placeOf(address, native);
-  const isLevel = levels.some((level) => isFromLevel(level, name, address, place.file, native));
-  return { ...place, address: `0x${address.toString(16)}`, isLevel };
+export function originOf(name: string, address: number, levels: readonly LevelId[]): Origin {
+  const place = placeOf(address, addon as Addon);
+  const isLevel = levels.some((level) => isFromLevel(level, name, place));
+  return { file: place.file, offset: place.offset, symbol: place.symbol, address: place.address, isLevel };
 }

@@ -3,7 +3,7 @@
 import { types } from 'node:util';
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
-import { type Addon, addon, type WitnessRefusal } from '../bindings/addon.js';
+import { type Addon, addon, type NativeList, type WitnessRefusal } from '../bindings/addon.js';
 import { type OsError, osError } from '../bindings/errno.js';
 import { type Origin, originOf } from './origin.js';
 
@@ -69,22 +69,25 @@ function plain(register: bigint, abi: Abi): number | string {
   return Number.isSafeInteger(number) ? number : `0x${BigInt.asUintN(64, register).toString(16)}`;
 }
 
-function toSystemCall(words: BigInt64Array, bytes: Uint8Array, levels: readonly LevelId[], native: Addon): SystemCall {
-  const word = (at: number): bigint => words[at] as bigint;
+/** Reads one call of a list. @param at its place in the list */
+function toSystemCall(list: NativeList, at: number, levels: readonly LevelId[], native: Addon): SystemCall {
+  const first = at * WORDS_PER_CALL;
+  const word = (index: number): bigint => list.words[first + index] as bigint;
   const abi = word(0) === 1n ? 'i386' : 'x86-64';
   const number = Number(word(1));
   const name = nameOf(abi, number, native);
   const result = word(9) === 1n ? Number(word(10)) : null;
   const size = Number(word(11));
+  const written = size < 0 ? null : Buffer.from(list.previews.buffer, at * PREVIEW_BYTES, size);
   return {
     abi,
     number,
     name,
-    arguments: Array.from(words.subarray(2, 8), (register) => plain(register, abi)),
+    arguments: [2, 3, 4, 5, 6, 7].map((index) => plain(word(index), abi)),
     result,
     error: result === null || result >= 0 || result < -4095 ? null : osError(result),
-    origin: originOf(name, word(8), levels),
-    preview: size < 0 ? null : preview(Buffer.from(bytes.subarray(0, size)), result === size),
+    origin: originOf(name, Number(word(8)), levels),
+    preview: written && preview(written, result === size),
   };
 }
 
@@ -156,14 +159,8 @@ export function witness<T>(callback: () => T, { level, limit = DEFAULT_CALLS }: 
   if (isThenable(list.result)) throw new TypeError(ASYNC);
 
   const levels = level === undefined ? LEVEL_IDS : [level];
-  const { words, previews, complete, dropped } = list;
-  const systemCalls = Array.from({ length: words.length / WORDS_PER_CALL }, (_, at) =>
-    toSystemCall(
-      words.subarray(at * WORDS_PER_CALL, (at + 1) * WORDS_PER_CALL),
-      previews.subarray(at * PREVIEW_BYTES, (at + 1) * PREVIEW_BYTES),
-      levels,
-      native,
-    ),
-  );
+  const { words, complete, dropped } = list;
+  const systemCalls: SystemCall[] = [];
+  for (let at = 0; at < words.length / WORDS_PER_CALL; at++) systemCalls.push(toSystemCall(list, at, levels, native));
   return { result: list.result as T, systemCalls, complete, dropped };
 }

@@ -24,7 +24,7 @@ const TARGETS = {
     flags: ELF,
     sources: [
       ...['arch/linux-x64.cc', 'arch/linux-x64-syscall.cc', 'int80.cc', 'uring.cc'],
-      ...['arch/linux-x64-dispatch.cc', 'witness.cc'],
+      ...['arch/linux-x64-dispatch.cc', 'sigsys.cc', 'witness.cc', 'witness-names.cc'],
     ],
     hasWitness: true,
     file: 'syswire.glibc.node',

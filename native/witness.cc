@@ -12,21 +12,18 @@
 //   listed like any other. When they return, the call rt_sigreturn is redirected to our own.
 // - clone(2) and its like cannot be made by the handler: the child would go on inside it. From there on the thread runs
 //   without a witness.
-// - The SIGSYS handler belongs to the process. It is there while at least one thread is armed.
 // - The handler runs inside any code, so it calls nothing of libc, and it finds its state without thread-local
 //   variables, whose memory is allocated at the first use.
 #include "witness.h"
 
-#include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "dispatch.h"
-#include "syscall-names.h"  // native/build.mjs writes it
+#include "sigsys.h"
 #include "syscall.h"
 
 struct WitnessWindow {
@@ -58,52 +55,12 @@ constexpr char ALLOW = 0;
 constexpr char BLOCK = 1;
 constexpr int USER_DISPATCH = 2;
 constexpr unsigned AUDIT_ARCH_I386 = 0x40000003;
-constexpr unsigned long RESTORER = 0x04000000;  // SA_RESTORER
 
 constexpr uint64_t bit(int signal) { return uint64_t{1} << (signal - 1); }
 
 // The signals of a fault cannot wait. SIGSYS is the witness's own.
 constexpr uint64_t ALL_SIGNALS =
     ~(bit(SIGSEGV) | bit(SIGBUS) | bit(SIGFPE) | bit(SIGILL) | bit(SIGTRAP) | bit(SIGSYS));
-
-// The kernel's struct sigaction: rt_sigaction in kernel/signal.c.
-struct Action {
-  void (*handler)(int, siginfo_t*, void*);
-  unsigned long flags;
-  void (*restorer)();
-  uint64_t mask;
-};
-
-bool is_ignored(const Action& action) {
-  return reinterpret_cast<intptr_t>(action.handler) == reinterpret_cast<intptr_t>(SIG_IGN);
-}
-
-constexpr size_t THREADS = 64;
-
-struct {
-  bool is_locked;
-  uint32_t armed;  // threads
-  Action previous;
-  // The armed threads. A thread changes its own place only.
-  struct {
-    uintptr_t thread;
-    WitnessWindow* window;
-  } places[THREADS];
-} process;
-
-void lock() {
-  while (__atomic_test_and_set(&process.is_locked, __ATOMIC_ACQUIRE)) system_call(__NR_sched_yield);
-}
-void unlock() { __atomic_clear(&process.is_locked, __ATOMIC_RELEASE); }
-
-void on_sigsys(int signal, siginfo_t* info, void* context);
-
-// SA_NODEFER: a signal handler that interrupts ours may make system calls, too.
-constexpr Action OURS = {on_sigsys, SA_SIGINFO | SA_NODEFER | RESTORER, return_from_signal, 0};
-
-intptr_t set_action(const Action* action, Action* previous) {
-  return system_call(__NR_rt_sigaction, SIGSYS, address_of(action), address_of(previous), sizeof(uint64_t));
-}
 
 void set_mask(uint64_t mask, uint64_t* previous) {
   system_call(__NR_rt_sigprocmask, SIG_SETMASK, address_of(&mask), address_of(previous), sizeof(mask));
@@ -154,14 +111,8 @@ void repair(WitnessWindow* window, const WitnessedCall& call, ucontext_t* contex
   if (call.is_32bit || call.result != 0) return;
   // When the handler returns, the kernel sets the alternate signal stack to that of the context.
   if (call.number == __NR_sigaltstack) system_call(__NR_sigaltstack, 0, address_of(&context->uc_stack));
-  // The program has set its own handler. It stays as the earlier one, and ours is installed again.
-  if (call.number == __NR_rt_sigaction && static_cast<int>(call.arguments[0]) == SIGSYS) {
-    lock();
-    const Action earlier = process.previous;
-    if (call.arguments[1] != 0) set_action(&OURS, &process.previous);
-    if (call.arguments[2] != 0) memcpy(reinterpret_cast<void*>(call.arguments[2]), &earlier, sizeof(earlier));
-    unlock();
-  }
+  if (call.number == __NR_rt_sigaction && static_cast<int>(call.arguments[0]) == SIGSYS)
+    sigsys_reinstall(call.arguments[1], call.arguments[2]);
   if (call.number == __NR_prctl && call.arguments[0] == PR_SET_SYSCALL_USER_DISPATCH) {
     window->is_taken = true;
     release(window, context);
@@ -200,38 +151,11 @@ void handle(WitnessWindow* window, const siginfo_t* info, ucontext_t* context) {
   repair(window, call, context);
 }
 
-// Does with a SIGSYS that is not ours what would have happened to it without a witness.
-void pass_on(int signal, siginfo_t* info, void* context) {
-  const Action earlier = process.previous;
-  const bool is_forced = info->si_code > 0;  // by the kernel: seccomp(2), "SECCOMP_RET_TRAP". It cannot be ignored.
-  if (is_ignored(earlier) && !is_forced) return;
-  if (earlier.handler != nullptr && !is_ignored(earlier)) {
-    const uint64_t mask = earlier.mask | (earlier.flags & SA_NODEFER ? 0 : bit(signal));
-    system_call(__NR_rt_sigprocmask, SIG_BLOCK, address_of(&mask), 0, sizeof(mask));
-    earlier.handler(signal, info, context);
-    return;
-  }
-  const Action by_default = {};
-  set_action(&by_default, nullptr);
-  const intptr_t pid = system_call(__NR_getpid);
-  const intptr_t thread = system_call(__NR_gettid);
-  // A seccomp filter may refuse the first, which keeps the signal's cause.
-  if (system_call(__NR_rt_tgsigqueueinfo, pid, thread, signal, address_of(info)) < 0)
-    system_call(__NR_tgkill, pid, thread, signal);
-}
-
-WitnessWindow* find_window() {
-  const uintptr_t thread = thread_pointer();
-  for (auto& place : process.places)
-    if (__atomic_load_n(&place.thread, __ATOMIC_RELAXED) == thread) return place.window;
-  return nullptr;
-}
-
 // No sanitizer here: before the selector says ALLOW, their runtime must not make a system call.
 __attribute__((no_sanitize("address", "undefined"))) void on_sigsys(int signal, siginfo_t* info, void* context) {
-  WitnessWindow* const window = find_window();
+  WitnessWindow* const window = sigsys_window();
   if (window == nullptr || window->is_released) {
-    pass_on(signal, info, context);
+    sigsys_pass_on(signal, info, context);
     return;
   }
   const char selector = window->selector;
@@ -240,53 +164,12 @@ __attribute__((no_sanitize("address", "undefined"))) void on_sigsys(int signal, 
   if (info->si_code == USER_DISPATCH) {
     handle(window, info, static_cast<ucontext_t*>(context));
   } else {
-    pass_on(signal, info, context);
+    sigsys_pass_on(signal, info, context);
   }
   if (!window->is_released) window->selector = selector;
 }
 
 // --- Around the window ------------------------------------------------------------------------------------
-
-// Installs the handler, or counts one more thread that needs it. Returns 0, or -EBUSY.
-WitnessRefusal enter(WitnessWindow* window) {
-  lock();
-  WitnessRefusal refusal = {};
-  Action current;
-  set_action(process.armed == 0 ? &OURS : nullptr, &current);
-  const bool is_ours = current.handler == on_sigsys;
-  const bool is_free = current.handler == nullptr || is_ignored(current);
-  if (process.armed == 0 ? !is_free : !is_ours) {
-    if (process.armed == 0) set_action(&current, nullptr);
-    refusal = {"sigaction", -EBUSY};
-  } else {
-    size_t at = 0;
-    while (at < THREADS && process.places[at].thread != 0) at++;
-    if (at == THREADS) {
-      refusal = {"threads", -EBUSY};
-    } else {
-      if (process.armed++ == 0) process.previous = current;
-      process.places[at].window = window;
-      __atomic_store_n(&process.places[at].thread, thread_pointer(), __ATOMIC_RELEASE);
-    }
-  }
-  unlock();
-  return refusal;
-}
-
-void leave(WitnessWindow* window) {
-  lock();
-  for (auto& place : process.places)
-    if (place.window == window) {
-      __atomic_store_n(&place.thread, 0, __ATOMIC_RELEASE);
-      place.window = nullptr;
-    }
-  if (--process.armed == 0) {
-    Action current;
-    set_action(&process.previous, &current);
-    if (current.handler != on_sigsys) set_action(&current, nullptr);  // a newer one
-  }
-  unlock();
-}
 
 intptr_t dispatch(int mode, WitnessWindow* window) {
   const intptr_t begin = mode == PR_SYS_DISPATCH_ON ? address_of(dispatch_free_begin) : 0;
@@ -312,11 +195,11 @@ WitnessRefusal witness_arm(Witness* witness, uint32_t limit) {
   window->limit = limit < WITNESS_CALLS ? limit : WITNESS_CALLS;
 
   set_mask(ALL_SIGNALS, &window->mask);
-  WitnessRefusal refusal = enter(window);
+  WitnessRefusal refusal = sigsys_enter(window, on_sigsys);
   if (refusal.call == nullptr) {
     const intptr_t result = dispatch(PR_SYS_DISPATCH_ON, window);
     if (result < 0) {
-      leave(window);
+      sigsys_leave(window);
       refusal = {"prctl", result};
     }
   }
@@ -333,7 +216,7 @@ WitnessReport witness_disarm(Witness* witness) {
   WitnessWindow* const window = witness->window;
   window->selector = ALLOW;
   if (!window->is_taken) dispatch(PR_SYS_DISPATCH_OFF, window);
-  leave(window);
+  sigsys_leave(window);
   window->is_armed = false;
   if (!window->is_released) set_mask(window->mask, nullptr);
   // The depth is above 0 if a signal handler left our handler by longjmp(3).
@@ -356,19 +239,3 @@ void witness_close(Witness* witness) {
   system_call(__NR_munmap, address_of(witness->window), sizeof(WitnessWindow));
   witness->window = nullptr;
 }
-
-bool witness_locate(uintptr_t address, WitnessPlace* place) {
-  Dl_info info;
-  if (dladdr(reinterpret_cast<void*>(address), &info) == 0 || info.dli_fname == nullptr) return false;
-  // The file's addresses begin at that of its first segment: 0 in a library, 0x400000 in an executable that is not
-  // position-independent. https://man7.org/linux/man-pages/man5/elf.5.html
-  const auto* header = static_cast<const ElfW(Ehdr)*>(info.dli_fbase);
-  const auto* segment = reinterpret_cast<const ElfW(Phdr)*>(static_cast<const char*>(info.dli_fbase) + header->e_phoff);
-  uint64_t first = 0;
-  for (int i = header->e_phnum; i-- > 0;)
-    if (segment[i].p_type == PT_LOAD) first = segment[i].p_vaddr & ~(segment[i].p_align - 1);
-  *place = {info.dli_fname, info.dli_sname, address - reinterpret_cast<uintptr_t>(info.dli_fbase) + first};
-  return true;
-}
-
-const char* witness_names(bool is_32bit) { return is_32bit ? SYSTEM_CALLS_32 : SYSTEM_CALLS_64; }

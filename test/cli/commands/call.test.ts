@@ -1,19 +1,23 @@
 // Tests syswire call, which makes one call in its own process.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import { LEVEL_IDS, type LevelId } from '../../../src/protocol/names.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
-import { levels } from '../../../src/syscalls/index.js';
-import { MAIN, tempFolder } from '../../support/service.js';
+import { levels, type WitnessReport, witnessAvailability } from '../../../src/syscalls/index.js';
+import { MAIN, ROOT, tempFolder } from '../../support/service.js';
+import { need } from '../../support/tools.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 
-function run(args: string[], input = '') {
+const CC = { command: 'cc', package: 'gcc' };
+
+function run(args: string[], input = '', env: NodeJS.ProcessEnv = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'call', ...args], {
     input,
+    env: { ...process.env, ...env },
     encoding: 'utf8',
     timeout: 20_000,
   });
@@ -46,6 +50,58 @@ for (const level of LEVELS) {
     assert.deepEqual({ status, stdout }, { status: 1, stdout: '' });
   });
 }
+
+/** The first line that --witness prints: the call with which each level writes. */
+const WITNESSED: Record<LevelId, RegExp> = {
+  raw: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.\S*node\+0x[\da-f]+\]$/,
+  int80: /^\[i386\] write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.\S*node\+0x[\da-f]+\]$/,
+  uring:
+    /^fstat\(\d+, 0x[\da-f]+\) = 0 {2}\[syswire\.\S*node\+0x[\da-f]+\]\nio_uring_enter\(\d+, 2, 2, 0x1, 0x0, 0\) = 2 {2}\[.*\]$/,
+  os: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[libc\.so\.6\+0x[\da-f]+, \w*write\]$/,
+  std: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[libc\.so\.6\+0x[\da-f]+, \w*write\]$/,
+};
+const { reason } = witnessAvailability();
+const here = { skip: reason ?? false };
+
+for (const level of LEVELS) {
+  test(`call ${level} --witness prints the system calls and the verdict`, here, () => {
+    const { status, stdout, stderr } = run([level, 'hé\n', '--witness', '--target', '/dev/null']);
+    const [, calls = '', verdict] = /^(.*)\n(witness: .*)\n$/s.exec(stderr) ?? [];
+    assert.match(calls, WITNESSED[level]);
+    assert.deepEqual({ verdict, status, stdout }, { verdict: 'witness: agrees', status: 0, stdout: '' });
+  });
+
+  test(`call ${level} --witness --json: the record has the list`, here, () => {
+    const { status, stderr } = run([level, 'hello', '--witness', '--json', '--target', '/dev/full']);
+    const [json = ''] = stderr.split('\n');
+    const { witness, error } = JSON.parse(json) as CallRecord & { witness: WitnessReport };
+    const last = witness.systemCalls.at(-1);
+    assert.deepEqual([error?.code, witness.verdict, witness.agrees, status], ['ENOSPC', 'agrees', true, 1]);
+    assert.equal(last?.name, level === 'uring' ? 'io_uring_enter' : 'write');
+    assert.equal(last?.error?.code, level === 'uring' ? undefined : 'ENOSPC');
+  });
+}
+
+test('call --witness whose verdict does not agree: exit 1', here, (t) => {
+  if (!need(t, CC)) return;
+  const shim = path.join(tempFolder(t), 'shim.so');
+  execFileSync('cc', ['-shared', '-fPIC', '-o', shim, path.join(ROOT, 'test/support/programs/shim.c')]);
+  const { status, stderr } = run(['os', 'hello', '--witness', '--target', '/dev/null'], '', { LD_PRELOAD: shim });
+  assert.match(stderr, /^write\(\d+, "hell", 4\) = 4 {2}\[shim\.so\+0x[\da-f]+, write, not the level's own\]\n/);
+  assert.match(stderr, /\nwitness: write came from shim\.so\+0x[\da-f]+ \(write\), not from libc\n/);
+  assert.equal(status, 1);
+});
+
+test('call --witness where there is none: exit 2, one line, and no call', here, (t) => {
+  if (!need(t, CC)) return;
+  const folder = tempFolder(t);
+  const [confine, out] = [path.join(folder, 'confine'), path.join(folder, 'out')];
+  execFileSync('cc', ['-o', confine, path.join(ROOT, 'test/support/programs/confine.c')]);
+  const args = ['dispatch=1', process.execPath, MAIN, 'call', 'raw', 'hello', '--witness', '--target', out];
+  const { status, stderr } = spawnSync(confine, args, { encoding: 'utf8' });
+  assert.match(stderr, /^syswire: --witness is not available here: .*prctl failed with EPERM\n$/);
+  assert.deepEqual([status, existsSync(out)], [2, false]);
+});
 
 const USAGE: [string, string[], RegExp][] = [
   ['no level', [], /level is missing: .*syswire call; LEVEL is raw, int80, uring, os or std/],

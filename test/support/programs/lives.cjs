@@ -311,17 +311,23 @@ const CASES = {
     print(state());
     print(during(tryWrite));
   },
+  /** The alternate signal stack that the callback sets is that of the thread afterwards. */
   altstack() {
     const lib = koffi();
     const sigaltstack = lib.func('int sigaltstack(const void *stack, void *old)');
-    const size = 65536;
-    const stack = Buffer.alloc(24);
-    stack.writeBigUInt64LE(BigInt(lib.func('uintptr_t malloc(size_t size)')(size)), 0);
-    stack.writeBigUInt64LE(BigInt(size), 16);
-    const old = Buffer.alloc(24);
-    print(during(() => sigaltstack(stack, null)));
-    sigaltstack(null, old);
-    print(old.equals(stack));
+    const malloc = lib.func('uintptr_t malloc(size_t size)');
+    // stack_t: address, flags, size.
+    const [before, inside] = [65_536, 131_072].map((size) => {
+      const stack = Buffer.alloc(24);
+      stack.writeBigUInt64LE(BigInt(malloc(size)), 0);
+      stack.writeBigUInt64LE(BigInt(size), 16);
+      return stack;
+    });
+    sigaltstack(before, null);
+    print(during(() => sigaltstack(inside, null)));
+    const after = Buffer.alloc(24);
+    sigaltstack(null, after);
+    print(after.equals(inside));
   },
   /** Poll is stopped and goes on: the kernel makes a restart_syscall. */
   restart() {
@@ -359,8 +365,9 @@ const CASES = {
   'killed-while-writing'() {
     const ends = [0, 0];
     koffi().func('int pipe(_Out_ int *ends)')(ends);
+    addon.write(ends[1], Buffer.alloc(65_536));
     spawn('sh', ['-c', `sleep 0.2; kill -TERM ${process.pid}`]);
-    during(() => addon.write(ends[1], Buffer.alloc(100_000)));
+    during(() => addon.write(ends[1], Buffer.alloc(1)));
     print('alive');
   },
   /** In the background of a terminal with `stty tostop`: the write stops the process. */

@@ -26,14 +26,13 @@ napi_value text(napi_env env, const char* value) {
   return converted;
 }
 
-// Returns a typed array with a copy of `size` bytes.
-napi_value copy(napi_env env, napi_typedarray_type type, const void* from, size_t size, size_t element) {
-  napi_value buffer = nullptr, array = nullptr;
-  void* bytes = nullptr;
-  if (napi_create_arraybuffer(env, size, &bytes, &buffer) != napi_ok) return nullptr;
-  if (size > 0) memcpy(bytes, from, size);
-  napi_create_typedarray(env, type, size / element, buffer, 0, &array);
-  return array;
+// Returns the memory of a typed array if it is of that type and long enough, else null.
+void* memory_of(napi_env env, napi_value array, napi_typedarray_type type, size_t length) {
+  napi_typedarray_type actual;
+  size_t has = 0;
+  void* memory = nullptr;
+  const napi_status status = napi_get_typedarray_info(env, array, &actual, &has, &memory, nullptr, nullptr);
+  return status == napi_ok && actual == type && has >= length ? memory : nullptr;
 }
 
 napi_value refused(napi_env env, const WitnessRefusal& refusal) {
@@ -44,10 +43,14 @@ napi_value refused(napi_env env, const WitnessRefusal& refusal) {
   return report;
 }
 
-// run(callback: () => unknown, limit: number)
+// The words of a list before its first call: the number of calls, of those dropped, and whether it is complete.
+constexpr size_t HEADER = 3;
+constexpr size_t WORDS_PER_CALL = sizeof(WitnessedCall) / sizeof(int64_t);
+
+// run(callback: () => unknown, limit: number, words: BigInt64Array, previews: Uint8Array)
 napi_value run(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2], undefined, result = nullptr;
+  size_t count = 4;
+  napi_value arguments[4], undefined, result = nullptr;
   void* data;
   napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
   napi_get_undefined(env, &undefined);
@@ -60,22 +63,30 @@ napi_value run(napi_env env, napi_callback_info info) {
   }
   Witness* const witness = static_cast<Witness*>(data);
   const WitnessRefusal refusal = witness_arm(witness, limit);
-  if (refusal.call != nullptr) return refused(env, refusal);
+  if (refusal.call != nullptr) {
+    auto* const words = static_cast<int64_t*>(memory_of(env, arguments[2], napi_bigint64_array, HEADER));
+    if (words != nullptr) words[0] = -1;
+    return refused(env, refusal);
+  }
   const napi_status status = napi_call_function(env, undefined, arguments[0], 0, nullptr, &result);
   const WitnessReport list = witness_disarm(witness);
   // Its exception is pending, and goes on as it is. A thread that is being terminated has none, and runs no JavaScript.
   if (status != napi_ok) return nullptr;
 
-  napi_value report = nullptr, complete = nullptr;
-  napi_create_object(env, &report);
-  napi_get_boolean(env, list.complete, &complete);
-  set(env, report, "result", result);
-  set(env, report, "words",
-      copy(env, napi_bigint64_array, list.calls, list.count * sizeof(WitnessedCall), sizeof(uint64_t)));
-  set(env, report, "previews", copy(env, napi_uint8_array, list.previews, list.count * WITNESS_PREVIEW, 1));
-  set(env, report, "complete", complete);
-  set(env, report, "dropped", number(env, static_cast<double>(list.dropped)));
-  return report;
+  // The caller owns the memory and uses it again. Look at it only now: the callback may have detached it.
+  auto* const words = static_cast<int64_t*>(
+      memory_of(env, arguments[2], napi_bigint64_array, HEADER + list.count * WORDS_PER_CALL));
+  void* const previews = memory_of(env, arguments[3], napi_uint8_array, list.count * WITNESS_PREVIEW);
+  if (words == nullptr || previews == nullptr) {
+    napi_throw_type_error(env, nullptr, "the arrays are too short for the list");
+    return nullptr;
+  }
+  words[0] = list.count;
+  words[1] = static_cast<int64_t>(list.dropped);
+  words[2] = list.complete;
+  memcpy(words + HEADER, list.calls, list.count * sizeof(WitnessedCall));
+  memcpy(previews, list.previews, list.count * WITNESS_PREVIEW);
+  return result;
 }
 
 // probe(): null, or why there is no witness

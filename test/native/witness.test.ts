@@ -46,7 +46,7 @@ const CASES: Record<string, Expected> = {
   'exit-worker': { out: /^5\n-9\n$/ },
   worker: { out: /^0\n-9\n/ },
   child: { out: /SigBlk:\t0+\n.*\n\nSIGTERM\n768\n-9\n/ },
-  trap: { out: /^RuntimeError: memory access out of bounds -9 true\n/ },
+  trap: { out: /^RuntimeError: memory access out of bounds -9 1\n/ },
   'seccomp-trap': { signal: 'SIGSYS', out: /^$/ },
   'seccomp-handled': { out: /\ntrue\nSIGSYS\n$/ },
   'kill-sys': { signal: 'SIGSYS', out: /^$/ },

@@ -25,24 +25,18 @@ export type NativeLevel = {
 /** The reason why the addon has no witness: the call that failed, and its −errno (native/witness.h). */
 export type WitnessRefusal = { refusedBy: string; errno: number };
 
-/** A list of system calls: struct WitnessedCall in native/witness.h. */
-export type NativeList = {
-  result: unknown;
-  /** Twelve words for each call. */
-  words: BigInt64Array<ArrayBuffer>;
-  /** The first bytes written, PREVIEW_BYTES for each call. */
-  previews: Uint8Array<ArrayBuffer>;
-  complete: boolean;
-  dropped: number;
-};
-
 /** The functions of native/addon-witness.cc. */
 export type NativeWitness = {
   /**
    * Calls `callback`, and lists the system calls that the thread makes meanwhile, `limit` at most. An exception of the
    * callback goes on as it is.
+   *
+   * @param words takes the list: the number of calls, or −1 if there is no witness; the number of calls beyond the
+   *   limit; 1 if the list is complete, else 0; then 12 words for each call, struct WitnessedCall in native/witness.h
+   * @param previews takes the first bytes that each call wrote, PREVIEW_BYTES a call
+   * @returns what the callback returns, or a WitnessRefusal if there is no witness
    */
-  run: (callback: () => unknown, limit: number) => WitnessRefusal | NativeList;
+  run: (callback: () => unknown, limit: number, words: BigInt64Array, previews: Uint8Array) => unknown;
   /** Tries the witness. Returns null if it works. */
   probe: () => WitnessRefusal | null;
   /** Finds the file that an instruction was loaded from. Null: from none. */

@@ -3,7 +3,7 @@
 import { types } from 'node:util';
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
-import { type Addon, addon, type NativeList, type WitnessRefusal } from '../bindings/addon.js';
+import { type Addon, addon, type WitnessRefusal } from '../bindings/addon.js';
 import { type OsError, osError } from '../bindings/errno.js';
 import { type Origin, originOf } from './origin.js';
 
@@ -51,8 +51,16 @@ export type WitnessOptions = {
 const MAX_CALLS = 256;
 const DEFAULT_CALLS = 64;
 
-/** The words of struct WitnessedCall in native/witness.h. */
+/** The words before the first call, and those of one call: `run` in bindings/addon.ts. */
+const HEADER_WORDS = 3;
 const WORDS_PER_CALL = 12;
+
+/** The memory for one list. There is only one witness at a time in a thread, so it is used again. */
+let memory: { words: BigInt64Array; previews: Uint8Array } | undefined;
+const allocate = (): { words: BigInt64Array; previews: Uint8Array } => ({
+  words: new BigInt64Array(HEADER_WORDS + MAX_CALLS * WORDS_PER_CALL),
+  previews: new Uint8Array(MAX_CALLS * PREVIEW_BYTES),
+});
 
 type Abi = SystemCall['abi'];
 const names: Partial<Record<Abi, string[]>> = {};
@@ -70,15 +78,20 @@ function plain(register: bigint, abi: Abi): number | string {
 }
 
 /** Reads one call of a list. @param at its place in the list */
-function toSystemCall(list: NativeList, at: number, levels: readonly LevelId[], native: Addon): SystemCall {
-  const first = at * WORDS_PER_CALL;
-  const word = (index: number): bigint => list.words[first + index] as bigint;
+function toSystemCall(
+  { words, previews }: { words: BigInt64Array; previews: Uint8Array },
+  at: number,
+  levels: readonly LevelId[],
+  native: Addon,
+): SystemCall {
+  const first = HEADER_WORDS + at * WORDS_PER_CALL;
+  const word = (index: number): bigint => words[first + index] as bigint;
   const abi = word(0) === 1n ? 'i386' : 'x86-64';
   const number = Number(word(1));
   const name = nameOf(abi, number, native);
   const result = word(9) === 1n ? Number(word(10)) : null;
   const size = Number(word(11));
-  const written = size < 0 ? null : Buffer.from(list.previews.buffer, at * PREVIEW_BYTES, size);
+  const written = size < 0 ? null : Buffer.from(previews.buffer, at * PREVIEW_BYTES, size);
   return {
     abi,
     number,
@@ -154,13 +167,15 @@ export function witness<T>(callback: () => T, { level, limit = DEFAULT_CALLS }: 
   const reason = findReason();
   if (reason !== null) throw new Error(`the witness is not available: ${reason}`);
   const native = addon as Addon;
-  const list = native.witness.run(callback, limit);
-  if ('refusedBy' in list) throw new Error(`the witness is not available: ${explain(list)}`);
-  if (isThenable(list.result)) throw new TypeError(ASYNC);
+  memory ??= allocate();
+  const { words, previews } = memory;
+  const result = native.witness.run(callback, limit, words, previews);
+  const count = Number(words[0]);
+  if (count < 0) throw new Error(`the witness is not available: ${explain(result as WitnessRefusal)}`);
+  if (isThenable(result)) throw new TypeError(ASYNC);
 
   const levels = level === undefined ? LEVEL_IDS : [level];
-  const { words, complete, dropped } = list;
   const systemCalls: SystemCall[] = [];
-  for (let at = 0; at < words.length / WORDS_PER_CALL; at++) systemCalls.push(toSystemCall(list, at, levels, native));
-  return { result: list.result as T, systemCalls, complete, dropped };
+  for (let at = 0; at < count; at++) systemCalls.push(toSystemCall(memory, at, levels, native));
+  return { result: result as T, systemCalls, complete: words[2] === 1n, dropped: Number(words[1]) };
 }

@@ -254,6 +254,18 @@ const CASES = {
     trapWrites();
     print(during(() => addon.write(12345, Buffer.from('x'))));
   },
+  /** The filter's SIGSYS comes in a thread without a witness, while this thread has one. */
+  'seccomp-trap-elsewhere'() {
+    trapWrites();
+    startWorker('trapped');
+    during(() => {
+      for (const until = performance.now() + 10_000; performance.now() < until; );
+    });
+    print('alive');
+  },
+  trapped() {
+    addon.write(12345, Buffer.from('x'));
+  },
   /** The handler is installed inside the window, and the filter's SIGSYS reaches it. */
   'seccomp-handled'() {
     trapWrites();
@@ -265,6 +277,14 @@ const CASES = {
   },
   'kill-sys'() {
     during(() => process.kill(process.pid, 'SIGSYS'));
+    print('alive');
+  },
+  'kill-sys-while-writing'() {
+    const ends = [0, 0];
+    koffi().func('int pipe(_Out_ int *ends)')(ends);
+    addon.write(ends[1], Buffer.alloc(65_536));
+    spawn('sh', ['-c', `sleep 0.2; kill -SYS ${process.pid}`]);
+    during(() => addon.write(ends[1], Buffer.alloc(1)));
     print('alive');
   },
   'kill-sys-ignored'() {
@@ -331,6 +351,16 @@ const CASES = {
     const after = Buffer.alloc(24);
     sigaltstack(null, after);
     print(after.equals(inside));
+  },
+  /** The program itself switches dispatch off: PR_SET_SYSCALL_USER_DISPATCH is 59. */
+  taken() {
+    const prctl = koffi().func('int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)');
+    const { blocked } = signals();
+    words[2] = 0n;
+    print(during(() => [prctl(59, 0, 0, 0, 0), tryWrite(), blocked()]));
+    print(words[2]);
+    print(during(tryWrite));
+    print(state());
   },
   /** Poll is stopped and goes on: the kernel makes a restart_syscall. */
   restart() {

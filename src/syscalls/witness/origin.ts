@@ -50,8 +50,7 @@ function levelAt(address: number, native: Addon): LevelId | null {
 function find(address: number, native: Addon): Place {
   const found = native.witness.locate(BigInt(address));
   // For the executable, the dynamic linker knows the name by which it was started, such as `node`.
-  const isName = found !== null && !path.isAbsolute(found.file) && !found.file.startsWith('linux-vdso');
-  const file = isName ? process.execPath : (found?.file ?? null);
+  const file = found?.file === process.argv0 ? process.execPath : (found?.file ?? null);
   return {
     file,
     offset: found?.offset ?? null,

@@ -246,9 +246,11 @@ test('an LD_PRELOAD library that makes the call itself is a finding', here, (t) 
     const fd = (await import('node:fs')).openSync('${out}', 'w');
     const verdicts = ['raw', 'os'].map((id) => witnessWrite(levels[id], fd, Buffer.from('hello')).report.verdict);
     (await import('node:fs')).writevSync(1, [JSON.stringify(verdicts), ' '].map((text) => Buffer.from(text)));`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+  // By a name without its folder, as the executable has one, too.
+  const { stdout, stderr } = spawnSync('node', ['--input-type=module', '-e', script], {
     encoding: 'utf8',
-    env: { ...process.env, LD_PRELOAD: shim },
+    cwd: folder,
+    env: { ...process.env, LD_PRELOAD: './shim.so', PATH: path.dirname(process.execPath) },
   });
   assert.match(stdout, /^\["agrees","write came from shim\.so\+0x[\da-f]+ \(write\), not from libc"\]/, stderr);
   assert.equal(readFileSync(out, 'latin1'), 'hellohell');

@@ -19,6 +19,10 @@ const { reason } = witnessAvailability();
 const here = { skip: reason ?? false };
 const hello = Buffer.from('hello');
 
+/** The calls with which levels write. V8 may make others meanwhile. */
+const writesOf = ({ systemCalls }: { systemCalls: SystemCall[] }): SystemCall[] =>
+  systemCalls.filter(({ name }) => name === 'write' || name === 'io_uring_enter');
+
 const names = (calls: SystemCall[]): string[] => calls.map(({ name }) => name);
 
 test('Linux on x86-64 has a witness, or the reason names what is missing', () => {
@@ -35,7 +39,7 @@ for (const id of LEVELS) {
     // The second time, uring has its ring and knows that this is no file.
     witnessWrite(levels[id], fd, hello);
     const { result, report } = witnessWrite(levels[id], fd, hello);
-    const [call, ...others] = report.systemCalls as [SystemCall, ...SystemCall[]];
+    const [call, ...others] = writesOf(report) as [SystemCall, ...SystemCall[]];
     assert.deepEqual([result, others, report.verdict, report.agrees], [5, [], 'agrees', true]);
     assert.deepEqual([report.complete, report.dropped], [true, 0]);
     assert.deepEqual(
@@ -59,7 +63,7 @@ for (const id of LEVELS) {
 
   test(`${id}: objdump finds the instruction at the origin's offset`, here, (t) => {
     if (!need(t, ...BINUTILS)) return;
-    const { origin = assert.fail() } = witnessWrite(levels[id], 2 ** 31 - 1, hello).report.systemCalls.at(-1) ?? {};
+    const { origin = assert.fail() } = writesOf(witnessWrite(levels[id], 2 ** 31 - 1, hello).report).at(-1) ?? {};
     const [from, to] = [origin.offset ?? 0, (origin.offset ?? 0) + 2];
     const text = run('objdump', ['-d', `--start-address=${from}`, `--stop-address=${to}`, origin.file ?? '']);
     assert.match(text, id === 'int80' ? /int\s+\$0x80/ : /syscall/);
@@ -71,7 +75,7 @@ for (const id of LEVELS) {
     const { result, report } = witnessWrite(levels[id], target.fd, hello);
     assert.deepEqual([result, report.verdict], [-28, 'agrees']);
     if (isUring) return;
-    const [{ error, preview, result: returned } = assert.fail()] = report.systemCalls;
+    const [{ error, preview, result: returned } = assert.fail()] = writesOf(report);
     assert.deepEqual([error?.code, preview, returned], ['ENOSPC', null, -28]);
   });
 
@@ -82,13 +86,13 @@ for (const id of LEVELS) {
     t.after(() => target.close());
     const { result, report } = witnessWrite(levels[id], target.fd, Buffer.alloc(100_000, 'é'));
     assert.deepEqual([result, report.verdict], [65_536, 'agrees']);
-    const writes = report.systemCalls.filter(({ name }) => name === 'write');
-    const expected = id === 'std' ? [65_536, -11] : isUring ? [] : [65_536];
+    if (isUring) return;
+    const writes = writesOf(report);
     assert.deepEqual(
       writes.map((call) => call.result),
-      expected,
+      id === 'std' ? [65_536, -11] : [65_536],
     );
-    if (!isUring) assert.equal(writes[0]?.preview, 'é'.repeat(PREVIEW_BYTES / 2));
+    assert.equal(writes[0]?.preview, 'é'.repeat(PREVIEW_BYTES / 2));
   });
 }
 
@@ -108,29 +112,29 @@ test('only the limit is kept, and the calls beyond it are counted', here, () => 
   const many = () => {
     for (let i = 0; i < 300; i++) levels.raw.write(-1, hello);
   };
-  const count = ({ systemCalls, dropped }: { systemCalls: SystemCall[]; dropped: number }) => [
-    systemCalls.length,
-    dropped,
-  ];
-  assert.deepEqual(count(witness(many)), [64, 236]);
-  assert.deepEqual(count(witness(many, { limit: 1 })), [1, 299]);
-  assert.deepEqual(count(witness(many, { limit: 256 })), [256, 44]);
-  assert.deepEqual(count(witness(() => levels.raw.write(-1, hello))), [1, 0]);
+  for (const limit of [1, 64, 256]) {
+    const { systemCalls, dropped } = witness(many, { limit });
+    assert.equal(systemCalls.length, limit);
+    assert.ok(dropped >= 300 - limit && dropped < 320 - limit, `${dropped} dropped`);
+  }
+  assert.equal(witness(many).systemCalls.length, 64);
+  const one = witness(() => levels.raw.write(-1, hello));
+  assert.deepEqual([writesOf(one).length, one.dropped], [1, 0]);
 });
 
 test('a register that no number can hold is in hexadecimal', here, async () => {
   const { WRITE_FROM } = await import('../../../src/syscalls/hostile.js');
-  const { systemCalls } = witness(() => WRITE_FROM.raw?.(-1, 0n, 1n << 62n));
-  assert.deepEqual(systemCalls[0]?.arguments.slice(1, 3), [0, '0x4000000000000000']);
-  assert.ok(JSON.stringify(systemCalls).includes('"0x4000000000000000"'));
+  const [write] = writesOf(witness(() => WRITE_FROM.raw?.(-1, 0n, 1n << 62n)));
+  assert.deepEqual(write?.arguments.slice(1, 3), [0, '0x4000000000000000']);
+  assert.ok(JSON.stringify(write).includes('"0x4000000000000000"'));
 });
 
-test('other calls that write have a preview, and their own names', here, (t) => {
+test('other calls have their own names, and do not come from a level', here, (t) => {
   const fd = openSync(path.join(tempFolder(t), 'out'), 'w');
   t.after(() => closeSync(fd));
   const { systemCalls } = witness(() => writevSync(fd, [hello, hello]), { level: 'raw' });
-  const [call = assert.fail()] = systemCalls;
-  assert.deepEqual([call.name, call.result, call.origin.isLevel], ['writev', 10, false]);
+  const call = systemCalls.find(({ name }) => name === 'writev');
+  assert.deepEqual([call?.result, call?.origin.isLevel], [10, false]);
 });
 
 test('a thread or a process that is started ends the list', here, async () => {
@@ -153,7 +157,7 @@ test('what the callback throws is thrown, and the next list is whole', here, () 
     () => witness(fails),
     (error) => error === thrown,
   );
-  assert.equal(witness(() => levels.raw.write(-1, hello)).systemCalls.length, 1);
+  assert.equal(writesOf(witness(() => levels.raw.write(-1, hello))).length, 1);
 });
 
 const REFUSED: [string, () => unknown, RegExp][] = [
@@ -169,7 +173,7 @@ const REFUSED: [string, () => unknown, RegExp][] = [
 for (const [name, call, says] of REFUSED)
   test(`a witness refuses ${name}`, here, () => {
     assert.throws(call, (error) => says.test(String(error)));
-    assert.equal(witness(() => levels.raw.write(-1, hello)).systemCalls.length, 1);
+    assert.equal(writesOf(witness(() => levels.raw.write(-1, hello))).length, 1);
   });
 
 test('a process that handles SIGSYS itself has no witness until the handler is gone', here, () => {

@@ -52,7 +52,7 @@ function windowsOf(trace: string): Seen[][] {
   return windows;
 }
 
-const hex = (value: number | string): string => (typeof value === 'string' ? value : `0x${value.toString(16)}`);
+const hex = (value: number | string): string => `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
 
 /** The registers that the call takes, as strace has them. */
 const likeStrace = (call: SystemCall, seen: Seen | undefined): Seen => ({

@@ -43,6 +43,7 @@ ENV NODE_ENV=production
 ENV SYSWIRE_HOST=0.0.0.0
 USER node
 EXPOSE 8080
+# Kubernetes sets SYSWIRE_PORT=tcp://... for a Service named syswire; the service ignores that, and so does the check.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
-  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SYSWIRE_PORT || 8080}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${/^[0-9]+$/.exec(process.env.SYSWIRE_PORT) || 8080}/health`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/dist/cli/main.js"]

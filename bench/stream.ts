@@ -8,7 +8,7 @@ import { buildApp } from '../src/server/app.js';
 const SECONDS = 3;
 const RATES = [20_000, 50_000, 100_000, 150_000, 200_000, 300_000, 400_000, 600_000, Infinity];
 
-const app = buildApp({ targets: { null: '/dev/null' } });
+const app = buildApp();
 const url = await app.listen({ port: 0, host: '127.0.0.1' });
 const post = async (body: object) =>
   (await fetch(`${url}/bursts`, {

@@ -7,8 +7,12 @@
 // Everything that the handlers call is async-signal-safe: https://man7.org/linux/man-pages/man7/signal-safety.7.html
 #include "watchdog.h"
 
+#ifdef __APPLE__
+#include "arch/darwin-signal.h"
+#else
 #include <signal.h>
 #include <unistd.h>
+#endif
 
 namespace {
 
@@ -44,7 +48,7 @@ void watchdog_start(unsigned seconds) {
   sigaction(SIGALRM, &at_alarm, nullptr);
   for (const int number : SIGNALS) {
     if (sigaction(number, nullptr, &previous[number]) != 0) continue;
-    // Without a handler of its own, the kernel ends the process by itself.
+    // Without a handler, the kernel itself ends the process, or ignores the signal.
     if (!(previous[number].sa_flags & SA_SIGINFO) &&
         (previous[number].sa_handler == SIG_DFL || previous[number].sa_handler == SIG_IGN)) {
       continue;

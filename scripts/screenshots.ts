@@ -7,7 +7,7 @@ import { levels } from '../src/syscalls/index.js';
 import { launch } from '../test/support/browser.js';
 
 const available = LEVEL_IDS.filter((id) => levels[id].available);
-const app = buildApp({ targets: { null: '/dev/null' } });
+const app = buildApp();
 const url = await app.listen({ port: 0, host: '127.0.0.1' });
 const post = (path: string, body: object) => app.inject({ method: 'POST', url: path, payload: body });
 
@@ -51,7 +51,6 @@ const VIEWS: Record<
     scheme: 'dark',
     async show(page) {
       await page.click('#compare');
-      await page.selectOption('#compare-target', 'null');
       await page.click('#compare-start');
       await page.locator('#compare-status:has-text("Done")').waitFor();
     },

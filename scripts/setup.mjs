@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+// Nobody should wonder whether the tests hang. Measured on two cores; README has the figure too.
+if (process.env.npm_lifecycle_event === 'pretest') console.error('syswire: the tests take about 6 minutes');
+
 /** Print why the start ends here and what to do, in one line, and exit. */
 function fail(line) {
   console.error(`syswire: ${line}`);
@@ -84,7 +87,7 @@ if (newest('node_modules/.package-lock.json') < newest('package-lock.json')) {
 // The build writes .built last, so that a build that failed is repeated.
 const sources = ['src', 'native', 'scripts/build.mjs', 'tsconfig.json', 'package-lock.json'].map(newest);
 const isOutdated = newest('dist/.built') < Math.max(...sources);
-const addon = `prebuilds/${process.platform}-${process.arch}`;
+const addon = `prebuilds/${process.platform}-${process.arch}/syswire.node`;
 const hasAddon = process.platform === 'win32' || newest(addon) >= newest('native');
 
 // Without the addon the service has the levels os and std, and says why the others are missing. The tests need it.
@@ -93,7 +96,8 @@ if (!hasAddon) {
   const failed = run('building the addon', process.execPath, ['native/build.mjs']);
   if (failed && process.env.npm_lifecycle_event === 'pretest') fail(`${failed}, and the tests need the addon`);
   const instead = newest(addon) > 0 ? 'with an older addon' : 'without the levels raw, int80 and uring';
-  if (failed) console.error(`syswire: ${failed}: the start goes on ${instead}`);
+  // The line above names the cause and the remedy.
+  if (failed) console.error(`syswire: the start goes on ${instead}`);
 }
 if (isOutdated) {
   checkWritable('.', 'dist');

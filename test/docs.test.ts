@@ -1,11 +1,13 @@
-// README.md and docs/: the examples print what the pages say, and every link leads somewhere. support/docs.ts says how
-// an example is written; UPDATE_DOCS=1 writes what it prints now into its page.
+// README.md and docs/: the examples print what the pages say, and every link leads somewhere. support/docs/run.ts
+// says how an example is written; UPDATE_DOCS=1 writes what it prints now into its page.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { after, test } from 'node:test';
-import { brokenLinks, firstDifference, PAGES, type Result, readPage, runPage } from './support/docs.js';
+import { firstDifference, type Result } from './support/docs/compare.js';
+import { brokenLinks, PAGES, readPage } from './support/docs/pages.js';
+import { runPage } from './support/docs/run.js';
 import { ROOT } from './support/service.js';
 import { mayDo, need, type Tool } from './support/tools.js';
 

@@ -8,14 +8,14 @@ import { ROOT } from './support/service.js';
 
 type Room = { rooms: string[]; packages: RegExp };
 const NODE_ONLY = /^node:/;
-const SERVER_PACKAGES = /^(?!koffi|node-gyp-build)/;
+const SERVER_PACKAGES = /^(?!koffi)/;
 
 const ROOMS: Record<string, Room> = {
   protocol: { rooms: [], packages: /^zod$/ },
   'protocol/names': { rooms: [], packages: /^$/ },
   'protocol/unsafe': { rooms: [], packages: /^$/ },
   'protocol/preview': { rooms: ['protocol/unsafe'], packages: /^$/ },
-  syscalls: { rooms: ['protocol/names', 'protocol/preview'], packages: /^(node:.*|koffi|node-gyp-build)$/ },
+  syscalls: { rooms: ['protocol/names', 'protocol/preview'], packages: /^(node:.*|koffi)$/ },
   'server/refusal': { rooms: ['protocol'], packages: NODE_ONLY },
   'server/version': { rooms: [], packages: NODE_ONLY },
   'server/lifecycle': { rooms: [], packages: NODE_ONLY },

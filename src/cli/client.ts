@@ -4,18 +4,15 @@ import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import type { Problem } from '../protocol/problem.js';
-import { NoAnswer, UsageError } from './command.js';
+import { type Flags, NoAnswer, UsageError } from './command.js';
 
 /** The flags of every command that sends requests to a service. */
 export const CLIENT_FLAGS = {
-  url: { type: 'string' },
-  token: { type: 'string' },
-  target: { type: 'string' },
-  json: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-} as const;
-export const CLIENT_HELP = `  --url URL        the address of the service (http://127.0.0.1:8080), or SYSWIRE_URL
-  --token TOKEN    the token of the service, or SYSWIRE_TOKEN`;
+  url: { value: 'URL', help: 'the address of the service (http://127.0.0.1:8080), or SYSWIRE_URL' },
+  token: { value: 'TOKEN', help: 'the token of the service, or SYSWIRE_TOKEN' },
+} as const satisfies Flags;
+/** The exit code of these commands when no answer comes. */
+export const NO_ANSWER = 'the service did not answer';
 
 const HANDSHAKE_MS = 10_000;
 

@@ -1,13 +1,15 @@
-// Turns flags and environment variables into one checked object. --help is made from the same table.
+// Turns flags and environment variables into one checked object. --help and completion are made from the same table.
+
 import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import { z } from 'zod';
+import { joinWithOr } from '../protocol/format.js';
 import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
-import { DEFAULTS } from '../server/app.js';
+import { DEFAULTS } from '../server/defaults.js';
 import { FAULT_NAMES } from '../syscalls/targets/faults.js';
-import { UsageError } from './command.js';
-import { parseFlags } from './flags.js';
+import { mustBe } from './choices.js';
+import { type Flag, UsageError, type Values } from './command.js';
 
 const MIN_TOKEN = 16;
 
@@ -58,9 +60,14 @@ const tokenFile = z.string().transform((path, context) => {
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 
-type Flag = { value?: string; help: string; shape: z.ZodType; several?: boolean };
+/** A value that is one of several words. */
+const oneOf = <const T extends readonly string[]>(choices: T) =>
+  z.enum(choices, { error: ({ input }) => mustBe(`${input}`, choices) });
 
-const FLAGS = {
+const LOG_FORMATS = ['json', 'text', 'auto'] as const;
+
+/** The flags of `syswire serve`. `shape` checks a value, of the flag or of its environment variable. */
+export const FLAGS = {
   host: {
     value: 'ADDRESS',
     help: 'the address to listen on (127.0.0.1); every address but loopback needs a token',
@@ -80,20 +87,27 @@ const FLAGS = {
     help: `the token that clients must send, ${MIN_TOKEN} characters or more`,
     shape: token.optional(),
   },
-  'token-file': { value: 'FILE', help: 'read the token from this file', shape: tokenFile.optional() },
+  'token-file': {
+    value: 'FILE',
+    help: 'read the token from this file',
+    completes: 'file',
+    shape: tokenFile.optional(),
+  },
   target: {
     value: 'NAME=PATH',
-    help: 'a file (appended to), FIFO or device that clients may write to; repeatable',
+    help: 'a file (appended to), FIFO or device that clients may write to',
     shape: targets.default([]),
     several: true,
+    completes: 'assignment',
   },
   faults: {
     help: 'offer the fault targets, which refuse every byte with a known errno (default on Linux)',
+    negatable: true,
     shape: z.union([z.boolean(), z.stringbool()], 'must be true or false').default(DEFAULTS.faults),
   },
   'allow-host': {
     value: 'NAME',
-    help: 'accept this name in the Host header, besides localhost; repeatable',
+    help: 'accept this name in the Host header, besides localhost',
     shape: z.array(z.string().regex(/^[\w.-]+$/, 'must be a host name, without a port')).default([]),
     several: true,
   },
@@ -115,6 +129,7 @@ const FLAGS = {
   record: {
     value: 'FILE',
     help: 'append every record to this file, one JSON object per line',
+    completes: 'file',
     shape: z.string().optional(),
   },
   'body-limit': {
@@ -124,19 +139,27 @@ const FLAGS = {
   },
   'log-level': {
     value: 'LEVEL',
-    help: `how much to log to stderr: ${LOG_LEVELS.join(', ')} (info)`,
-    shape: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+    help: `how much to log to stderr: ${joinWithOr(LOG_LEVELS)} (info)`,
+    choices: LOG_LEVELS,
+    shape: oneOf(LOG_LEVELS).default('info'),
   },
-} satisfies Record<string, Flag>;
+  'log-format': {
+    value: 'FORMAT',
+    help: 'json, text, or auto: text in a terminal, json elsewhere (auto)',
+    choices: LOG_FORMATS,
+    shape: oneOf(LOG_FORMATS).default('auto'),
+  },
+} as const satisfies Record<string, Flag & { shape: z.ZodType }>;
 
 type Name = keyof typeof FLAGS;
-type Values = { [N in Name]: z.infer<(typeof FLAGS)[N]['shape']> };
+type Checked = { [N in Name]: z.infer<(typeof FLAGS)[N]['shape']> };
 const NAMES = Object.keys(FLAGS) as Name[];
 
 export type Config = {
   host: string;
   port: number;
   logLevel: (typeof LOG_LEVELS)[number];
+  logFormat: (typeof LOG_FORMATS)[number];
   targets: Record<string, string>;
   faults: boolean;
   allowHost: string[];
@@ -152,12 +175,6 @@ const variable = (name: string): string => `SYSWIRE_${name.toUpperCase().replace
 
 /** The environment variables that the service reads. */
 export const VARIABLES = NAMES.map(variable);
-
-/** One line per flag, for --help. */
-export const FLAG_HELP = NAMES.map((name) => {
-  const { value, help }: Flag = FLAGS[name];
-  return `  ${`--${value ? `${name} ${value}` : `[no-]${name}`}`.padEnd(22)} ${help}`;
-}).join('\n');
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -192,16 +209,6 @@ function findValue(
   };
 }
 
-function readFlags(args: string[]): Record<string, unknown> {
-  const options = Object.fromEntries(
-    NAMES.map((name) => {
-      const { value, several = false }: Flag = FLAGS[name];
-      return [name, { type: value ? ('string' as const) : ('boolean' as const), multiple: several }];
-    }),
-  );
-  return parseFlags({ args, options, allowNegative: true }).values;
-}
-
 /** Describe the first problem of a setting in one line, with the value that was given. A token is not repeated. */
 function describeIssue(name: Name, source: string, raw: unknown, issue: z.core.$ZodIssue | undefined): string {
   const [index] = issue?.path ?? [];
@@ -213,11 +220,10 @@ function describeIssue(name: Name, source: string, raw: unknown, issue: z.core.$
 /**
  * Read the settings of the service.
  *
- * @param args the command line, without the command's name
+ * @param flags the flags that were given
  * @throws UsageError
  */
-export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
-  const flags = readFlags(args);
+export function readConfig(flags: Values<typeof FLAGS>, env: NodeJS.ProcessEnv): Config {
   const checked = NAMES.map((name) => {
     const { raw, source } = findValue(name, flags, env);
     // Node decodes the environment as UTF-8. Another file than the one meant would be opened.
@@ -227,7 +233,7 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
     if (result.success) return [name, result.data];
     throw new UsageError(describeIssue(name, source, raw, result.error.issues[0]));
   });
-  const values = Object.fromEntries(checked) as Values;
+  const values = Object.fromEntries(checked) as Checked;
   if (values.token !== undefined && values['token-file'] !== undefined)
     throw new UsageError('a token and a token file are both given: leave one out');
   const secret = values.token ?? values['token-file'];
@@ -239,6 +245,7 @@ export function readConfig(args: string[], env: NodeJS.ProcessEnv): Config {
     host: values.host,
     port: values.port,
     logLevel: values['log-level'],
+    logFormat: values['log-format'],
     targets: Object.fromEntries(values.target),
     faults: values.faults,
     allowHost: values['allow-host'],

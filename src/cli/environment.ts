@@ -1,4 +1,5 @@
 // The service's environment variables: warns about those that nobody reads, and sets Kubernetes' own apart.
+import { nearest } from './choices.js';
 
 /** The variables that other commands and the project's scripts read. */
 const OTHERS = ['URL', 'PROBE_CHILD', 'PUBLISH', 'ENGINE', 'BUILD_CA', 'BUILD_NPMRC'].map((name) => `SYSWIRE_${name}`);
@@ -11,29 +12,6 @@ const SERVICE_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
  */
 const SERVICE_LINK =
   /^SYSWIRE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
-
-/** A variable whose name needs more changes than these to be another one's is not a mistyped form of that. */
-const MOST_CHANGES = 3;
-
-/** Count the characters to insert, remove or replace: https://en.wikipedia.org/wiki/Levenshtein_distance */
-function changes(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
-  for (let at = 1; at <= from.length; at++) {
-    const next = [at];
-    for (let index = 1; index <= to.length; index++) {
-      const replaced = (row[index - 1] as number) + (from[at - 1] === to[index - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[index] as number) + 1, (next[index - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] as number;
-}
-
-/** Return the known name that a mistyped one is likely meant to be. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const [best] = known.map((each) => ({ each, distance: changes(name, each) })).sort((a, b) => a.distance - b.distance);
-  return best && best.distance <= MOST_CHANGES ? best.each : undefined;
-}
 
 /**
  * Look through the variables that begin with SYSWIRE_.
@@ -59,7 +37,7 @@ export function checkEnvironment(
     } else if (!known.includes(name)) {
       const meant = nearest(name, known);
       warnings.push(
-        `${name} is unknown and ignored: ${meant ? `did you mean ${meant}?` : 'see --help for the settings'}`,
+        `${name} is unknown and ignored: ${meant ? `did you mean ${meant}?` : 'syswire help serve lists them'}`,
       );
     }
   }

@@ -1,61 +1,144 @@
-// Parses a command line. Every error is a UsageError of one line.
-import { type ParseArgsConfig, parseArgs } from 'node:util';
+// Parses a command line by the table of its command. Every error is a UsageError of one line. The file also reads the
+// values that several commands have: messages and numbers.
+
+import { parseArgs } from 'node:util';
+import { joinWithOr } from '../protocol/format.js';
+import { LEVEL_IDS, type LevelId } from '../protocol/names.js';
 import { bytesOf, hasEscapedBytes } from './arguments.js';
-import { UsageError } from './command.js';
+import { mustBe, nearest, unknown } from './choices.js';
+import { type Argument, COMMON_FLAGS, type Command, type Flag, type Flags, UsageError } from './command.js';
 import { readAll } from './streams.js';
 
-/** For parseFlags: the arguments are LEVEL MSG, and MSG may be any bytes. */
-export const MESSAGE_AT = 1;
+/** The arguments LEVEL MSG. */
+export const LEVEL_AND_MESSAGE = [
+  { name: 'LEVEL', noun: 'level', help: joinWithOr(LEVEL_IDS), choices: LEVEL_IDS },
+  { name: 'MSG', noun: 'message', help: 'the text to write, unchanged; - reads it from stdin', isBytes: true },
+] as const satisfies readonly Argument[];
+
+/** Return a command's first line of help: `syswire write LEVEL MSG`. */
+export function usageOf(name: string, { arguments: list, flags }: Command): string {
+  const words = list.map((argument) => (argument.isOptional ? `[${argument.name}]` : argument.name));
+  const required = Object.entries(flags).filter(([, { isRequired }]) => isRequired);
+  return ['syswire', name, ...words, ...required.map(([flag, { value }]) => `--${flag} ${value}`)].join(' ');
+}
+
+/** The parts of a flag's name that parseArgs knows, and what they stand for. */
+type Spelling = { name: string; flag: Flag; isNegation: boolean };
+
+function spellingsOf(flags: Flags): Map<string, Spelling> {
+  const spellings = new Map<string, Spelling>();
+  for (const [name, flag] of Object.entries(flags)) {
+    spellings.set(name, { name, flag, isNegation: false });
+    if (flag.negatable) spellings.set(`no-${name}`, { name, flag, isNegation: true });
+  }
+  return spellings;
+}
+
+/** By the flag's name. `Values` has the exact types. */
+type GivenFlags = Record<string, string | boolean | string[] | undefined>;
+
+function requireUtf8(what: string, text: string): void {
+  if (hasEscapedBytes(text))
+    throw new UsageError(`${what}: has bytes that are not UTF-8: only a message may have them`);
+}
+
+function checkArguments(name: string, command: Command, words: readonly string[]): void {
+  const list = command.arguments;
+  for (const [index, argument] of list.entries()) {
+    const word = words[index];
+    if (word === undefined) {
+      if (argument.isOptional) return;
+      const choices = argument.choices ? `; ${argument.name} is ${joinWithOr(argument.choices)}` : '';
+      const stdin = argument.isBytes ? `; give - as ${argument.name} to read it from stdin` : '';
+      throw new UsageError(`${argument.noun} is missing: the command is ${usageOf(name, command)}${stdin}${choices}`);
+    }
+    if (argument.choices?.includes(word) === false)
+      throw new UsageError(unknown(argument.noun, word, argument.choices));
+  }
+  const extra = words[list.length];
+  if (extra === undefined) return;
+  const last = list.at(-1);
+  throw new UsageError(
+    last?.isBytes
+      ? `more than one ${last.noun} is given: put '${words.slice(list.length - 1).join(' ')}' in quotes to make it one`
+      : `argument '${extra}' is one too many: leave it out; the command is ${usageOf(name, command)}`,
+  );
+}
 
 /**
- * Run Node's parseArgs.
+ * Parse a command line.
  *
- * @param messageAt the one argument, counted from 0 without flags, that need not be UTF-8. Names and paths must be.
+ * @param name the command's name
+ * @param args the command line behind it
+ * @returns the flags that were given, and the arguments. These are checked only if neither `help` nor `version` is true
  * @throws UsageError
  */
-export function parseFlags<const T extends ParseArgsConfig>(
-  config: T,
-  messageAt = -1,
-): ReturnType<typeof parseArgs<T>> {
-  try {
-    const parsed = parseArgs(config);
-    const values = Object.entries(parsed.values as Record<string, unknown>).flatMap(([name, value]) =>
-      [value].flat().map((each): [string, unknown] => [`--${name}`, each]),
-    );
-    const words = parsed.positionals.filter((_, index) => index !== messageAt);
-    for (const [name, value] of [...values, ...words.map((word): [string, unknown] => [`'${word}'`, word])])
-      if (typeof value === 'string' && hasEscapedBytes(value))
-        throw new UsageError(`${name}: has bytes that are not UTF-8: only a message may have them`);
-    return parsed;
-  } catch (error) {
-    if (error instanceof UsageError) throw error;
-    // The first sentence says what is wrong. The rest is advice, which may have several lines.
-    const [problem = ''] = (error as Error).message.split(/\.\s/, 1);
-    throw new UsageError(`${problem}: see --help`);
+export function parseCommandLine(
+  name: string,
+  command: Command,
+  args: readonly string[],
+): { values: GivenFlags; words: string[] } {
+  const spellings = spellingsOf({ ...command.flags, ...COMMON_FLAGS });
+  const options = Object.fromEntries(
+    [...spellings].map(([spelling, { flag, isNegation }]) => [
+      spelling,
+      {
+        type: flag.value && !isNegation ? ('string' as const) : ('boolean' as const),
+        ...(flag.short && !isNegation && { short: flag.short }),
+      },
+    ]),
+  );
+  // Without `strict`, and with the tokens only, so that the messages are ours.
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
+  const values: GivenFlags = {};
+  const words: string[] = [];
+  for (const token of tokens) {
+    if (token.kind === 'positional') {
+      if (!command.arguments[words.length]?.isBytes) requireUtf8(`'${token.value}'`, token.value);
+      words.push(token.value);
+    }
+    if (token.kind !== 'option') continue;
+    const { rawName, value, inlineValue } = token;
+    const found = spellings.get(token.name);
+    if (!found) throw new UsageError(unknownFlag(name, rawName, [...spellings.keys()], command));
+    const { flag } = found;
+    if (!flag.value || found.isNegation) {
+      if (value !== undefined) throw new UsageError(`${rawName} takes no value: leave '${value}' out`);
+      values[found.name] = !found.isNegation;
+      continue;
+    }
+    if (value === undefined) throw new UsageError(`${rawName} needs a value: give ${rawName} ${flag.value}`);
+    if (!inlineValue && /^-./.test(value))
+      throw new UsageError(
+        `${rawName} needs a value: give ${rawName} ${flag.value}, or ${rawName}=-… if it begins with -`,
+      );
+    requireUtf8(rawName, value);
+    if (flag.choices?.includes(value) === false)
+      throw new UsageError(`${rawName} ${value}: ${mustBe(value, flag.choices)}`);
+    if (flag.several) values[found.name] = [...((values[found.name] as string[] | undefined) ?? []), value];
+    else values[found.name] = value;
   }
+  if (values.help || values.version) return { values, words };
+  checkArguments(name, command, words);
+  for (const [flag, { isRequired, choices = [] }] of Object.entries(command.flags))
+    if (isRequired && values[flag] === undefined)
+      throw new UsageError(
+        `--${flag} is missing: the command is ${usageOf(name, command)}; use ${joinWithOr(choices)}`,
+      );
+  return { values, words };
 }
 
-/** Join words for a message: `raw, os or std`. */
-export const joinWithOr = (words: readonly string[]): string =>
-  [words.slice(0, -1).join(', '), words.at(-1)].filter(Boolean).join(' or ');
-
-/** Return `LEVEL MSG`, the arguments after a command's name. @throws UsageError */
-export function parseLevelAndMessage(
-  command: string,
-  levels: readonly string[],
-  positionals: string[],
-): [level: string, msg: string] {
-  const [level, msg, ...more] = positionals;
-  const known = joinWithOr(levels);
-  if (level === undefined)
-    throw new UsageError(`level is missing: give LEVEL and MSG to syswire ${command}; LEVEL is ${known}`);
-  if (!levels.includes(level)) throw new UsageError(`level '${level}' is unknown: use ${known}`);
-  if (msg === undefined)
-    throw new UsageError(`message is missing: give it after ${level}, or give - to read it from stdin`);
-  if (more.length > 0)
-    throw new UsageError(`more than one message is given: put '${[msg, ...more].join(' ')}' in quotes to make it one`);
-  return [level, msg];
+function unknownFlag(name: string, given: string, known: readonly string[], command: Command): string {
+  const meant = given.startsWith('--') ? nearest(given.slice(2), known) : undefined;
+  if (meant !== undefined) return `unknown flag ${given}: did you mean --${meant}?`;
+  const message = command.arguments.some(({ isBytes }) => isBytes)
+    ? '; a message that begins with - comes after --'
+    : '';
+  return `unknown flag ${given}: syswire ${name} --help lists the flags${message}`;
 }
+
+/** Return the first of LEVEL MSG, which the parser has checked, and the second. */
+export const levelAndMessage = (words: readonly string[]): [LevelId, string] => words as [LevelId, string];
 
 /** Return a message's bytes as they were given; `-` reads them from stdin. @throws UsageError */
 export function readMessage(msg: string): Buffer {
@@ -65,6 +148,19 @@ export function readMessage(msg: string): Buffer {
   } catch (error) {
     throw new UsageError(`stdin cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** A text that a shell's $'…' changes in no other way than `\n`, and that is short enough to repeat. */
+const PLAIN = /^[\w .,:;?+-]{0,30}\\n$/;
+
+/**
+ * Return a hint if a message of the command line ends in a backslash and an n, which most people mean as a line feed;
+ * otherwise null. It is written as it is all the same.
+ */
+export function hintAt(msg: string): string | null {
+  if (!msg.endsWith('\\n')) return null;
+  const example = PLAIN.test(msg) ? msg : '…\\n';
+  return `syswire: the message ends in two characters, a backslash and an n: in bash and zsh, $'${example}' ends in a line feed`;
 }
 
 /** Return a flag's value as a number, undefined if the flag is not given. @throws UsageError */

@@ -1,6 +1,7 @@
-// The log: lines of JSON on stderr, because stdout belongs to the messages of clients.
+// The log: lines on stderr, because stdout belongs to the messages of clients. JSON, or text for people in a terminal.
 import { pino } from 'pino';
 import { escapeLines } from '../protocol/unsafe.js';
+import type { Screen } from '../server/calls/screen.js';
 import { minusErrno } from '../syscalls/bindings/errno.js';
 import { std } from '../syscalls/levels/std.js';
 
@@ -11,6 +12,13 @@ const EAGAIN = minusErrno('EAGAIN');
 /** The longest time that flushSync blocks. A reader that is still there has made room by then. */
 const FLUSH_MS = 1000;
 
+export type LogOptions = {
+  /** Return a line of JSON as text for people, with unsafe characters escaped. Without it the line stays JSON. */
+  format?: ((line: string) => string) | undefined;
+  /** The terminal that stderr is. A line begins in its first column. */
+  screen?: Screen | undefined;
+};
+
 /**
  * Open the log. It never blocks, except in `fatal`: after that line pino calls flushSync
  * (https://github.com/pinojs/pino/blob/main/docs/api.md#fatal).
@@ -18,7 +26,7 @@ const FLUSH_MS = 1000;
  * stderr is also a target, so it is non-blocking. pino's own destinations do not fit: one retries a full pipe for ever
  * when the process ends, and one with a worker thread can then neither wait for its lines nor take them back.
  */
-export function openLog(level: string): pino.Logger {
+export function openLog(level: string, { format, screen }: LogOptions = {}): pino.Logger {
   const lines: Buffer[] = [];
   let waiting = 0;
   let retry: NodeJS.Timeout | undefined;
@@ -47,7 +55,8 @@ export function openLog(level: string): pino.Logger {
   return pino({ level }, {
     write(text: string): void {
       // JSON escapes control characters, but neither separators of lines nor those that turn the direction of text.
-      const line = Buffer.from(escapeLines(text));
+      const line = Buffer.from(`${screen?.isMidLine ? '\n' : ''}${format?.(text) ?? escapeLines(text)}`);
+      if (screen) screen.isMidLine = false;
       lines.push(line);
       waiting += line.length;
       // The first line stays: half of it may be written already.

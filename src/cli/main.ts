@@ -5,39 +5,30 @@ import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { escapeLines } from '../protocol/unsafe.js';
 import { restoreBytes } from './arguments.js';
-import { type Cli, type Command, NoAnswer, OutputFailed, UsageError } from './command.js';
+import { unknown } from './choices.js';
+import { type Cli, NoAnswer, OutputFailed, UsageError } from './command.js';
+import { COMMAND_NAMES, COMMANDS } from './commands/index.js';
 import { checkDescriptors } from './descriptors.js';
 import { fileStream, writeAll } from './streams.js';
 import { closeGoneTerminals } from './terminals.js';
 
-// Each command is imported when it is chosen, so that `syswire call` starts without loading the server.
-const COMMANDS: Record<string, () => Promise<Command>> = {
-  async serve() {
-    checkDescriptors();
-    // A signal may come while the service is loading.
-    const signal = untilSignal();
-    // Without a handler, Node opens its debugger at SIGUSR1, which takes no token: https://nodejs.org/api/process.html#signal-events
-    process.on('SIGUSR1', () => reopen());
-    // The first access to process.stderr makes Node set O_NONBLOCK on a pipe or socket there, also for every process
-    // that shares it (https://nodejs.org/api/process.html#a-note-on-process-io). From Node 24 on, importing node:util
-    // is such an access. So stderr is hidden until the service has descriptors of its own.
-    const { stderr } = Object.getOwnPropertyDescriptors(process);
-    Object.defineProperty(process, 'stderr', { configurable: true, value: undefined });
-    const { adoptTarget } = await import('../syscalls/targets/target.js');
-    for (const [name, fd] of Object.entries({ stdout: 1, stderr: 2 }))
-      process.prependListener('exit', adoptTarget(name, fd).close);
-    Object.defineProperty(process, 'stderr', stderr);
-    const { startWatchdog } = await import('../syscalls/bindings/watchdog.js');
-    signal.addEventListener('abort', startWatchdog());
-    return (await import('./commands/serve.js')).serve;
-  },
-  write: async () => (await import('./commands/write.js')).write,
-  burst: async () => (await import('./commands/burst.js')).burst,
-  watch: async () => (await import('./commands/watch/watch.js')).watch,
-  call: async () => (await import('./commands/call.js')).call,
-  probe: async () => (await import('./commands/probe.js')).probe,
-  reconcile: async () => (await import('./commands/reconcile/reconcile.js')).reconcile,
-};
+/** Prepare this process for the service, before any part of it is loaded. */
+async function prepareToServe(): Promise<void> {
+  checkDescriptors();
+  // A signal may come while the service is loading.
+  const signal = untilSignal();
+  // The first access to process.stderr makes Node set O_NONBLOCK on a pipe or socket there, also for every process
+  // that shares it (https://nodejs.org/api/process.html#a-note-on-process-io). From Node 24 on, importing node:util
+  // is such an access. So stderr is hidden until the service has descriptors of its own.
+  const { stderr } = Object.getOwnPropertyDescriptors(process);
+  Object.defineProperty(process, 'stderr', { configurable: true, value: undefined });
+  const { adoptTarget } = await import('../syscalls/targets/target.js');
+  for (const [name, fd] of Object.entries({ stdout: 1, stderr: 2 }))
+    process.prependListener('exit', adoptTarget(name, fd).close);
+  Object.defineProperty(process, 'stderr', stderr);
+  const { startWatchdog } = await import('../syscalls/bindings/watchdog.js');
+  signal.addEventListener('abort', startWatchdog());
+}
 
 /** The action of SIGUSR1: none, until `serve` has a record file. */
 let reopen = (): void => {};
@@ -52,7 +43,7 @@ function untilSignal(): AbortSignal {
   for (const name of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(name, () => {
       if (first.signal.aborted) process.exit(128 + constants.signals[name]);
-      first.abort();
+      first.abort(name);
     });
   }
   return first.signal;
@@ -70,11 +61,13 @@ function write(fd: number, text: string): NodeJS.ErrnoException | null {
 /** True when a line for stderr was not written. Then the exit code must say so. */
 let isNoteLost = false;
 
+// Without a handler, Node opens its debugger at SIGUSR1, which takes no token: https://nodejs.org/api/process.html#signal-events
+process.on('SIGUSR1', () => reopen());
+
 // After all others: `serve` puts the terminals back on their descriptors first.
 process.on('exit', closeGoneTerminals);
 
 const cli: Cli = {
-  args: [],
   env: process.env,
   // Values from the user, a file or a service may have characters that act on the terminal.
   print(line) {
@@ -105,24 +98,29 @@ const cli: Cli = {
     });
   },
   leave: (code) => process.exit(code),
-  // A function, because an early access to process.stdout has a side effect: see `serve` above.
+  // A function, because an early access to process.stdout has a side effect: see prepareToServe().
   stdout: () => fileStream(1) ?? process.stdout,
   terminal: isatty(1) && isatty(2) ? { write: (text) => void write(2, text) } : null,
 };
 
+/** Return the command that a command line means, and the words for it. Without a name it is `serve`. */
+function chosen(first: string, rest: string[]): [name: string, args: string[]] {
+  // A newcomer asks for an overview, and must not wait for the service to load.
+  if (first === '--help' || first === '-h') return ['help', rest];
+  if (first === '--version' || first === '-v') return ['help', [first]];
+  return first.startsWith('-') ? ['serve', [first, ...rest]] : [first, rest];
+}
+
 async function run(): Promise<number> {
   const [first = 'serve', ...rest] = restoreBytes(process.argv.slice(2));
-  const [name, args] = first.startsWith('-') ? ['serve', [first, ...rest]] : [first, rest];
-  if (first === '--version' || first === '-v') {
-    cli.print((await import('../server/version.js')).VERSION);
-    return 0;
-  }
+  const [name, args] = chosen(first, rest);
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!load)
-    throw new UsageError(
-      `command '${name}' is unknown: the commands are ${Object.keys(COMMANDS).join(', ')}; syswire --help explains them`,
-    );
-  return await (await load())({ ...cli, args });
+  if (!load) throw new UsageError(unknown('command', name, COMMAND_NAMES));
+  if (name === 'serve') await prepareToServe();
+  const command = await load();
+  // Imported only now, because it imports node:util: see prepareToServe().
+  const { runCommand } = await import('./run-command.js');
+  return await runCommand(name, command, cli, args);
 }
 
 try {

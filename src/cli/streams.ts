@@ -58,7 +58,7 @@ export function readAll(fd: number): Buffer {
   return Buffer.concat(chunks);
 }
 
-/** Reads once. Not by promisify(): importing node:util would touch process.stderr, see `serve` in main.ts. */
+/** Reads once. Not by promisify(): importing node:util would touch process.stderr, see prepareToServe() in main.ts. */
 const readOnce = (fd: number, chunk: Buffer): Promise<number> =>
   new Promise((resolve, reject) => {
     read(fd, chunk, 0, chunk.length, null, (error, bytesRead) => (error ? reject(error) : resolve(bytesRead)));

@@ -23,10 +23,14 @@ export function createElement<K extends keyof HTMLElementTagNameMap>(
   return created;
 }
 
-/** Fill a <select> with options. The chosen one stays chosen if it is still there and not disabled. */
+/**
+ * Fill a <select> with options. The chosen one stays chosen if it is still there and not disabled. Else `preferred` is
+ * chosen, or without it the first.
+ */
 export function fillSelect(
   select: HTMLSelectElement,
   options: { value: string; text: string; disabled?: boolean }[],
+  preferred?: string,
 ): void {
   const chosen = select.value;
   select.replaceChildren(
@@ -36,7 +40,8 @@ export function fillSelect(
       return option;
     }),
   );
-  if (options.some(({ value, disabled }) => value === chosen && !disabled)) select.value = chosen;
+  const wanted = [chosen, preferred].find((name) => options.some(({ value, disabled }) => value === name && !disabled));
+  if (wanted !== undefined) select.value = wanted;
 }
 
 /** Read a colour of style.css: a canvas takes no CSS variables. */

@@ -87,7 +87,9 @@ function fillSelects({ levels }: Levels, { targets }: Targets): void {
   for (const id of ['write-level', 'filter-level', 'write-target', 'filter-target', 'compare-target']) {
     const options = id.endsWith('level') ? levelOptions : targetOptions;
     const all = id.startsWith('filter') ? [{ value: '', text: 'all' }] : [];
-    fillSelect(getById<HTMLSelectElement>(id), [...all, ...options]);
+    // Compare makes thousands of calls, which would bury what standard output shows.
+    const preferred = id === 'compare-target' ? 'null' : undefined;
+    fillSelect(getById<HTMLSelectElement>(id), [...all, ...options], preferred);
   }
 }
 

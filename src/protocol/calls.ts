@@ -1,7 +1,9 @@
 // The shapes of the requests that make calls, and of their answers: POST /write, /writes and /bursts.
 import { z } from 'zod';
 import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, TargetName, Written } from './fields.js';
+import { number } from './format.js';
 import { MAX_BURST_CALLS, MAX_BURST_MS, MAX_TIMEOUT_MS, MAX_WRITES } from './limits.js';
+import { asked } from './messages.js';
 import { Problem } from './problem.js';
 
 /** The fields that describe one call. */
@@ -13,7 +15,8 @@ const message = {
       (text) => text.isWellFormed(),
       'has a lone surrogate, which UTF-8 cannot encode: send the whole pair, or send the bytes as base64',
     )
-    .describe('The message to write: text, which is written as UTF-8, or base64; `encoding` says which.'),
+    .describe('The message to write: text, which is written as UTF-8, or base64; `encoding` says which.')
+    .register(asked, { give: 'the text to write' }),
   target: TargetName.default('stdout'),
   encoding: z
     .enum(['utf8', 'base64'])
@@ -77,7 +80,8 @@ export const WritesRequest = z
       .array(WriteRequest)
       .min(1)
       .max(MAX_WRITES)
-      .describe(`The writes, 1 to ${MAX_WRITES}. They are made one after the other.`),
+      .describe(`The writes, 1 to ${MAX_WRITES}. They are made one after the other.`)
+      .register(asked, { give: 'a list of writes' }),
   })
   .meta({
     id: 'WritesRequest',
@@ -122,7 +126,14 @@ export type WritesResult = z.infer<typeof WritesResult>;
 export const BurstRequest = z
   .strictObject({
     ...message,
-    count: z.int().min(1).max(MAX_BURST_CALLS).describe('The number of calls to make, each with the whole message.'),
+    // A burst to a terminal or a log would bury it.
+    target: TargetName.default('null'),
+    count: z
+      .int()
+      .min(1)
+      .max(MAX_BURST_CALLS)
+      .describe('The number of calls to make, each with the whole message.')
+      .register(asked, { give: 'the number of calls' }),
     ratePerSecond: z
       .number()
       .positive()
@@ -133,9 +144,11 @@ export const BurstRequest = z
       ),
   })
   .superRefine(({ count, ratePerSecond }, context) => {
-    if (ratePerSecond === undefined || count / ratePerSecond <= MAX_BURST_MS / 1000) return;
+    // This also runs where a field is beyond its own limit, and has its message already.
+    if (ratePerSecond === undefined || ratePerSecond <= 0 || count > MAX_BURST_CALLS) return;
+    if (count / ratePerSecond <= MAX_BURST_MS / 1000) return;
     const seconds = Math.ceil(count / ratePerSecond);
-    const message = `${count} calls at ${ratePerSecond} per second would take ${seconds} s, and a burst may take ${MAX_BURST_MS / 1000} s at most: ask for fewer calls or a higher rate`;
+    const message = `${ratePerSecond} is too low: ${number(count)} calls would take ${number(seconds)} s, and a burst may take ${MAX_BURST_MS / 1000} s at most; ask for fewer calls or a higher rate`;
     context.addIssue({ code: 'custom', path: ['ratePerSecond'], message });
   })
   .meta({

@@ -1,6 +1,7 @@
 // Fields that several shapes share. openapi.yaml, asyncapi.yaml and the serializers are made from the shapes in this
 // folder.
 import { z } from 'zod';
+import { withValue } from './messages.js';
 import { LEVEL_IDS, TARGET_NAME, TARGET_NAME_IN_WORDS } from './names.js';
 
 export const example = <T>(value: T): { examples: T[] } => ({ examples: [value] });
@@ -13,7 +14,7 @@ export const LevelName = z.enum(LEVEL_IDS).meta({
 
 export const TargetName = z
   .string()
-  .regex(TARGET_NAME, `is not a target name: use ${TARGET_NAME_IN_WORDS}`)
+  .regex(TARGET_NAME, { error: withValue(`is not a target name: use ${TARGET_NAME_IN_WORDS}`) })
   .describe('The name of a target. `GET /targets` lists the names.');
 
 export const HostName = z.string().describe("The name of the service's machine.");
@@ -41,9 +42,9 @@ const OsErrorShape = z
     code: z
       .string()
       .describe(
-        "The error's name: `ENOSPC`, on Windows `ERROR_DISK_FULL`. `IMPOSSIBLE_COUNT`: the call returned more than it was asked to write, so something between the service and the kernel is not truthful.",
+        "The error's name: `ENOSPC`, on Windows `ERROR_DISK_FULL`. `IMPOSSIBLE_COUNT`: the call returned more than it was asked to write; `NO_ERRNO`: it failed without an errno. With these two, something between the service and the kernel is not truthful.",
       ),
-    errno: z.int().describe("The operating system's number for the error; 0 for `IMPOSSIBLE_COUNT`."),
+    errno: z.int().describe("The operating system's number for the error; 0 for `IMPOSSIBLE_COUNT` and `NO_ERRNO`."),
     message: z.string().describe("The operating system's description of the error."),
   })
   .meta({

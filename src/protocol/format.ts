@@ -1,4 +1,4 @@
-// Formats numbers for people, in the same way in a terminal and on the page. This file runs in the browser too.
+// Formats numbers and lists for people, in the same way everywhere. This file runs in the browser too.
 
 const UNITS: [ns: number, name: string][] = [
   [1e9, 's'],
@@ -16,6 +16,10 @@ export function duration(ns: number): string {
 
 /** @param value is rounded to a whole number @returns the digits in groups of three: `1,234,567` */
 export const number = (value: number): string => Math.round(value).toLocaleString('en');
+
+/** Joins words for a message: `raw, os or std`. */
+export const joinWithOr = (words: readonly string[]): string =>
+  [words.slice(0, -1).join(', '), words.at(-1)].filter(Boolean).join(' or ');
 
 /** @param time milliseconds since 1970 @returns the local time of day with milliseconds: `14:03:07.250` */
 export function clock(time: number): string {

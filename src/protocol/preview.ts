@@ -1,13 +1,9 @@
 // Makes the first bytes of a message safe to show. Backslashes are escaped, and every character of unsafe.ts, so that a
 // message can neither send commands to the terminal that shows its record nor pass for another text.
-import { escapeSequence, UNSAFE, UNSAFE_OR_BACKSLASH } from './unsafe.js';
+import { decodeSafely, escapeChar, UNSAFE, UNSAFE_OR_BACKSLASH } from './unsafe.js';
 
 /** The bytes of each message that a record keeps. */
 export const PREVIEW_BYTES = 64;
-
-const SHORT_ESCAPES: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\\': '\\\\' };
-
-const escapeChar = (char: string): string => SHORT_ESCAPES[char] ?? escapeSequence(char);
 
 /** The escape sequence of each ASCII character; empty for a character that is safe. */
 const ESCAPES = Array.from({ length: 0x80 }, (_, code) => {
@@ -38,12 +34,7 @@ function previewAscii(bytes: Buffer): string | null {
  * @returns the text; bytes that are not UTF-8 are U+FFFD
  */
 export function preview(bytes: Buffer, isWhole: boolean): string {
-  return (
-    previewAscii(bytes) ??
-    new TextDecoder('utf-8', { ignoreBOM: true })
-      .decode(bytes, { stream: !isWhole })
-      .replace(UNSAFE_OR_BACKSLASH, escapeChar)
-  );
+  return previewAscii(bytes) ?? decodeSafely(bytes, isWhole);
 }
 
 /**

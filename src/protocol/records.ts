@@ -12,7 +12,9 @@ import {
   TargetName,
   Written,
 } from './fields.js';
+import { number } from './format.js';
 import { MAX_EVENTS } from './limits.js';
+import { withValue } from './messages.js';
 
 const callExample = {
   type: 'call',
@@ -147,18 +149,21 @@ export const Events = z
   });
 export type Events = z.infer<typeof Events>;
 
-const wholeNumber = (least: number, most: number) =>
-  z
+const wholeNumber = (least: number, most: number) => {
+  const error = withValue(`must be a whole number from ${number(least)} to ${number(most)}`);
+  return z
     .string()
-    .regex(/^\d{1,16}$/, 'must be a whole number')
+    .regex(/^\d{1,16}$/, { error })
     .transform(Number)
-    .pipe(z.int().min(least).max(most));
+    .pipe(z.int({ error }).min(least, { error }).max(most, { error }));
+};
 
 export const EventsQuery = z.strictObject({
-  since: wholeNumber(1, Number.MAX_SAFE_INTEGER)
+  since: wholeNumber(0, Number.MAX_SAFE_INTEGER)
+    .transform((since) => Math.max(1, since))
     .optional()
     .describe(
-      'The `seq` of the first record to send. If it is equal to `next`, only new records are sent. Without it, WebSocket sends new records only, and the answer in JSON begins at the oldest record.',
+      'The `seq` of the first record to send. 0 means the same as 1: from the beginning. If it is equal to `next`, only new records are sent. Without it, WebSocket sends new records only, and the answer in JSON begins at the oldest record.',
     ),
   limit: wholeNumber(1, MAX_EVENTS)
     .optional()

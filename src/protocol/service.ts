@@ -1,6 +1,7 @@
 // The shapes of what the service reports about itself: GET /levels, /targets, /health and /metrics. Also POST /login.
 import { z } from 'zod';
 import { example, HostName, LevelName, TargetName } from './fields.js';
+import { asked } from './messages.js';
 import { KINDS } from './names.js';
 
 const Registers = z.object({
@@ -97,7 +98,7 @@ export const Levels = z
             instruction: 'syscall',
             symbol: null,
             library: null,
-            file: '/srv/syswire/prebuilds/linux-x64/syswire.glibc.node',
+            file: '/srv/syswire/prebuilds/linux-x64/syswire.node',
             address: '0x7f3a5c006f13',
           },
           registers: {
@@ -169,6 +170,7 @@ export const Targets = z
     ...example({
       targets: [
         { name: 'stdout', kind: 'pipe' as const, shared: false, expects: null, available: true, reason: null },
+        { name: 'null', kind: 'device' as const, shared: false, expects: null, available: true, reason: null },
         { name: 'full', kind: 'device' as const, shared: false, expects: 'ENOSPC', available: true, reason: null },
       ],
     }),
@@ -212,7 +214,13 @@ const MetricsText = z.string().meta({
 export const Metrics = { content: { [METRICS_TYPE]: { schema: MetricsText } } };
 
 export const LoginRequest = z
-  .strictObject({ token: z.string().max(4096).describe('The token that the service was started with.') })
+  .strictObject({
+    token: z
+      .string()
+      .max(4096)
+      .describe('The token that the service was started with.')
+      .register(asked, { give: 'the token that the service was started with' }),
+  })
   .meta({
     id: 'LoginRequest',
     description: "The service's token, to log in.",

@@ -6,7 +6,6 @@ import { hostname } from 'node:os';
 import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { validatorCompiler } from 'fastify-type-provider-zod';
 import { LEVEL_IDS } from '../protocol/names.js';
 import { levels } from '../syscalls/index.js';
 import { answerError } from './answers/errors.js';
@@ -14,18 +13,22 @@ import { answerUnknown } from './answers/not-found.js';
 import { serializerCompiler } from './answers/serialize.js';
 import { createBurst } from './calls/burst.js';
 import { createCalls } from './calls/call.js';
+import type { Screen } from './calls/screen.js';
 import { openTargets } from './calls/targets.js';
 import { createWriter } from './calls/write.js';
+import { DEFAULTS } from './defaults.js';
 import { OPENAPI } from './documents/openapi.js';
 import { addHeaders, createAdmission, createRequestIds } from './door/admit.js';
-import { createBudget, defaultBudget, holdAnswer } from './door/budget.js';
+import { createBudget, holdAnswer } from './door/budget.js';
 import { limitConnections } from './door/connections.js';
 import { createGuard, tokenCheck } from './door/guard.js';
+import { HEADERS_KEPT } from './door/headers.js';
 import { isBodyMissing, lingerAtClose } from './door/linger.js';
 import { createJsonParser } from './door/parse-json.js';
 import { createProtocolErrors } from './door/protocol-errors.js';
 import { createSessions } from './door/sessions.js';
-import { isWebSocketUpgrade } from './door/upgrades.js';
+import { isUpgrade } from './door/upgrades.js';
+import { validatorCompiler } from './door/validate.js';
 import { createShutdown } from './lifecycle/shutdown.js';
 import { createTasks } from './lifecycle/tasks.js';
 import { createCounters } from './metrics/counters.js';
@@ -42,7 +45,7 @@ import { pageRoutes } from './routes/page.js';
 import { VERSION } from './version.js';
 
 export type AppOptions = {
-  /** Further targets besides `stdout` and `stderr`: name → path. */
+  /** Further targets besides the built-in ones: name → path. `null` may be given another path too. */
   targets?: Record<string, string>;
   /** True to open the fault targets (default: true on Linux only). */
   faults?: boolean;
@@ -66,18 +69,12 @@ export type AppOptions = {
   atExit?: (last: () => void) => void;
   /** Receives a function that opens the record file again, for a rotation of logs. */
   onReopen?: (reopen: () => void) => void;
+  /** The terminal of the log, whose lines begin in the first column; undefined if the log goes elsewhere. */
+  screen?: Screen | undefined;
   /** A pino logger; undefined: nothing is logged. */
   logger?: FastifyBaseLogger;
 };
 
-export const DEFAULTS = {
-  history: 65_536,
-  maxSubscribers: 256,
-  maxWaiting: 100,
-  bodyLimit: 4 << 20,
-  heldBytes: defaultBudget(),
-  faults: process.platform === 'linux',
-};
 /** The most connections besides those of subscribers: many more than the clients of one machine open. */
 const MAX_CONNECTIONS = 1000;
 /** The time that a request has to arrive, with headers and body, in ms: enough for 4 MiB at 70 kB per second. */
@@ -133,7 +130,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
   const journal = createJournal({ capacity: settings.history, levels: LEVEL_IDS, targets: targets.all });
   const tasks = createTasks();
-  const calls = createCalls({ levels, targets, journal, counters });
+  const calls = createCalls({ levels, targets, journal, counters, screen: options.screen });
   const recording =
     recordFile &&
     recordTo(recordFile, {
@@ -170,7 +167,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
       maxHeaderSize: MAX_HEADER_BYTES,
       requireHostHeader: false,
       connectionsCheckingInterval: REQUEST_CHECK_MS,
-      ...{ shouldUpgradeCallback: isWebSocketUpgrade },
+      // Spread, because the types of Node 20 do not have it.
+      ...{ shouldUpgradeCallback: isUpgrade },
     },
     genReqId: createRequestIds(service.run),
     frameworkErrors: (error, request, reply) => {
@@ -184,8 +182,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const connections = limitConnections(app.server, MAX_CONNECTIONS + maxSubscribers, () =>
     counters.limit('connections'),
   );
-  // By default Node drops all headers after the 2000th, so a client could hide Origin. maxHeaderSize is the limit here.
-  app.server.maxHeadersCount = 0;
+  app.server.maxHeadersCount = HEADERS_KEPT;
   app.server.on('checkExpectation', protocolErrors.onExpectation);
   app.server.on('connect', protocolErrors.onConnect);
   app.server.on('upgrade', (request, socket, head) =>
@@ -196,7 +193,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
     tasks,
     endCalls: calls.end,
     endStream: stream.stop,
-    cutConnections: () => app.server.closeAllConnections(),
+    cutRequests: () => app.server.closeAllConnections(),
+    cutConnections: connections.cut,
     closeFiles() {
       recording?.close();
       for (const target of targets.all) target.close();
@@ -227,7 +225,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.after(() => app.websocketServer.on('wsClientError', protocolErrors.onHandshakeError));
 
   const guard = createGuard({ allowHost: options.allowHost ?? [], isToken, isLoggedIn: sessions.isLoggedIn });
-  app.addHook('onRequest', createAdmission({ connections, guard, isStopping: shutdown.isStopping }));
+  app.addHook('onRequest', createAdmission({ connections, budget, guard, isStopping: shutdown.isStopping }));
   app.addHook('onSend', ({ raw }, reply, payload, done) => {
     const isEarly = isBodyMissing(raw);
     // An idle keep-alive connection would block close().
@@ -238,7 +236,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   });
   // Not in onSend: answers are also made for clients that have left, or that were refused on the wire.
   app.addHook('onResponse', (request, reply, done) => {
-    connections.onAnswered(request.raw.socket);
+    connections.onAnswered(request.raw.socket, reply.raw);
     counters.answer(reply.statusCode, request.method, request.routeOptions.url);
     done();
   });

@@ -1,7 +1,7 @@
-// A refusal: an error with the reason why no call was made. It has a kind; answers/problem.ts gives each kind its HTTP
+// A refusal: an error with the reason why no call was made. It has a kind; answers/statuses.ts gives each kind its HTTP
 // status.
-import { PREVIEW_BYTES, preview } from '../protocol/preview.js';
 import type { Problem } from '../protocol/problem.js';
+import { quoteBytes } from '../protocol/quote.js';
 
 /** The limits that protect the service from its clients. */
 export const LIMITS = [
@@ -29,6 +29,7 @@ export type RefusalKind =
   | 'wrong-method'
   /** The body is over the limit. */
   | 'too-large'
+  | 'too-many-headers'
   /** The body has a Content-Encoding, such as gzip. */
   | 'coded-body'
   /** The level or the target is not available on this machine. */
@@ -80,12 +81,8 @@ export const WRONG_TOKEN = 'the token is wrong: send the one that the service wa
 export const isRefusal = (value: object): value is Refusal => value instanceof Error && 'kind' in value;
 
 /**
- * Quotes the value of a header for a message: in single quotes, escaped, and cut after PREVIEW_BYTES bytes.
+ * Quotes the value of a header for a message, as `quote` does.
  *
  * @param value a header as node:http returns it, in latin1
  */
-export function quoteHeader(value: string): string {
-  const bytes = Buffer.from(value, 'latin1');
-  const isWhole = bytes.length <= PREVIEW_BYTES;
-  return `'${preview(bytes.subarray(0, PREVIEW_BYTES), isWhole)}${isWhole ? '' : '…'}'`;
-}
+export const quoteHeader = (value: string): string => quoteBytes(Buffer.from(value, 'latin1'));

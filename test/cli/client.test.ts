@@ -40,16 +40,36 @@ test('write that the operating system refuses: exit 1, one line', async (t) => {
 });
 
 const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
-  ['no level', ['write'], 2, /level is missing: .*syswire write; LEVEL is raw, int80, uring, os or std$/m],
-  ['an unknown level', ['burst', 'RAW', 'x'], 2, /level 'RAW' is unknown: use raw, int80, uring, os or std$/m],
+  [
+    'no level',
+    ['write'],
+    2,
+    /level is missing: the command is syswire write LEVEL MSG; LEVEL is raw, int80, uring, os or std$/m,
+  ],
+  [
+    'an unknown level',
+    ['burst', 'RAW', 'x'],
+    2,
+    /level 'RAW' is unknown: use raw, int80, uring, os or std; did you mean raw\?$/m,
+  ],
   ['a level with a line feed', ['write', 'r\na', 'x'], 2, /level 'r\\na' is unknown/],
-  ['no message', ['write', 'raw'], 2, /message is missing: give it after raw, or give - to read it from stdin/],
+  ['no message', ['write', 'raw'], 2, /message is missing: .*; give - as MSG to read it from stdin/],
   ['two messages', ['burst', 'raw', 'a', 'b'], 2, /put 'a b' in quotes/],
-  ['an unknown flag', ['watch', '--colour'], 2, /'--colour': see --help/],
-  ['a flag in place of a value', ['watch', '--since', '--json'], 2, /'--since' argument is ambiguous: see --help/],
-  ['an extra argument', ['watch', 'raw'], 2, /'raw': see --help/],
+  ['an unknown flag', ['watch', '--colour'], 2, /unknown flag --colour: syswire watch --help lists the flags$/m],
+  [
+    'a flag in place of a value',
+    ['watch', '--since', '--json'],
+    2,
+    /--since needs a value: give --since SEQ, or --since=-… if/,
+  ],
+  ['an extra argument', ['watch', 'raw'], 2, /argument 'raw' is one too many: leave it out/],
   ['a count that is not a number', ['burst', 'raw', 'x', '--count', 'many'], 2, /--count many: must be a number/],
-  ['a count that is too high', ['burst', 'raw', 'x', '--count', '1e9'], 2, /#\/count/],
+  [
+    'a count that is too high',
+    ['burst', 'raw', 'x', '--count', '1e9'],
+    2,
+    /count must be at most 10,000,000, not 1,000,000,000$/m,
+  ],
   ['a rate that is too low', ['burst', 'raw', 'x', '--rate', '10'], 2, /60 s at most/],
   ['an unknown target', ['write', 'raw', 'x', '--target', 'printer'], 2, /there is no target 'printer'/],
   [
@@ -66,9 +86,14 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
     /^(?!.*secret).*the address has a name or password: remove it/,
   ],
   ['a token with umlauts', ['watch', '--token', 'ein-Schlüssel-für-uns'], 2, /--token: must be visible ASCII/],
-  ['since that is not a number', ['watch', '--since', 'x'], 2, /\?since: must be a whole number/],
+  ['since that is not a number', ['watch', '--since', 'x'], 2, /: since 'x' must be a whole number/],
   ['since in the future', ['watch', '--since', '9'], 2, /since=9 is in the future/],
-  ['an unknown level to filter by', ['watch', '--level', 'RAW'], 2, /\?level: Invalid option/],
+  [
+    'an unknown level to filter by',
+    ['watch', '--level', 'RAW'],
+    2,
+    /--level RAW: must be raw, int80, uring, os or std; did you mean raw\?/,
+  ],
   [
     'a wrong token',
     ['watch', '--token', 'another-token-16'],
@@ -152,14 +177,6 @@ test('SIGTERM ends watch while its connection does not open', async (t) => {
   });
   child.kill('SIGTERM');
   assert.deepEqual(await exited, [0, null]);
-});
-
-test('--help of write, burst and watch lists the flags and the exit codes', async () => {
-  for (const command of ['write', 'burst', 'watch']) {
-    const { code, out } = await run([command, '--help'], '');
-    assert.match(out, new RegExp(`^syswire ${command}.*\n\n.*--url URL.*exit: 0`, 's'));
-    assert.equal(code, 0);
-  }
 });
 
 test('burst prints a table, or the answer with --json; exit 1 if calls were refused', async (t) => {

@@ -5,6 +5,7 @@ import { appendFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { CallRecord } from '../../src/protocol/records.js';
+import { until } from '../support/app.js';
 import { post, startService, tempFolder } from '../support/service.js';
 
 test('twenty services run at once, each on its own port, and append to one file', async (t) => {
@@ -67,7 +68,7 @@ test('a service that was killed in a burst starts again at the same port and rec
     );
     assert.ok(cut < run, `${cut} lines are cut, more than one per kill`);
     const burst = post(`${service.url}/bursts`, { level: 'raw', target: 'out', msg: 'x\n', count: 1e7 });
-    while (recordsIn(file).records.length < before.records.length + 1000) await fetch(`${service.url}/health`);
+    await until(() => recordsIn(file).records.length >= before.records.length + 1000);
     const exited = once(service.child, 'exit');
     service.child.kill('SIGKILL');
     await assert.rejects(burst);

@@ -11,6 +11,7 @@ import { WebSocket } from 'ws';
 import { readConfig, VARIABLES } from '../../src/cli/config.js';
 import { checkEnvironment } from '../../src/cli/environment.js';
 import { LEVEL_IDS } from '../../src/protocol/names.js';
+import type { Targets } from '../../src/protocol/service.js';
 import { levels } from '../../src/syscalls/index.js';
 import { isNonBlocking, socketPair } from '../support/descriptors.js';
 import { MAIN, openFifo, post, ROOT, read, startService, tempFolder } from '../support/service.js';
@@ -20,9 +21,8 @@ const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 const TEXT = 'Grüße, 世界 🌍: Hello world from interrupt!\n';
 const BINARY = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
 
-type Listed = { name: string; kind: string; shared: boolean };
-const stdoutOf = (targets: Listed[]): object => {
-  const { kind, shared } = targets.find(({ name }) => name === 'stdout') as Listed;
+const stdoutOf = ({ targets }: Targets): object => {
+  const { kind, shared } = targets.find(({ name }) => name === 'stdout') ?? assert.fail('no stdout');
   return { kind, shared };
 };
 
@@ -55,8 +55,8 @@ test('stdout is a pipe: it is non-blocking for the service only', async (t) => {
 test('stdout is a socket: GET /targets lists it as shared, and it blocks again at the end', async (t) => {
   const [stdout, reader] = socketPair(t);
   const service = await startService(t, { stdout });
-  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
-  assert.deepEqual(stdoutOf(targets), { kind: 'socket', shared: true });
+  const listed = (await (await fetch(`${service.url}/targets`)).json()) as Targets;
+  assert.deepEqual(stdoutOf(listed), { kind: 'socket', shared: true });
   assert.ok(isNonBlocking(stdout));
   await service.write({ level: 'raw', msg: 'over a socket' });
   const taken = Buffer.alloc(20);
@@ -82,8 +82,8 @@ test('stdout is a terminal: it shows the messages of each level', async (t) => {
     stdout: 'pipe',
     wrap: (command) => ['script', '-qfec', `${command.map((word) => `'${word}'`).join(' ')} 2>&3`, '/dev/null'],
   });
-  const { targets } = (await (await fetch(`${service.url}/targets`)).json()) as { targets: Listed[] };
-  assert.deepEqual(stdoutOf(targets), { kind: 'tty', shared: false });
+  const listed = (await (await fetch(`${service.url}/targets`)).json()) as Targets;
+  assert.deepEqual(stdoutOf(listed), { kind: 'tty', shared: false });
   const screen = createInterface(service.child.stdout as Socket)[Symbol.asyncIterator]();
   for (const level of LEVELS) {
     await service.write({ level, msg: `${level} ${TEXT}` });
@@ -153,7 +153,7 @@ test('SIGTERM: an idle connection and a stalled subscriber do not delay the stop
   watcher.pause();
   const before = performance.now();
   assert.equal(await service.stop(), 0);
-  assert.ok(performance.now() - before < 3500);
+  assert.ok(performance.now() - before < 8000, 'a second, and some more on a busy machine');
   watcher.terminate();
 });
 
@@ -173,19 +173,19 @@ test('SIGTERM to npm start stops the service', async (t) => {
 type Refused = { args?: string[]; env?: NodeJS.ProcessEnv; code: number; says: RegExp };
 
 const REFUSED: Record<string, (folder: string) => Refused> = {
-  'an unknown flag': () => ({ args: ['--prot', '1'], code: 2, says: /Unknown option '--prot': see --help/ }),
-  'an extra argument': () => ({ args: ['serve', 'here'], code: 2, says: /'here': see --help/ }),
+  'an unknown flag': () => ({ args: ['--prot', '1'], code: 2, says: /unknown flag --prot: did you mean --port\?/ }),
+  'an extra argument': () => ({ args: ['serve', 'here'], code: 2, says: /argument 'here' is one too many/ }),
   'an unknown command': () => ({
     args: ['sevre'],
     code: 2,
-    says: /command 'sevre' is unknown: the commands are serve, write, burst/,
+    says: /command 'sevre' is unknown: use serve, write, burst, .*; did you mean serve\?/,
   }),
   'a port above 65535': () => ({ args: ['--port', '70000'], code: 2, says: /--port 70000: .*0 to 65535/ }),
   'a bad port from the environment': () => ({ env: { SYSWIRE_PORT: 'x' }, code: 2, says: /SYSWIRE_PORT x: / }),
   'an unknown log level': () => ({
     args: ['--log-level', 'loud'],
     code: 2,
-    says: /--log-level loud: must be one of fatal, error/,
+    says: /--log-level loud: must be fatal, error/,
   }),
   'a history of 0': () => ({ args: ['--history', '0'], code: 2, says: /--history 0: .*from 1/ }),
   'a target without a path': () => ({
@@ -311,7 +311,7 @@ test('the service does not start at a port in use: exit 1, one line', async (t) 
 
 test('--help lists the flags, call --help explains call, --version prints the version', () => {
   const ask = (...args: string[]) => execFileSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
-  assert.match(ask('--help'), /--target NAME=PATH.*\n.*--\[no-\]faults/);
+  assert.match(ask('serve', '--help'), /--target NAME=PATH.*\n.*--\[no-\]faults/);
   assert.match(ask('call', '--help'), /syswire call LEVEL MSG/);
   assert.equal(ask('--version').trim(), JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).version);
 });
@@ -335,7 +335,7 @@ test('the address that Kubernetes puts into SYSWIRE_PORT is no setting: a warnin
     warnings.map((line) => line.slice(0, 44)),
     ['SYSWIRE_PORT tcp://10.0.0.5:8080 is ignored:'],
   );
-  assert.equal(readConfig([], env).port, 8080);
+  assert.equal(readConfig({}, env).port, 8080);
   const { log } = await startService(t, { env: links });
   assert.equal(log.filter((line) => line.includes('SYSWIRE_')).length, 1);
   assert.match(log[0] ?? '', /"level":40,.*SYSWIRE_PORT tcp:\/\/10\.0\.0\.5:8080 is ignored/);
@@ -346,7 +346,7 @@ test('an unknown SYSWIRE_ variable is warned about, with the nearest name', () =
     ['SYSWIRE_TOKN', 'did you mean SYSWIRE_TOKEN?'],
     ['SYSWIRE_TARGETS', 'did you mean SYSWIRE_TARGET?'],
     ['SYSWIRE_NO_FAULTS', 'did you mean SYSWIRE_FAULTS?'],
-    ['SYSWIRE_ENTIRELY_OTHER', 'see --help for the settings'],
+    ['SYSWIRE_ENTIRELY_OTHER', 'syswire help serve lists them'],
   ] as const)
     assert.deepEqual(checkEnvironment({ [name]: '1' }, VARIABLES).warnings, [
       `${name} is unknown and ignored: ${says}`,

@@ -1,9 +1,10 @@
 // scripts/setup.mjs, which `npm start` runs first: a failure shows its cause and what to do, although npm is silent.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { chmodSync, cpSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { builtAddon } from '../support/native.js';
 import { ROOT, tempFolder } from '../support/service.js';
 import { need } from '../support/tools.js';
 
@@ -75,25 +76,41 @@ test('a Node that is too old is refused in one line before anything else', (t) =
   });
 });
 
+const HERE = `${process.platform}-${process.arch}`;
+
 test('an addon that cannot be built: a start goes on with os and std, and says so; the tests do not start', (t) => {
   if (process.platform === 'win32') return t.skip('Windows has no addon');
   const folder = clone(t);
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
+  // New, but not this machine's: the addon of another CPU, and one in the right folder under another name.
+  for (const file of [
+    `${process.platform}-mips/syswire.node`,
+    `${HERE}/syswire.glibc.node`,
+    `${HERE}/node.napi.node`,
+  ]) {
+    mkdirSync(path.join(folder, 'prebuilds', path.dirname(file)), { recursive: true });
+    cpSync(builtAddon(), path.join(folder, 'prebuilds', file));
+  }
   const setup = ['scripts/setup.mjs'];
   const tests = run(folder, process.execPath, setup, { CXX: '/bin/false', npm_lifecycle_event: 'pretest' });
   assert.match(tests.stderr, /\nsyswire: node ended with 1 .*, and the tests need the addon\n$/);
   assert.equal(tests.status, 1);
   const { status, stdout, stderr } = run(folder, process.execPath, setup, { CXX: '/bin/false' });
-  assert.match(
-    stderr,
-    /\/bin\/false could not build the addon.*\n.*: the start goes on without the levels raw, int80 and uring\n/,
-  );
+  assert.deepEqual(stderr.split('\n', 3), [
+    'syswire: building the addon: node native/build.mjs',
+    `native/build.mjs: /bin/false could not build the addon for ${HERE}`,
+    'syswire: the start goes on without the levels raw, int80 and uring',
+  ]);
   assert.deepEqual([status, stdout], [0, '']);
   const call = (level: string) => run(folder, process.execPath, ['dist/cli/main.js', 'call', level, 'hello']);
   for (const level of ['os', 'std']) assert.deepEqual(call(level), { status: 0, stdout: 'hello', stderr: '' });
-  assert.match(call('raw').stderr, /could not be loaded \(No native build .*\): run npm run build, which says/);
-  // The next start tries only the addon again.
-  assert.doesNotMatch(run(folder, process.execPath, setup, { CXX: '/bin/false' }).stderr, /building: /);
+  assert.match(call('raw').stderr, /there is no native addon for \w+-\w+ \(.*\): run npm run build, which says/);
+  // The next start tries only the addon again. Without a compiler, one line says how to get one.
+  const next = run(folder, process.execPath, setup, { CXX: 'no-such-compiler' });
+  assert.doesNotMatch(next.stderr, /building: /);
+  assert.deepEqual(next.stderr.match(/^.*(?:compiler|install).*$/gm), [
+    `native/build.mjs: there is no C++ compiler 'no-such-compiler' for ${HERE}: install one (Debian: apt-get install g++; Fedora: dnf install gcc-c++; Alpine: apk add g++; macOS: xcode-select --install)`,
+  ]);
 
   // An installed package has no sources of the build, so that advice would be wrong there.
   const installed = tempFolder(t);
@@ -101,6 +118,6 @@ test('an addon that cannot be built: a start goes on with os and std, and says s
     cpSync(path.join(folder, name), path.join(installed, name), { recursive: true });
   symlinkSync(path.join(ROOT, 'node_modules'), path.join(installed, 'node_modules'));
   const raw = run(installed, process.execPath, ['dist/cli/main.js', 'call', 'raw', 'hello']);
-  assert.match(raw.stderr, /this installation has none for \w+-\w+: use level os or std, or a package that was built/);
+  assert.match(raw.stderr, /there is no native addon for \w+-\w+ \(.*\): use level os or std\n$/);
   assert.doesNotMatch(raw.stderr, /npm run/);
 });

@@ -5,6 +5,7 @@ import { closeSync, readFileSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { until } from '../support/app.js';
 import { isNonBlocking, socketPair } from '../support/descriptors.js';
 import {
   callsMade,
@@ -26,7 +27,7 @@ async function startWaiting(t: TestContext, options: ServiceOptions = {}): Promi
   while ((await service.write({ level: 'raw', msg: 'x'.repeat(1 << 16) })).error === null);
   const { length } = await service.records();
   const over = Promise.allSettled([service.write({ level: 'raw', msg: 'y', timeoutMs: 60_000 })]);
-  while ((await service.records()).length === length);
+  await callsMade(service, length + 1);
   return { service, stdout, over };
 }
 
@@ -62,7 +63,7 @@ test('a second signal ends the service at once while its log is a full pipe', as
   const exited = once(service.child, 'exit', { signal: AbortSignal.timeout(10_000) });
   service.child.kill('SIGTERM');
   // A stopping service refuses new requests.
-  while ((await fetch(`${service.url}/health`).catch(() => ({ status: 503 }))).status === 200);
+  await until(async () => (await fetch(`${service.url}/health`).catch(() => ({ status: 503 }))).status !== 200);
   const before = performance.now();
   service.child.kill('SIGTERM');
   assert.deepEqual(await exited, [143, null]);

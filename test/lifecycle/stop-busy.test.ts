@@ -10,6 +10,7 @@ import { type TestContext, test } from 'node:test';
 import type { BurstResult, WriteResult, WritesResult } from '../../src/protocol/calls.js';
 import type { Problem } from '../../src/protocol/problem.js';
 import type { CallRecord } from '../../src/protocol/records.js';
+import { until } from '../support/app.js';
 import { callsMade, openFifo, post, read, type Service, startService, tempFolder } from '../support/service.js';
 import { fresh, subscribe } from '../support/watcher.js';
 
@@ -184,8 +185,7 @@ test('a stop during a burst is in time despite fifty stalled subscribers and twe
     while (!String((await once(socket.resume(), 'data'))[0]).includes('"status":"ok"'));
   }
   const burst = post(`${service.url}/bursts`, { level: 'raw', target: 'full', msg: 'x'.repeat(64), count: 1e7 });
-  while (readSendQueues(Number(port)).filter((bytes) => bytes > 100_000).length < 50)
-    await fetch(`${service.url}/health`);
+  await until(() => readSendQueues(Number(port)).filter((bytes) => bytes > 100_000).length === 50);
   await stopInTime(service);
   const { count, firstSeq, lastSeq, errors } = (await (await burst).json()) as BurstResult;
   assert.deepEqual({ firstSeq, lastSeq, errors }, { firstSeq: 1, lastSeq: count, errors: { ENOSPC: count } });

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { until } from '../support/app.js';
 import { post, ROOT, startService, tempFolder } from '../support/service.js';
 import { need, underAsan } from '../support/tools.js';
 
@@ -28,7 +29,7 @@ test('SIGTERM ends a service whose std write is answered EINTR for ever, with 14
   const { ticks } = statOf(pid);
   post(`${service.url}/write`, { level: 'std', msg: 'never mind', target: 'stdout' }).catch(() => {});
   // Half a second of CPU time: the loop inside libuv has begun.
-  while (statOf(pid).ticks < ticks + 50) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until(() => statOf(pid).ticks >= ticks + 50);
   const exited = once(service.child, 'exit');
   const before = performance.now();
   process.kill(pid, 'SIGTERM');
@@ -39,10 +40,10 @@ test('SIGTERM ends a service whose std write is answered EINTR for ever, with 14
 test('a stop that takes long but whose event loop is alive is not cut short', async (t) => {
   const service = await startService(t);
   const stuck = post(`${service.url}/write`, { level: 'raw', msg: 'x', target: 'stuck-pipe', timeoutMs: 60_000 });
-  while (true) {
+  await until(async () => {
     const text = await (await fetch(`${service.url}/metrics`)).text();
-    if (text.includes('syswire_waiting_writes{target="stuck-pipe"} 1')) break;
-  }
+    return text.includes('syswire_waiting_writes{target="stuck-pipe"} 1');
+  });
   assert.equal(await service.stop(), 0);
   assert.equal((await stuck).status, 200);
 });

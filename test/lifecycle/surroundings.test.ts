@@ -1,7 +1,7 @@
 // An incomplete installation, and a Node that is too old: one line says what is wrong, and what can work does.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { nodeProblem } from '../../src/syscalls/node-version.js';
@@ -58,4 +58,16 @@ test('--host takes an IPv6 address as a URL has it', async (t) => {
   const service = await startService(t, { args: ['--host', '[::1]'] });
   assert.match(service.url, /^http:\/\/\[::1\]:\d+$/);
   assert.equal((await fetch(`${service.url}/health`)).status, 200);
+});
+
+test("the image's health check asks the port that the service has, also where Kubernetes sets an address", () => {
+  const [, command = ''] =
+    /^HEALTHCHECK .*\n +CMD (.+)$/m.exec(readFileSync(path.join(ROOT, 'Dockerfile'), 'utf8')) ?? [];
+  const [, , code] = JSON.parse(command) as string[];
+  const show = 'globalThis.fetch = async (url) => { console.log(url); return { ok: true }; };';
+  for (const [port, asked] of Object.entries({ '': 8080, 9999: 9999, 'tcp://10.0.0.7:80': 8080 })) {
+    const env = { ...process.env, SYSWIRE_PORT: port };
+    const { stdout, status } = spawnSync(process.execPath, ['-e', show + code], { encoding: 'utf8', env });
+    assert.deepEqual({ stdout, status }, { stdout: `http://127.0.0.1:${asked}/health\n`, status: 0 });
+  }
 });

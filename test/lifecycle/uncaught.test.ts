@@ -98,7 +98,7 @@ test('an uncaught error during a stop ends the service at once, although a write
   await service.write({ level: 'raw', target: 'pipe', msg: 'x'.repeat(1 << 20) });
   const waiting = service.write({ level: 'raw', target: 'pipe', msg: 'y', timeoutMs: 60_000 });
   const lost = assert.rejects(waiting, /fetch failed/);
-  while ((await service.records()).length < 2);
+  await callsMade(service, 2);
   service.child.kill('SIGTERM');
   await service.logged('"msg":"stopping"');
   const before = performance.now();

@@ -16,6 +16,12 @@ const head = (line: string, ...fields: string[]): string => [line, 'Host: localh
 const JSON_BODY = ['Content-Type: application/json', `Content-Length: ${BODY.length}`];
 const PAGE = head('GET /events?since=1&limit=10000 HTTP/1.1');
 
+/** Requests with small heads and answers, of which Node reads some 2,000 at once. */
+const PIPELINED = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: [::]\r\n\r\n`.repeat(4000);
+const SMALL_WRITE = JSON.stringify({ level: 'raw', target: 'stuck-pipe', msg: 'x', timeoutMs: 30_000 });
+const FIELDS = Array.from({ length: 3200 }, (_, index) => `${index.toString(36)}:`);
+const CHUNKED = ['Content-Type: application/json', 'Transfer-Encoding: chunked'];
+
 /** Sends as much of a text as the service takes. */
 async function send(socket: Socket, text: string): Promise<void> {
   for (let at = 0; at < text.length && !socket.destroyed; at += MIB)
@@ -46,6 +52,40 @@ const ATTACKS: Record<string, Attack> = {
     run(socket) {
       socket.pause().write(PAGE.repeat(10));
       socket.on('readable', () => setTimeout(() => socket.read(100), 100));
+    },
+  },
+  'pipelined requests whose answers nobody reads': {
+    clients: 60,
+    run: (socket) => void socket.pause().write(PIPELINED('/metrics')),
+  },
+  'pipelined requests behind a write that waits': {
+    clients: 90,
+    run(socket) {
+      const write = head('POST /write HTTP/1.1', JSON_BODY[0] as string, `Content-Length: ${SMALL_WRITE.length}`);
+      socket.pause().write(write + SMALL_WRITE + PIPELINED('/levels'));
+    },
+  },
+  'pipelined files that nobody reads': {
+    clients: 40,
+    run: (socket) => void socket.pause().write(PIPELINED('/docs/static/swagger-ui-bundle.js')),
+  },
+  'thousands of headers that never end': {
+    clients: 1200,
+    run: (socket) => void socket.write(`GET / HTTP/1.1\r\nHost: localhost\r\n${FIELDS.join('\r\n')}`),
+  },
+  'thousands of headers and a body that never ends': {
+    clients: 1200,
+    run: (socket) => void socket.write(head('POST /login HTTP/1.1', ...JSON_BODY, ...FIELDS)),
+  },
+  'bodies in chunks of one byte': {
+    clients: 1200,
+    run: (socket) => void socket.write(head('POST /write HTTP/1.1', ...CHUNKED) + '1\r\n \r\n'.repeat(16_000)),
+  },
+  'bodies of 4 MiB of brackets': {
+    clients: 8,
+    run(socket) {
+      const body = '['.repeat(4 * MIB);
+      void send(socket, head('POST /write HTTP/1.1', JSON_BODY[0] as string, `Content-Length: ${body.length}`) + body);
     },
   },
 };

@@ -7,13 +7,13 @@ import {
   type Addon,
   ARCH,
   BINUTILS,
+  buildAddon,
   builtAddon,
   CLANG,
   checkElf,
   checkRegisters,
   codeInElf,
   conventionOf,
-  copyNative,
   instructions,
   numbers,
   PROGRAMS,
@@ -30,11 +30,11 @@ const onLinux = { skip: here === 'linux-x64' ? false : 'for linux-x64' };
 const addon = (): Addon => require(builtAddon()) as Addon;
 
 test('the addon contains each level’s instruction once, and imports no function that writes', onLinux, async (t) => {
-  if (!need(t, CLANG, ...BINUTILS)) return;
+  if (!need(t, GXX, CLANG, ...BINUTILS)) return;
   const convention = await conventionOf('linux', 'x64');
-  const project = copyNative(t);
-  run(process.execPath, ['native/build.mjs'], { cwd: project, env: { CXX: 'clang++' } });
-  for (const file of [builtAddon(), path.join(project, 'prebuilds/linux-x64/syswire.glibc.node')]) {
+  const project = tempFolder(t);
+  for (const compiler of [GXX.command, CLANG.command]) {
+    const file = buildAddon(path.join(project, compiler), here, { CXX: compiler });
     checkElf('nm', file);
     const built = require(file) as Addon;
     for (const [level, { code: read }, { number, instruction }] of [

@@ -2,17 +2,17 @@
 // their system calls to this kernel: https://www.qemu.org/docs/master/user/main.html
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { LEVEL_IDS } from '../../src/protocol/names.js';
 import {
   ARCH,
+  buildAddon,
   checkElf,
   checkRegisters,
   codeInElf,
   conventionOf,
-  copyNative,
   instructions,
   numbers,
   PROGRAMS,
@@ -41,9 +41,8 @@ const KOFFI = 'koffi-linux-arm64';
 const emulate = (program: string, ...args: string[]): string => run(QEMU, ['-L', SYSROOT, program, ...args]);
 
 function build(t: TestContext): { project: string; file: string } {
-  const project = copyNative(t);
-  run(process.execPath, ['native/build.mjs', 'linux-arm64'], { cwd: project });
-  return { project, file: path.join(project, 'prebuilds/linux-arm64/syswire.glibc.node') };
+  const project = tempFolder(t);
+  return { project, file: buildAddon(path.join(project, 'prebuilds'), 'linux-arm64') };
 }
 
 test('arm64: the addon contains each level’s instruction once, and imports no function that writes', async (t) => {
@@ -121,7 +120,6 @@ test('arm64: Node for arm64 writes at levels raw, os and std', async (t) => {
   const { project, file } = build(t);
   const modules = path.join(ROOT, 'node_modules');
   const koffi = JSON.parse(readFileSync(path.join(modules, 'koffi/package.json'), 'utf8')) as { version: string };
-  rmSync(path.join(project, 'node_modules'));
   const node = path.join(project, 'node');
   try {
     unpack(NODE, node, 'package/bin/node');
@@ -130,7 +128,6 @@ test('arm64: Node for arm64 writes at levels raw, os and std', async (t) => {
     if (process.env.CI === 'true') throw error;
     return t.skip(`needs the npm registry, for ${NODE} and ${KOFFI}: ${error}`);
   }
-  symlinkSync(path.join(modules, 'node-gyp-build'), path.join(project, 'node_modules/node-gyp-build'));
   // A copy, not a link: koffi looks for the package with its binary beside its own folder.
   cpSync(path.join(modules, 'koffi'), path.join(project, 'node_modules/koffi'), { recursive: true });
   for (const room of ['syscalls', 'protocol'])

@@ -6,7 +6,8 @@ import { readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
-import { type Addon, ARCH, conventionOf, copyNative, ELF, plain, require, run } from '../support/native.js';
+import { type Addon, ARCH, buildAddon, conventionOf, ELF, plain, require } from '../support/native.js';
+import { tempFolder } from '../support/service.js';
 import { need } from '../support/tools.js';
 
 const TARGETS = ['linux-x64', 'linux-arm64', 'darwin-x64', 'darwin-arm64'];
@@ -85,10 +86,9 @@ for (const target of TARGETS)
 
 test('the addon builds on a platform without assembly, and every write fails with ENOSYS', { skip: !ELF }, (t) => {
   if (!need(t, { command: 'c++', package: 'g++' })) return;
-  const project = copyNative(t);
   const pretendRiscv64 = 'Object.defineProperty(process, "arch", { value: "riscv64" })';
-  run(process.execPath, ['--import', `data:text/javascript,${pretendRiscv64}`, 'native/build.mjs'], { cwd: project });
-  const addon = require(path.join(project, `prebuilds/${process.platform}-riscv64/syswire.node`)) as Addon;
+  const NODE_OPTIONS = `--import=data:text/javascript,${encodeURIComponent(pretendRiscv64)}`;
+  const addon = require(buildAddon(tempFolder(t), `${process.platform}-riscv64`, { NODE_OPTIONS })) as Addon;
   assert.equal(addon.write(2, Buffer.from('nothing of this may be seen')), -constants.errno.ENOSYS);
   assert.equal(addon.code().length, 0);
   const { ENOSYS } = constants.errno;

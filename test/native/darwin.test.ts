@@ -8,6 +8,7 @@ import { type TestContext, test } from 'node:test';
 import {
   ARCH,
   addresses,
+  buildAddon,
   CLANG,
   type Convention,
   conventionOf,
@@ -137,6 +138,22 @@ for (const cpu of ['x64', 'arm64'] as const) {
     // A label's address is also its offset in the file, because the first segment begins at offset 0.
     const bytes = readFileSync(bundle).subarray(begin, end);
     assert.equal(bytes.toString('hex').includes(EXPECTED[cpu].instruction), true);
+  });
+
+  test(`macOS ${cpu}: the addon has the same instructions, and its stubs return XNU’s ENOSYS`, async (t) => {
+    if (!need(t, ...TOOLS, { command: 'aarch64-linux-gnu-g++', package: 'g++-aarch64-linux-gnu' })) return;
+    const addon = buildAddon(tempFolder(t), `darwin-${cpu}`);
+    const code = instructionsBetweenLabels(addon).map((line) => line.replace(/^(jae|b\.lo) .*/, '$1'));
+    assert.deepEqual(code, EXPECTED[cpu].code(await conventionOf('darwin', cpu)));
+    // bsd/sys/errno.h in XNU's source; Linux's is 38.
+    const ENOSYS = 78;
+    for (const stub of ['__Z11int80_writeP5Int80iPKvm', '__Z11uring_writeP5UringiPKvm']) {
+      const text = run(OBJDUMP, ['-d', '--no-show-raw-insn', `--disassemble-symbols=${stub}`, addon]);
+      assert.match(
+        text,
+        cpu === 'x64' ? new RegExp(`movq\\s+\\$-${ENOSYS}, %rax`) : new RegExp(`mov\\s+x0, #-${ENOSYS}$`, 'm'),
+      );
+    }
   });
 
   test(`macOS ${cpu}: the linker does not split raw_write() at the labels`, (t) => {

@@ -78,7 +78,8 @@ test('Compare draws each level and lists its figures, and can be stopped', async
   if (!opened) return;
   const { page, service } = opened;
   await page.click('#compare');
-  await page.selectOption('#compare-target', 'null');
+  assert.equal(await page.inputValue('#compare-target'), 'null', 'Compare does not write to stdout unless asked to');
+  assert.equal(await page.inputValue('#write-target'), 'stdout');
   await page.fill('[name=count]', '2000');
   await page.click('#compare-start');
   await page.locator(`#compare-status:text-is("Done: 2,000 calls at each of ${LEVELS.length} levels.")`).waitFor();

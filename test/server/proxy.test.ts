@@ -9,7 +9,7 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { WebSocket } from 'ws';
-import { readPage } from '../support/docs.js';
+import { readPage } from '../support/docs/pages.js';
 import { ROOT, startService, tempFolder } from '../support/service.js';
 import { need, type Tool } from '../support/tools.js';
 

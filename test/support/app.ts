@@ -1,4 +1,5 @@
 // The service in the test's own process, with a file to write to: for tests of its answers.
+import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
@@ -41,3 +42,12 @@ export const listen = (app: FastifyInstance): Promise<string> => app.listen({ po
 
 /** Waits for one turn of the event loop. A loop around inject() needs it: inject() alone lets nothing else run. */
 export const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Waits until a condition holds: it is checked once in each turn of the event loop, for longer than any test needs. */
+export async function until(isMet: () => boolean | Promise<boolean>): Promise<void> {
+  const signal = AbortSignal.timeout(20_000);
+  while (!(await isMet())) {
+    assert.ok(!signal.aborted, `not met within 20 s: ${isMet}`);
+    await turn();
+  }
+}

@@ -6,7 +6,7 @@ import type { TestContext } from 'node:test';
 import { LEVEL_IDS } from '../../src/protocol/names.js';
 import { levels } from '../../src/syscalls/index.js';
 import { listen, testApp } from './app.js';
-import { MAIN } from './service.js';
+import { MAIN, type Scope } from './service.js';
 
 export const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 export const TOKEN = 'a-token-for-this-test';
@@ -55,6 +55,53 @@ export async function inTerminal(
     process.kill(Number.parseInt(out, 10), 'SIGTERM');
   }
   return out.slice(out.indexOf('\n') + 1);
+}
+
+export type Terminal = {
+  /** The text so far, with the terminal's line ends as line feeds. */
+  shown: () => string;
+  /** Resolves with the text when it is as asked for. @throws if the command ends before, or after 20 s */
+  until: (isShown: (shown: string) => boolean) => Promise<string>;
+  /** Presses keys. */
+  type: (keys: string) => void;
+  /** Resolves with the exit code when the command has ended. */
+  exited: Promise<number>;
+};
+
+/** Start the command in a terminal, all of its standard streams; `redirect` may lead some elsewhere (`2>log`). */
+export function startInTerminal(t: Scope, args: string[], env: NodeJS.ProcessEnv = {}, redirect = ''): Terminal {
+  const command = [process.execPath, MAIN, ...args].map((word) => `'${word}'`).join(' ');
+  const child = spawn('script', ['-qefc', `stty cols 100 -echo; exec ${command} ${redirect}`, '/dev/null'], {
+    // If CI is set, Node reports that a terminal has no colours.
+    env: { ...process.env, CI: undefined, NO_COLOR: undefined, TERM: 'xterm-256color', ...env },
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  t.after(() => child.kill('SIGKILL'));
+  let out = '';
+  child.stdin.on('error', () => {});
+  child.stdout.setEncoding('utf8').on('data', (chunk) => {
+    out += chunk;
+    child.emit('shown');
+  });
+  const shown = (): string => out.replaceAll('\r\n', '\n');
+  const exited = once(child, 'close').then(([code]) => code as number);
+  let isOver = false;
+  exited.then(() => {
+    isOver = true;
+    child.emit('shown');
+  });
+  return {
+    shown,
+    exited,
+    type: (keys) => child.stdin.write(keys),
+    async until(isShown) {
+      while (!isShown(shown())) {
+        if (isOver) throw new Error(`it ended, and had shown:\n${shown()}`);
+        await once(child, 'shown', { signal: AbortSignal.timeout(20_000) });
+      }
+      return shown();
+    },
+  };
 }
 
 export async function appWithToken(t: TestContext) {

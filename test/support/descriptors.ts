@@ -17,11 +17,15 @@ export function socketPair(t: TestContext): [number, number] {
   return [pair[0] as number, pair[1] as number];
 }
 
-/** Returns true if O_NONBLOCK is set: https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
-export function isNonBlocking(fd: number, pid: number | 'self' | undefined = 'self'): boolean {
+const O_CLOEXEC = 0o2000000;
+
+/** Returns a descriptor's access mode and status flags: https://man7.org/linux/man-pages/man5/proc_pid_fdinfo.5.html */
+export function flagsOf(fd: number, pid: number | 'self' | undefined = 'self'): number {
   const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))?.[1] ?? '';
-  return (Number.parseInt(flags, 8) & constants.O_NONBLOCK) !== 0;
+  return Number.parseInt(flags, 8) & ~O_CLOEXEC;
 }
+
+export const isNonBlocking = (fd: number, pid?: number): boolean => (flagsOf(fd, pid) & constants.O_NONBLOCK) !== 0;
 
 /** Counts the open descriptors and the threads of a process. */
 export const openIn = (pid: number): { descriptors: number; threads: number } => ({

@@ -2,14 +2,13 @@
 // and read the tables in src/syscalls/levels/raw.ts for every platform.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { cpSync, readFileSync, symlinkSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Addon } from '../../src/syscalls/bindings/addon.js';
 import type { Level, Registers } from '../../src/syscalls/contract.js';
-import { ROOT, tempFolder } from './service.js';
+import { ROOT } from './service.js';
 import type { Tool } from './tools.js';
 
 export const PROGRAMS = fileURLToPath(new URL('programs/', import.meta.url));
@@ -22,7 +21,7 @@ export const ELF = process.platform === 'linux';
 export type { Addon };
 
 /** Returns the path of the addon that the service loads on this machine. */
-export const builtAddon = (): string => (require('node-gyp-build') as { path: (folder: string) => string }).path(ROOT);
+export const builtAddon = (): string => path.join(ROOT, `prebuilds/${process.platform}-${process.arch}/syswire.node`);
 
 export const BINUTILS: Tool[] = ['nm', 'objdump', 'readelf'].map((command) => ({ command, package: 'binutils' }));
 export const CLANG: Tool = { command: 'clang++', package: 'clang' };
@@ -42,12 +41,10 @@ export function run(
   });
 }
 
-/** Copies native/ to a folder of the test's own, in which native/build.mjs builds. @returns the folder */
-export function copyNative(t: TestContext): string {
-  const folder = tempFolder(t);
-  cpSync(path.join(ROOT, 'native'), path.join(folder, 'native'), { recursive: true });
-  symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'));
-  return folder;
+/** Runs native/build.mjs. @returns the path of the addon, which is in a folder of the test's own */
+export function buildAddon(folder: string, target: string, env: NodeJS.ProcessEnv = {}): string {
+  run(process.execPath, [path.join(ROOT, 'native/build.mjs'), '--out', folder, target], { env });
+  return path.join(folder, target, 'syswire.node');
 }
 
 export type Convention = { instruction: string; number: number; registers: Registers };

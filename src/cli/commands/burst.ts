@@ -3,26 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BurstResult } from '../../protocol/calls.js';
 import { duration, number } from '../../protocol/format.js';
-import { LEVEL_IDS } from '../../protocol/names.js';
 import type { Health } from '../../protocol/service.js';
-import { CLIENT_FLAGS, CLIENT_HELP, type Client, createClient, encodeMessage } from '../client.js';
-import type { Command, Terminal } from '../command.js';
-import { MESSAGE_AT, parseFlags, parseLevelAndMessage, parseNumber, readMessage } from '../flags.js';
+import { CLIENT_FLAGS, type Client, createClient, encodeMessage } from '../client.js';
+import { command, EXITS, type Terminal } from '../command.js';
+import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, parseNumber, readMessage } from '../flags.js';
 
 const DEFAULT_COUNT = 100_000;
-
-const HELP = `syswire burst LEVEL MSG: ask a running service for many calls, and show how long they took
-
-  LEVEL            ${LEVEL_IDS.join(', ')}
-  MSG              the text that each call writes, unchanged; - reads it from stdin
-  --count N        the number of calls (${DEFAULT_COUNT})
-  --rate N         calls per second; without it, as fast as possible
-  --target NAME    the target to write to (stdout); GET /targets lists the names
-  --json           print the answer of the service as JSON
-${CLIENT_HELP}
-
-exit: 0 the operating system accepted every call, 1 it refused some, or the output could not be written,
-      2 wrong usage, 3 the service did not answer, or made fewer calls than requested`;
 
 const PROGRESS_MS = 100;
 const BAR = 30;
@@ -60,39 +46,50 @@ function describe(asked: number, { level, target, errors, durationNs, ...result 
   ].join('\n');
 }
 
-export const burst: Command = async ({ args, env, print, terminal }) => {
-  const { values, positionals } = parseFlags(
-    {
-      args,
-      options: {
-        count: { type: 'string' },
-        rate: { type: 'string' },
-        ...CLIENT_FLAGS,
-      },
-      allowPositionals: true,
+export const burst = command({
+  summary: 'ask a running service for many calls, and show how long they took',
+  arguments: LEVEL_AND_MESSAGE,
+  flags: {
+    count: { value: 'N', help: `the number of calls (${number(DEFAULT_COUNT)})` },
+    rate: { value: 'N', help: 'calls per second; without it, as fast as possible' },
+    target: {
+      value: 'NAME',
+      help: 'the target to write to (null, which keeps nothing); GET /targets lists the names',
+      completes: 'target',
     },
-    MESSAGE_AT,
-  );
-  if (values.help) {
-    print(HELP);
-    return 0;
-  }
-  const [level, msg] = parseLevelAndMessage('burst', LEVEL_IDS, positionals);
-  const count = parseNumber('count', values.count) ?? DEFAULT_COUNT;
-  const ratePerSecond = parseNumber('rate', values.rate);
-  const client = createClient(values, env);
-  const body = { level, target: values.target, count, ratePerSecond, ...encodeMessage(readMessage(msg)) };
+    json: { help: 'print the answer of the service as JSON' },
+    ...CLIENT_FLAGS,
+  },
+  examples: [
+    ['syswire burst raw x', `shows what ${number(DEFAULT_COUNT)} calls of the instruction cost`],
+    ['syswire burst std x --target full --count 1000 --rate 100', 'makes 100 calls a second, which the kernel refuses'],
+  ],
+  exits: {
+    0: 'the operating system accepted every call',
+    1: 'it refused some, or the output could not be written',
+    2: EXITS[2] as string,
+    3: 'the service did not answer, or made fewer calls than requested',
+  },
+  async run({ env, print, note, terminal }, values, words) {
+    const [level, msg] = levelAndMessage(words);
+    const count = parseNumber('count', values.count) ?? DEFAULT_COUNT;
+    const ratePerSecond = parseNumber('rate', values.rate);
+    const client = createClient(values, env);
+    const hint = hintAt(msg);
+    if (hint !== null) note(hint);
+    const body = { level, target: values.target, count, ratePerSecond, ...encodeMessage(readMessage(msg)) };
 
-  const over = new AbortController();
-  const drawn = terminal && showProgress(client, count, terminal, over.signal);
-  let result: BurstResult;
-  try {
-    result = await client.post<BurstResult>('bursts', body, { 'x-request-id': `burst-${randomUUID().slice(0, 8)}` });
-  } finally {
-    over.abort();
-    await drawn;
-  }
-  print(values.json ? JSON.stringify(result) : describe(count, result));
-  if (result.count < count) return 3;
-  return Object.keys(result.errors).length > 0 ? 1 : 0;
-};
+    const over = new AbortController();
+    const drawn = terminal && showProgress(client, count, terminal, over.signal);
+    let result: BurstResult;
+    try {
+      result = await client.post<BurstResult>('bursts', body, { 'x-request-id': `burst-${randomUUID().slice(0, 8)}` });
+    } finally {
+      over.abort();
+      await drawn;
+    }
+    print(values.json ? JSON.stringify(result) : describe(count, result));
+    if (result.count < count) return 3;
+    return Object.keys(result.errors).length > 0 ? 1 : 0;
+  },
+});

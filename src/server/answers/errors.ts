@@ -3,31 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import type { Problem } from '../../protocol/problem.js';
 import type { Counters } from '../metrics/counters.js';
-import { type FieldError, isRefusal, quoteHeader, type Refusal } from '../refusal.js';
+import { isRefusal, quoteHeader, type Refusal } from '../refusal.js';
 import { ANSWERS, PROBLEM_TYPE, problem, problemOf } from './statuses.js';
-
-/** The most fields that one problem lists. A body may have a million unknown keys, and an answer should stay short. */
-const MAX_FIELD_ERRORS = 20;
-
-/** Converts zod's findings to one error per field: `#/msg` in a body, `?since` in a query, and each unknown key. */
-function fieldErrors({ validation = [], validationContext }: FastifyError): FieldError[] {
-  const isQuery = validationContext === 'querystring';
-  const pointer = (path: string): string => (isQuery ? `?${path.slice(1)}` : path === '/' ? '#' : `#${path}`);
-  return validation.flatMap(({ instancePath, message = 'is not valid', params }) => {
-    const { keys } = params as { keys?: string[] };
-    if (!keys) return [{ pointer: pointer(instancePath), detail: message }];
-    const parent = instancePath === '/' ? '' : instancePath;
-    return keys.map((key) => ({ pointer: pointer(`${parent}/${key}`), detail: 'is unknown: leave it out' }));
-  });
-}
-
-function validationProblem(error: FastifyError, requestId: string): Problem {
-  const all = fieldErrors(error);
-  const errors = all.slice(0, MAX_FIELD_ERRORS);
-  const details = errors.map(({ pointer, detail }) => `${pointer}: ${detail}`);
-  if (all.length > errors.length) details.push(`and ${all.length - errors.length} more`);
-  return problem(400, details.join('; '), requestId, errors);
-}
 
 /** Replacements for Fastify's messages that do not say what to do, by error code. */
 const DETAILS: Record<string, (request: FastifyRequest) => string> = {
@@ -39,7 +16,6 @@ const DETAILS: Record<string, (request: FastifyRequest) => string> = {
 
 function explain(error: FastifyError | Refusal, request: FastifyRequest): Problem {
   if (isRefusal(error)) return problemOf(error, request.id);
-  if (error.validation) return validationProblem(error, request.id);
   const status = error.statusCode ?? 500;
   // The message of an internal error may contain paths or other details of this machine. Only the log gets it.
   if (status === 500) return problem(500, "an internal error occurred: the service's log has the details", request.id);

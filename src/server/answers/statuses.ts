@@ -19,6 +19,7 @@ export const ANSWERS: Record<RefusalKind, { status: number; headers?: (refusal: 
   'wrong-method': { status: 405, headers: ({ allowed = [] }) => ({ allow: allowed.join(', ') }) },
   'too-large': { status: 413 },
   'coded-body': { status: 415, headers: () => ({ 'accept-encoding': 'identity' }) },
+  'too-many-headers': { status: 431, headers: () => ({ connection: 'close' }) },
   unavailable: { status: 501 },
   busy: { status: 503, headers: ({ retryAfterS = 1 }) => ({ 'retry-after': `${retryAfterS}` }) },
 };

@@ -84,7 +84,7 @@ const startOf = ({ end, durationNs }: MadeCall): number => end - durationNs / 1e
 
 export function createBurst({ calls, tasks }: BurstOptions): Burst {
   /** The time when the running burst should end, on performance.now()'s clock; null when none runs. */
-  let isOverBy: number | null = null;
+  let endsBy: number | null = null;
 
   async function run(job: Job, count: number, perMs: number, signal: AbortSignal): Promise<BurstResult> {
     const first = calls.make(job, job.bytes);
@@ -109,17 +109,17 @@ export function createBurst({ calls, tasks }: BurstOptions): Burst {
   return async ({ count, ratePerSecond = UNLIMITED, ...request }, requestId, clientGone) => {
     const job = calls.prepare(request, requestId);
     const now = performance.now();
-    if (isOverBy !== null)
+    if (endsBy !== null)
       throw busy(
         'another burst is running, and only one may run at a time: try again later',
         'bursts',
-        Math.max(1, Math.ceil((isOverBy - now) / 1000)),
+        Math.max(1, Math.ceil((endsBy - now) / 1000)),
       );
-    isOverBy = now + (count / ratePerSecond) * 1000;
+    endsBy = now + (count / ratePerSecond) * 1000;
     try {
       return await tasks.run(clientGone, (signal) => run(job, count, ratePerSecond / 1000, signal));
     } finally {
-      isOverBy = null;
+      endsBy = null;
     }
   };
 }

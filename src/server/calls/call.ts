@@ -6,6 +6,7 @@ import type { Target } from '../../syscalls/targets/target.js';
 import type { Counters } from '../metrics/counters.js';
 import type { Journal, MadeCall } from '../records/journal.js';
 import { type Refusal, type RefusalKind, refusal, tooLate } from '../refusal.js';
+import { endsMidLine, isOn, type Screen } from './screen.js';
 import { type Targets, unknownTarget } from './targets.js';
 import { wallTimeOf } from './wall-time.js';
 
@@ -21,6 +22,8 @@ export type Job = Readonly<{
   write: Write;
   fd: number;
   bytes: Uint8Array;
+  /** The terminal of the log, if the target is that terminal too. */
+  screen: Screen | null;
 }>;
 
 export type Calls = {
@@ -46,6 +49,7 @@ export type CallsOptions = {
   targets: Targets;
   journal: Journal;
   counters: Counters;
+  screen: Screen | undefined;
 };
 
 /** Returns the bytes of a message; null when `encoding` is base64 and the message is not. */
@@ -55,14 +59,15 @@ function decode(msg: string, encoding: WriteRequest['encoding']): Buffer | null 
   return encoding === 'base64' && bytes.toString('base64') !== msg ? null : bytes;
 }
 
-export function createCalls({ levels, targets, journal, counters }: CallsOptions): Calls {
+export function createCalls({ levels, targets, journal, counters, screen }: CallsOptions): Calls {
   let hasEnded = false;
+  const screens = targets.all.map((target) => (screen && isOn(screen, target) ? screen : null));
 
   return {
     prepare({ level: id, target: name, msg, encoding }, requestId, pointer = '#') {
       if (hasEnded) throw tooLate('the service has stopped');
-      const refused = (kind: RefusalKind, field: string, detail: string, whole = detail): Refusal =>
-        refusal(kind, whole, { errors: [{ pointer: `${pointer}/${field}`, detail }] });
+      const refused = (kind: RefusalKind, field: string, detail: string): Refusal =>
+        refusal(kind, detail, { errors: [{ pointer: `${pointer}/${field}`, detail }] });
 
       const targetIndex = targets.indexOf(name);
       if (targetIndex === undefined) throw unknownTarget(name, `${pointer}/target`);
@@ -72,11 +77,12 @@ export function createCalls({ levels, targets, journal, counters }: CallsOptions
       if (!level.available)
         throw refused('unavailable', 'level', `level '${id}' is not available here: ${level.reason}`);
       const bytes = decode(msg, encoding);
-      if (bytes === null) {
-        const detail =
-          'is not base64 (RFC 4648, section 4): use the standard alphabet, with padding and without line breaks';
-        throw refused('malformed', 'msg', detail, `msg ${detail}`);
-      }
+      if (bytes === null)
+        throw refused(
+          'malformed',
+          'msg',
+          'msg is not base64 (RFC 4648, section 4): use the standard alphabet, with padding and without line breaks',
+        );
       return {
         requestId,
         level: id,
@@ -86,6 +92,7 @@ export function createCalls({ levels, targets, journal, counters }: CallsOptions
         write: level.write,
         fd,
         bytes,
+        screen: screens[targetIndex] as Screen | null,
       };
     },
 
@@ -94,6 +101,7 @@ export function createCalls({ levels, targets, journal, counters }: CallsOptions
       const time = wallTimeOf(start);
       const result = job.write(job.fd, bytes);
       const end = performance.now();
+      if (job.screen !== null && result > 0) job.screen.isMidLine = endsMidLine(bytes, result);
       const call: MadeCall = {
         seq: journal.next(),
         time,

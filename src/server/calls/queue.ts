@@ -24,6 +24,7 @@ function resolvesInTime(promise: Promise<void>, ms: number, signal: AbortSignal)
     const giveUp = (): void => finish(false);
     const timer = setTimeout(finish, ms, false);
     signal.addEventListener('abort', giveUp, { once: true });
+    if (signal.aborted) giveUp();
     promise.then(() => finish(true));
   });
 }

@@ -1,5 +1,6 @@
-// The targets of the service: stdout, stderr, the fault targets, and the paths given with --target.
+// The targets of the service: stdout, stderr, null, the fault targets, and the paths given with --target.
 import { openFaults } from '../../syscalls/targets/faults.js';
+import { openNull } from '../../syscalls/targets/null.js';
 import { adoptTarget, openTarget, type Target } from '../../syscalls/targets/target.js';
 import { type Refusal, refusal } from '../refusal.js';
 
@@ -23,7 +24,7 @@ export function unknownTarget(name: string, pointer: string): Refusal {
 /**
  * Opens all targets. When one cannot be opened, the others are restored and closed.
  *
- * @param paths name → path, besides `stdout` and `stderr`
+ * @param paths name → path, besides the built-in targets; a path for `null` replaces the null device
  * @param faults true to open the fault targets
  * @throws an error with `code` when a path cannot be opened; an error when two targets have the same name, because a
  *   client could not choose between them
@@ -40,8 +41,10 @@ export function openTargets(paths: Record<string, string>, faults: boolean): Tar
   try {
     add(adoptTarget('stdout', 1));
     add(adoptTarget('stderr', 2));
+    const { null: nullPath, ...others } = paths;
+    add(nullPath === undefined ? openNull() : openTarget('null', nullPath));
     if (faults) for (const target of openFaults()) add(target);
-    for (const [name, path] of Object.entries(paths)) add(openTarget(name, path));
+    for (const [name, path] of Object.entries(others)) add(openTarget(name, path));
   } catch (error) {
     for (const target of all) target.close();
     throw error;

@@ -1,6 +1,7 @@
 // Makes the contract in OpenAPI 3.1 from the routes and their shapes, for openapi.yaml, GET /openapi.yaml and /docs.
 import type { FastifyDynamicSwaggerOptions } from '@fastify/swagger';
 import { jsonSchemaTransform, jsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { joinWithOr } from '../../protocol/format.js';
 import { LEVEL_IDS } from '../../protocol/names.js';
 import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import { VERSION } from '../version.js';
@@ -8,7 +9,7 @@ import { VERSION } from '../version.js';
 const PROBLEMS: Record<string, { description: string; detail: string }> = {
   400: {
     description: 'The request is malformed. `errors` lists the fields that are wrong. No call was made.',
-    detail: `#/level: Invalid option: expected one of ${LEVEL_IDS.map((id) => `"${id}"`).join('|')}`,
+    detail: `level 'RAW' is unknown: use ${joinWithOr(LEVEL_IDS)}`,
   },
   401: {
     description:

@@ -1,12 +1,16 @@
 // The checks that every request passes before its body is read, in the order in which they run.
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import { busy, refusal, tooLate } from '../refusal.js';
-import type { Connections } from './connections.js';
+import { type Budget, PIPELINED_BYTES } from './budget.js';
+import { type Connections, ignoreFurtherRequests } from './connections.js';
+import { hasTooManyHeaders, TOO_MANY_HEADERS } from './headers.js';
 import { isLingering } from './linger.js';
 
 export type AdmitOptions = {
   connections: Connections;
+  budget: Budget;
   /** Throws a refusal. */
   guard: (request: FastifyRequest) => void;
   isStopping: () => boolean;
@@ -44,19 +48,32 @@ function checkUpgrade({ ws, routeOptions }: FastifyRequest): void {
     throw refusal('malformed', 'WebSocket is not supported here: leave out the Upgrade header, or use /events');
 }
 
-export function createAdmission({ connections, guard, isStopping }: AdmitOptions): onRequestHookHandler {
+export function createAdmission({ connections, budget, guard, isStopping }: AdmitOptions): onRequestHookHandler {
+  /** Holds memory for a request that is pipelined behind others. @throws a refusal, the connection's last answer */
+  function holdPipelined(socket: Socket, reply: FastifyReply): void {
+    try {
+      budget.hold(reply.raw, PIPELINED_BYTES, false);
+    } catch (error) {
+      ignoreFurtherRequests(socket);
+      reply.header('connection', 'close');
+      throw error;
+    }
+  }
+
   return (request, reply, done) => {
+    const { socket } = request.raw;
     addHeaders(request, reply);
     request.answer = reply.raw;
-    connections.onRequest(request.raw.socket);
-    if (connections.isExcess(request.raw.socket)) {
+    if (connections.onRequest(socket, reply.raw) > 1) holdPipelined(socket, reply);
+    if (connections.isExcess(socket)) {
       reply.header('connection', 'close');
       throw busy(
         `the limit of ${connections.limit} connections is reached: close some, or try again later`,
         'connections',
       );
     }
-    if (isLingering(request.raw.socket)) throw busy('this connection is closing: send the request on another one');
+    if (hasTooManyHeaders(request.raw)) throw refusal('too-many-headers', TOO_MANY_HEADERS, { limit: 'headers' });
+    if (isLingering(socket)) throw busy('this connection is closing: send the request on another one');
     guard(request);
     if (isStopping()) throw tooLate('the service is stopping');
     checkUpgrade(request);

@@ -2,7 +2,7 @@
 // the signals that abort when a client leaves.
 import { setMaxListeners } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { Server } from 'node:http';
+import type { Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** The most connections above the limit that get a 503 with the reason. Node closes further ones without an answer. */
@@ -18,9 +18,15 @@ export type Connections = {
   open: () => number;
   /** Returns true for a connection that was opened above the limit, while the limit is still exceeded. */
   isExcess: (socket: Socket) => boolean;
-  /** Notes that a request came on a connection, and that one got its answer. */
-  onRequest: (socket: Socket) => void;
-  onAnswered: (socket: Socket) => void;
+  /** Notes that a request came on a connection. @returns the number of requests there that have no answer yet */
+  onRequest: (socket: Socket, response: ServerResponse) => number;
+  /** Notes that a request on a connection got its answer. */
+  onAnswered: (socket: Socket, response: ServerResponse) => void;
+  /**
+   * Closes all connections, also those that Node's closeAllConnections() leaves open: an upgrade and CONNECT take a
+   * connection from the list of the server, whether they are accepted or refused.
+   */
+  cut: () => void;
 };
 
 /** Returns the number of descriptors for connections. Node raises the soft limit at its start. */
@@ -44,41 +50,60 @@ export function limitConnections(server: Server, wanted: number, onDrop: () => v
   const answeredAboveLimit = Math.min(MAX_ANSWERED_ABOVE_LIMIT, Math.floor(descriptors / 2));
   const limit = Math.min(wanted, descriptors - answeredAboveLimit);
   const excess = new WeakSet<Socket>();
-  /** The number of unanswered requests of each connection. A connection that has sent no request is not in it. */
-  const unanswered = new Map<Socket, number>();
-  let open = 0;
+  /** The responses of each connection that are not answered. A connection that has sent no request is not in it. */
+  const unanswered = new Map<Socket, Set<ServerResponse>>();
+  const open = new Set<Socket>();
   server.maxConnections = limit + answeredAboveLimit;
-  const known = new WeakSet<Socket>();
   server.on('connection', (socket: Socket) => {
     // A connection comes again after an upgrade that is ignored: upgrades.ts.
-    if (known.has(socket)) return;
-    known.add(socket);
-    open += 1;
-    if (open > limit) {
+    if (open.has(socket)) return;
+    open.add(socket);
+    if (open.size > limit) {
       excess.add(socket);
       // Close idle keep-alive connections first: their clients reconnect by themselves. Node's closeIdleConnections()
       // does not fit: since Node 26 it also closes connections that have sent nothing yet, this one included.
-      for (const [idle, requests] of unanswered) if (requests === 0) idle.destroy();
+      for (const [idle, responses] of unanswered) if (responses.size === 0) idle.destroy();
     }
     socket.once('close', () => {
-      open -= 1;
+      open.delete(socket);
+      // Node does not tell the responses that are queued behind others, and what they hold would stay: memory, files.
+      for (const response of unanswered.get(socket) ?? []) if (!response.socket) response.emit('close');
       unanswered.delete(socket);
     });
   });
   server.on('drop', onDrop);
   return {
     limit,
-    open: () => open,
-    isExcess: (socket) => open > limit && excess.has(socket),
-    // Not for inject(), whose sockets are no connections.
-    onRequest(socket) {
-      if (known.has(socket)) unanswered.set(socket, (unanswered.get(socket) ?? 0) + 1);
+    open: () => open.size,
+    isExcess: (socket) => open.size > limit && excess.has(socket),
+    onRequest(socket, response) {
+      // Not for inject(), whose sockets are no connections.
+      if (!open.has(socket)) return 1;
+      let responses = unanswered.get(socket);
+      if (!responses) {
+        responses = new Set();
+        unanswered.set(socket, responses);
+      }
+      responses.add(response);
+      return responses.size;
     },
-    onAnswered(socket) {
-      const requests = unanswered.get(socket);
-      if (requests !== undefined) unanswered.set(socket, requests - 1);
+    onAnswered: (socket, response) => void unanswered.get(socket)?.delete(response),
+    cut() {
+      for (const socket of open) socket.destroy();
     },
   };
+}
+
+/** Tells Node's parser to go on behind a request as for an upgrade: what it has read there is dropped. */
+const NO_MORE_REQUESTS = 2;
+
+/**
+ * Ignores what comes on a connection from now on, also the requests that Node has read already: each would need memory,
+ * even if it were refused. Node's parser has the function that gets a request in a private field only.
+ */
+export function ignoreFurtherRequests(socket: Socket): void {
+  const { parser } = socket as Socket & { parser?: { onIncoming: () => number } | null };
+  if (parser) parser.onIncoming = () => NO_MORE_REQUESTS;
 }
 
 const signals = new WeakMap<Socket, AbortSignal>();
@@ -87,7 +112,7 @@ const signals = new WeakMap<Socket, AbortSignal>();
  * Returns the signal that aborts when a connection closes, which means that its client has left. A connection has one
  * signal, which is made when a request on it waits for the first time.
  *
- * Do not use the answer's `close` event: with pipelining, an answer that is queued behind others does not get it.
+ * Do not use the answer's `close` event: it also comes when the answer has left.
  */
 export function clientGone(socket: Socket): AbortSignal {
   let signal = signals.get(socket);
@@ -97,7 +122,8 @@ export function clientGone(socket: Socket): AbortSignal {
     signals.set(socket, signal);
     // With pipelining, any number of waiting requests on one connection listen to this signal.
     setMaxListeners(0, signal);
-    socket.once('close', () => controller.abort());
+    if (socket.destroyed) controller.abort();
+    else socket.once('close', () => controller.abort());
   }
   return signal;
 }

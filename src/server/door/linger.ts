@@ -23,6 +23,8 @@ export const isLingering = (socket: Socket): boolean => lingering.has(socket);
 
 /** Closes the service's side of a connection, and the whole of it once the client has sent everything. */
 export function linger(socket: Socket): void {
+  // There is no `close` to come, which ends the checks.
+  if (socket.destroyed) return;
   const start = performance.now();
   const begin = socket.bytesRead;
   let seen = { bytes: begin, at: start };

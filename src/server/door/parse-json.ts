@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
+import { MAX_WRITES } from '../../protocol/limits.js';
 import { quoteHeader, type Refusal, refusal } from '../refusal.js';
 import type { Budget } from './budget.js';
 
@@ -12,16 +13,46 @@ const COPIES = 4;
 /** Bodies up to this size are not counted: as many of them as there may be connections fit into little memory. */
 const SMALL_BYTES = 16 << 10;
 
+/** Makes the refusal of a body that is not JSON. V8's own message repeats the body, which may have a token in it. */
+function notJson({ message }: SyntaxError): Refusal {
+  const [, position] = /at position (\d+)/.exec(message) ?? [];
+  const place = position === undefined ? '' : ` from character ${Number(position) + 1} on`;
+  const detail = `the body is not JSON${place}: send an object, with its names and texts in double quotes`;
+  return refusal('malformed', detail);
+}
+
+/** The most marks in a body: a write with all its fields has eleven. */
+const MAX_MARKS = 12 * MAX_WRITES;
+const [QUOTE, BACKSLASH, ...MARKS] = Buffer.from('"\\,:[{');
+
+/**
+ * Returns true if a body has more values than any request needs. A parsed value, and the error about it, take up to a
+ * hundred times the memory of its text: 4 MiB of brackets would be hundreds of MiB.
+ */
+function hasTooManyValues(body: Buffer): boolean {
+  let marks = 0;
+  let isInString = false;
+  for (let at = 0; at < body.length && marks <= MAX_MARKS; at++) {
+    const byte = body[at] as number;
+    if (byte === QUOTE) isInString = !isInString;
+    else if (!isInString) marks += MARKS.includes(byte) ? 1 : 0;
+    else if (byte === BACKSLASH) at += 1;
+  }
+  return marks > MAX_MARKS;
+}
+
 function parse(body: Buffer): [error: Error | null, value?: unknown] {
   if (body.length === 0) return [refusal('malformed', 'the body is empty: send JSON')];
   if (!isUtf8(body))
     return [
       refusal('malformed', 'the body is not valid UTF-8: to write such bytes, send them with "encoding": "base64"'),
     ];
+  if (body.length > MAX_MARKS && hasTooManyValues(body))
+    return [refusal('malformed', `the body has more values than ${MAX_WRITES} writes have: send fewer`)];
   try {
     return [null, JSON.parse(body.toString())];
   } catch (error) {
-    return [refusal('malformed', `the body is not JSON: ${(error as SyntaxError).message}`)];
+    return [notJson(error as SyntaxError)];
   }
 }
 
@@ -51,7 +82,8 @@ export function createJsonParser(budget: Budget, bodyLimit: number) {
       done(tooLarge(limit, limit === bodyLimit));
       return;
     }
-    const chunks: Buffer[] = [];
+    // One buffer that grows, because a list of thousands of small chunks would take a hundred times their bytes.
+    let body: Buffer = Buffer.alloc(0);
     let size = 0;
 
     function finish(error: Error | null, value?: unknown): void {
@@ -72,10 +104,14 @@ export function createJsonParser(budget: Budget, bodyLimit: number) {
         finish(error as Error);
         return;
       }
-      chunks.push(chunk);
+      if (before === 0) body = chunk;
+      else {
+        if (size > body.length) body = Buffer.concat([body], Math.min(limit, 2 * size));
+        chunk.copy(body, before);
+      }
     }
     function onEnd(): void {
-      finish(...parse(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, size)));
+      finish(...parse(body.subarray(0, size)));
     }
     function onError(): void {
       finish(refusal('malformed', 'the body broke off: send all of it'));

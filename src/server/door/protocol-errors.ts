@@ -5,8 +5,10 @@ import type { ConnectionError } from 'fastify';
 import { PROBLEM_TYPE, problem } from '../answers/statuses.js';
 import type { Counters } from '../metrics/counters.js';
 import { type Limit, quoteHeader } from '../refusal.js';
+import { ANSWER_HEADERS } from './admit.js';
+import { hasTooManyHeaders, TOO_MANY_HEADERS } from './headers.js';
 import { isLingering, linger } from './linger.js';
-import { isWebSocketUpgrade, serveAsPlain } from './upgrades.js';
+import { hasBody, isWebSocketUpgrade, serveAsPlain } from './upgrades.js';
 
 const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Limit }> = {
   HPE_HEADER_OVERFLOW: {
@@ -24,9 +26,6 @@ const CLIENT_ERRORS: Record<string, { status: number; detail: string; limit: Lim
 /** Returns the answer that a connection's client is waiting for. Node has it in a private field only. */
 const answeringOn = (socket: Socket): ServerResponse | undefined =>
   (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage;
-
-const hasBody = ({ headers }: IncomingMessage): boolean =>
-  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 
 export type ProtocolErrors = {
   /** Answers input that Node's parser refuses: https://nodejs.org/api/http.html#event-clienterror */
@@ -64,6 +63,7 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
       'Content-Type': PROBLEM_TYPE,
       'Content-Length': Buffer.byteLength(body),
       Connection: 'close',
+      ...ANSWER_HEADERS,
       ...headers,
     };
     const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -121,12 +121,19 @@ export function createProtocolErrors(counters: Counters): ProtocolErrors {
       counters.answer(417, method);
       const detail = `Expect ${quoteHeader(headers.expect ?? '')} is not supported: leave it out, or send 100-continue`;
       const body = JSON.stringify(problem(417, detail));
-      response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': Buffer.byteLength(body) }).end(body);
+      const length = Buffer.byteLength(body);
+      response.writeHead(417, { 'content-type': PROBLEM_TYPE, 'content-length': length, ...ANSWER_HEADERS }).end(body);
     },
 
     upgrades,
     onUpgrade(server, request, socket, head) {
       const answering = answeringOn(socket);
+      if (hasTooManyHeaders(request)) {
+        socket.on('error', () => socket.destroy()).resume();
+        counters.limit('headers');
+        refuseAfterEarlierAnswers(socket, 431, TOO_MANY_HEADERS, true);
+        return;
+      }
       if (!isWebSocketUpgrade(request)) {
         if (answering) answering.once('finish', () => serveAsPlain(server, request, socket, head));
         else serveAsPlain(server, request, socket, head);

@@ -6,7 +6,7 @@ import type { Tasks } from '../lifecycle/tasks.js';
 import { busy, refusal, WRONG_TOKEN } from '../refusal.js';
 
 const LIFETIME_S = 12 * 60 * 60;
-/** The delay of the answer to a wrong token, in ms. Delays do not overlap, so that nobody can guess a token by hand. */
+/** The delay of the answer to a wrong token, in ms. Delays do not overlap: a client tries one token a second. */
 const PENALTY_MS = 1000;
 /** The most wrong tokens that may wait for their answers. */
 const MAX_PENALTIES = 10;

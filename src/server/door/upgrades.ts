@@ -9,6 +9,15 @@ const UPGRADE_HEADERS = new Set(['upgrade', 'http2-settings']);
 export const isWebSocketUpgrade = ({ headers, httpVersion }: IncomingMessage): boolean =>
   headers.upgrade?.toLowerCase() === 'websocket' && httpVersion === '1.1';
 
+export const hasBody = ({ headers }: IncomingMessage): boolean =>
+  headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+
+/**
+ * Decides in Node 24.9 and later whether a request is taken for an upgrade. One that is not taken, and has no body, would
+ * lose the requests that are pipelined behind it; one with a body would lose that if it were taken.
+ */
+export const isUpgrade = (request: IncomingMessage): boolean => isWebSocketUpgrade(request) || !hasBody(request);
+
 /** The head of a request without what asks for an upgrade. Node decodes headers as Latin-1. */
 function plainHead({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
@@ -30,9 +39,10 @@ function plainHead({ method, url, httpVersion, rawHeaders }: IncomingMessage): B
  * Gives a request that Node took for an upgrade back to its server, as a plain one. Node has removed its parser from the
  * connection: the server gets the connection as a new one, with the request in front.
  *
- * Node 24.9 and later do not come here: they ask `shouldUpgradeCallback` first.
+ * Node 24.9 and later come here only with requests that have no body: see `isUpgrade`.
  */
 export function serveAsPlain(server: Server, request: IncomingMessage, socket: Socket, head: Buffer): void {
+  if (socket.destroyed) return;
   socket.unshift(Buffer.concat([plainHead(request), head]));
   server.emit('connection', socket);
 }

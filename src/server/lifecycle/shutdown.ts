@@ -3,12 +3,14 @@ import type { Tasks } from './tasks.js';
 
 /**
  * The time that running tasks may go on, in ms. All phases together fit into 5 s: this one, up to 250 ms until a wait for
- * room sees the abort (syscalls/targets/wait-for-room.ts), 600 ms for subscribers (records/stream.ts), and the last
+ * room sees the abort (syscalls/targets/wait-for-room.ts), and 700 ms for subscribers (records/stream.ts) and the last
  * answers.
  */
 const GRACE_MS = 3500;
 /** The time that the last answers have to leave, in ms. Connections that wait for the rest of a request are cut too. */
 const LINGER_MS = 300;
+/** The time after which every other connection is cut, in ms. By then the stream has cut its subscribers. */
+const LAST_CUT_MS = 700;
 
 export type Phases = {
   tasks: Tasks;
@@ -16,7 +18,9 @@ export type Phases = {
   endCalls: () => void;
   /** Sends the subscribers their last records and closes the stream. */
   endStream: () => void;
-  /** Cuts the connections that are still open. */
+  /** Cuts the connections on which Node waits for requests or answers. */
+  cutRequests: () => void;
+  /** Cuts all connections. */
   cutConnections: () => void;
   /** Writes the last records to the record file and closes every target. */
   closeFiles: () => void;
@@ -36,10 +40,11 @@ export type Shutdown = {
  * 1. New requests are refused. Running tasks go on for 3.5 s at most.
  * 2. Calls are refused. From now on the journal is complete.
  * 3. Subscribers receive the rest of the records and a close frame.
- * 4. Connections that are still open after LINGER_MS are cut.
+ * 4. Connections with requests are cut after LINGER_MS, all others after LAST_CUT_MS.
  * 5. The record file and the targets are closed.
  */
-export function createShutdown({ tasks, endCalls, endStream, cutConnections, closeFiles }: Phases): Shutdown {
+export function createShutdown(phases: Phases): Shutdown {
+  const { tasks, endCalls, endStream, cutRequests, cutConnections, closeFiles } = phases;
   const timers: NodeJS.Timeout[] = [];
   let isStopping = false;
   let served = Promise.resolve();
@@ -52,7 +57,7 @@ export function createShutdown({ tasks, endCalls, endStream, cutConnections, clo
     tasks.abort();
     await tasks.settled();
     endStream();
-    timers.push(setTimeout(cutConnections, LINGER_MS));
+    timers.push(setTimeout(cutRequests, LINGER_MS), setTimeout(cutConnections, LAST_CUT_MS));
   }
 
   return {

@@ -1,5 +1,5 @@
 // --record FILE: writes every record to a file, as a line of JSON, so that records outlive the ring and the service.
-import { closeSync, fstatSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, type Stats, statSync, writeSync } from 'node:fs';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { createCursor, type Delivery } from './cursor.js';
 import type { Journal } from './journal.js';
@@ -35,19 +35,37 @@ export function openRecordFile(path: string): RecordFile {
   return { ...target, path, isCut: target.kind === 'file' && lastByte(path) !== '\n' };
 }
 
-/** Returns the last byte of a file; a newline if the file is empty, or may be written but not read. */
+/** Returns the last byte of a file; a newline if the file is empty, or cannot be read. */
 function lastByte(path: string): string {
-  let fd: number;
+  const byte = Buffer.from('\n');
+  let fd: number | undefined;
   try {
     fd = openSync(path, 'r');
+    const { size } = fstatSync(fd);
+    if (size > 0) readSync(fd, byte, { position: size - 1 });
   } catch {
-    return '\n';
+    // It may be a file that this user may only write.
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
-  const byte = Buffer.from('\n');
-  const { size } = fstatSync(fd);
-  if (size > 0) readSync(fd, byte, { position: size - 1 });
-  closeSync(fd);
   return byte.toString('latin1');
+}
+
+/** Returns what a path leads to; undefined if it leads nowhere, or to where this process may not look. */
+function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes the rest of a batch as far as the file takes it. @returns the bytes taken @throws when it takes none */
+function writeRest(fd: number, batch: Buffer, from: number): number {
+  const taken = writeSync(fd, batch, from);
+  // A full pipe does so on Windows, and a library that intercepts the call may do so anywhere.
+  if (taken === 0) throw Object.assign(new Error('it takes no bytes now'), { code: 'EAGAIN' });
+  return taken;
 }
 
 export type RecordOptions = {
@@ -119,7 +137,7 @@ export function recordTo(opened: RecordFile, options: RecordOptions): Recording 
   function check(): void {
     if (file.kind !== 'file') return;
     const { dev, ino, size } = fstatSync(file.fd);
-    const there = statSync(file.path, { throwIfNoEntry: false });
+    const there = statsOf(file.path);
     if (there?.ino !== ino || there.dev !== dev) openAgain('the old one was moved or removed');
     else if (size < sizeSeen) {
       file.isCut = false;
@@ -147,7 +165,7 @@ export function recordTo(opened: RecordFile, options: RecordOptions): Recording 
           written = 0;
         }
         // Not more than there is: a library that intercepts the call may return such a count.
-        written = Math.min(batch.length, written + writeSync(file.fd, batch, written));
+        written = Math.min(batch.length, written + writeRest(file.fd, batch, written));
       }
       if (failing) onError(null);
       failing = undefined;

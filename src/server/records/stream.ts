@@ -1,6 +1,7 @@
 // The stream of records to WebSocket subscribers. A subscriber is a cursor in the journal, not a queue. So a slow one
 // costs no memory, and receives the exact range of the records that the ring has overwritten.
 import type { WebSocket } from 'ws';
+import { quote } from '../../protocol/quote.js';
 import type { StreamError } from '../../protocol/records.js';
 import { type Cursor, createCursor, type Delivery } from './cursor.js';
 import type { Filter, Journal } from './journal.js';
@@ -72,7 +73,7 @@ export function unservable(
   service: ServiceRun,
 ): { pointer: string; detail: string } | null {
   if (run !== undefined && run !== service.run)
-    return { pointer: '?run', detail: `run ${run} is over: use run=${service.run} and since=1` };
+    return { pointer: '?run', detail: `run ${quote(run)} is over: use run=${service.run} and since=1` };
   if (since !== undefined && since > journal.next())
     return {
       pointer: '?since',

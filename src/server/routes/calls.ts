@@ -26,6 +26,10 @@ function* toJson(results: readonly (WriteResult | Refusal)[]): Generator<string>
   for (const result of results) yield isRefusal(result) ? JSON.stringify(problemOf(result)) : resultToJson(result);
 }
 
+/** For the descriptions of the routes. */
+const RETRY =
+  'Not idempotent: a request that is sent again makes its calls again. Send an `X-Request-Id` of your own. If the answer is lost, `GET /events?requestId=` returns the records of the calls that were made.';
+
 export type CallRoutes = { writer: Writer; burst: Burst; budget: Budget };
 
 export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { writer, burst, budget }) => {
@@ -35,8 +39,7 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { write
       schema: {
         operationId: 'write',
         summary: 'Write a message',
-        description:
-          'Makes a real `write` call at the given level. 200 means that the operating system was asked. If it refused the call, `error` has its error. Every other status means that no call was made.',
+        description: `Makes a real \`write\` call at the given level. 200 means that the operating system was asked. If it refused the call, \`error\` has its error. Every other status means that no call was made. ${RETRY}`,
         tags: ['calls'],
         body: WriteRequest,
         response: { 200: WriteResult, ...problems(401, 404, 413, 415, 501) },
@@ -54,8 +57,7 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { write
       schema: {
         operationId: 'writes',
         summary: 'Write several messages, one after the other',
-        description:
-          'Makes each write in the same way as `POST /write`, in order. If the operating system refuses one, the next one is still made. All writes are checked before the first call: if one is malformed, none is made. If the client closes the connection, the remaining writes are not made.',
+        description: `Makes each write in the same way as \`POST /write\`, in order. If the operating system refuses one, the next one is still made. All writes are checked before the first call: if one is malformed, none is made. If the client closes the connection, the remaining writes are not made. ${RETRY}`,
         tags: ['calls'],
         body: WritesRequest,
         response: { 200: WritesResult, ...problems(401, 404, 413, 415, 501) },
@@ -74,8 +76,7 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { write
       schema: {
         operationId: 'burst',
         summary: 'Make the same call many times',
-        description:
-          "Makes `count` calls, as fast as possible or at `ratePerSecond`, and answers when all of them are made. At a rate, the calls that are due are made once per millisecond. Only one burst may run at a time. Other requests are served about every 5 ms. The record of each call has this request's id, so `GET /events?requestId=` returns them. If the client closes the connection, the burst ends.",
+        description: `Makes \`count\` calls, as fast as possible or at \`ratePerSecond\`, and answers when all of them are made. At a rate, the calls that are due are made once per millisecond. Only one burst may run at a time. Other requests are served about every 5 ms. If the client closes the connection, the burst ends. ${RETRY}`,
         tags: ['calls'],
         body: BurstRequest,
         response: { 200: BurstResult, ...problems(401, 404, 413, 415, 501) },

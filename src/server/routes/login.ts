@@ -5,7 +5,7 @@ import { LoginRequest } from '../../protocol/service.js';
 import { problems } from '../answers/statuses.js';
 import type { Sessions } from '../door/sessions.js';
 
-/** Anybody who can connect may send these: a token and nothing more. */
+/** The body is a token and nothing more, and a client needs no token to send it. */
 const BODY_LIMIT = 8 << 10;
 
 const Done = z.null().describe('Done. The answer has no body.');

@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Write } from '../contract.js';
 
 /**
@@ -64,23 +63,33 @@ export type Addon = NativeLevel & {
   };
 };
 
-// node-gyp-build has no types. It searches prebuilds/ in the given folder.
-type NodeGypBuild = ((folder: string) => Addon) & { path: (folder: string) => string };
-const nodeGypBuild = (): NodeGypBuild => createRequire(import.meta.url)('node-gyp-build') as NodeGypBuild;
-const root = fileURLToPath(new URL('../../..', import.meta.url));
+const here = `${process.platform}-${process.arch}`;
+
+/** The package's own folder: found by its name, because a bundle has this module at another depth. */
+function findRoot(): string {
+  return path.dirname(createRequire(import.meta.url).resolve('syswire/package.json'));
+}
+
+/**
+ * Returns the path of the addon's file. It depends on nothing but this machine: no variable of the environment, and no
+ * search that could find the file of another machine.
+ */
+export const addonPath = (): string => path.join(findRoot(), 'prebuilds', here, 'syswire.node');
 
 /** Say what to do about an addon that cannot be loaded. An installed package has no sources of the build. */
 function advice(): string {
-  return existsSync(path.join(root, 'scripts/build.mjs'))
+  return existsSync(path.join(findRoot(), 'scripts/build.mjs'))
     ? 'run npm run build, which says what is missing'
-    : `this installation has none for ${process.platform}-${process.arch}: use level os or std, or a package that was built on such a machine`;
+    : 'use level os or std';
 }
 
 function load(): Addon | string {
   if (process.platform === 'win32')
     return 'Windows does not document its system call numbers, and they change from build to build';
+  const file = addonPath();
+  if (!existsSync(file)) return `there is no native addon for ${here} (${file}): ${advice()}`;
   try {
-    return nodeGypBuild()(root);
+    return createRequire(import.meta.url)(file) as Addon;
   } catch (error) {
     return `the native addon could not be loaded (${(error as Error).message.split('\n', 1)[0]}): ${advice()}`;
   }
@@ -88,6 +97,3 @@ function load(): Addon | string {
 
 /** The addon for this machine, or the reason why it could not be loaded. */
 export const addon: Addon | string = load();
-
-/** Returns the path of the addon's file. @throws when there is no addon for this machine */
-export const addonPath = (): string => nodeGypBuild().path(root);

@@ -103,6 +103,13 @@ export function osError(result: number): OsError | null {
   return error;
 }
 
+/** Stands for the result of a call that failed and set no errno. −0 would be a count. */
+export const NO_ERRNO = -Number.MAX_VALUE;
+cache.set(
+  NO_ERRNO,
+  Object.freeze({ code: 'NO_ERRNO', errno: 0, message: 'the call returned a negative number and set no errno' }),
+);
+
 /** Stands for the result of a call that returned more than it was asked to write. No level returns this number. */
 const IMPOSSIBLE = Number.NEGATIVE_INFINITY;
 cache.set(

@@ -33,3 +33,12 @@ export function lazy<F extends (...args: never[]) => unknown>(prototype: string)
 
 /** Returns errno after a call through koffi. Call it directly afterwards: the next call may change errno. */
 export const lastErrno = (): number => koffi().errno();
+
+/**
+ * Returns this thread's errno, in the first element of a view of its memory: errno(3). Reading and setting it there costs
+ * nothing, where koffi.errno() costs a fifth of a write.
+ */
+export function viewErrno(): Int32Array {
+  const location = bind<() => unknown>(`void *${process.platform === 'darwin' ? '__error' : '__errno_location'}()`);
+  return new Int32Array(koffi().view(location(), Int32Array.BYTES_PER_ELEMENT));
+}

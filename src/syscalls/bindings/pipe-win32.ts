@@ -59,7 +59,7 @@ function sizeOf(handle: number): number {
 /** A pipe whose writers do not wait. */
 export type NoWaitPipe = {
   /**
-   * Sets the mode again if somebody has reset it. Node's own stream does, `process.stdout` or `process.stderr`:
+   * Sets the mode again if it was reset. Node's own streams do that, `process.stdout` and `process.stderr`:
    * uv__set_pipe_handle in https://github.com/libuv/libuv/blob/v1.46.0/src/win/pipe.c
    *
    * @throws an Error that says why the mode cannot be set

@@ -1,6 +1,7 @@
 // Level `os` on Linux and macOS: libc's write(2).
 // https://pubs.opengroup.org/onlinepubs/9799919799/functions/write.html
-import { bind, lastErrno } from '../bindings/libc.js';
+import { NO_ERRNO } from '../bindings/errno.js';
+import { bind, viewErrno } from '../bindings/libc.js';
 import { locate } from '../bindings/symbol.js';
 import type { Write } from '../contract.js';
 import { checkArguments } from './check-arguments.js';
@@ -12,11 +13,16 @@ export function openPosix(): Write {
   const libcWrite = bind<(fd: number, bytes: Uint8Array, count: number) => number | bigint>(
     'intptr_t write(int fd, const void *bytes, size_t count)',
   );
+  const errno = viewErrno();
   return (fd, bytes) => {
     checkArguments(fd, bytes);
+    // A library that intercepts the call may return −1 and forget errno, which then has the number of an earlier error.
+    errno[0] = 0;
     // koffi returns a BigInt above 2⁵³. No write takes so many bytes, but a library that intercepts it may say so.
     const result = Number(libcWrite(fd, bytes, bytes.byteLength));
-    return result < 0 ? -lastErrno() : result;
+    if (result >= 0) return result;
+    const [number] = errno as unknown as [number];
+    return result === -1 && number > 0 ? -number : NO_ERRNO;
   };
 }
 

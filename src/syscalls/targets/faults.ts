@@ -5,13 +5,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { orThrow } from '../bindings/errno.js';
 import { lazy } from '../bindings/libc.js';
-import { fcntl, kindOf, type Target } from './target.js';
+import { F_SETFL, fcntl, kindOf, type Target } from './target.js';
 
 const { O_CREAT, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 /** Constants that node:fs does not have: asm-generic/fcntl.h, linux/fcntl.h, linux/memfd.h, sys/socket.h. */
 const O_PATH = 0o10000000;
 const F_SETFD = 2;
-const F_SETFL = 4;
 const F_ADD_SEALS = 1033;
 const FD_CLOEXEC = 1;
 const F_SEAL_WRITE = 8;
@@ -191,7 +190,14 @@ function findMismatch(fd: number, expects: string): string | null {
   }
 }
 
-function openFault(name: string, expects: string, open: () => Opened): Target {
+/**
+ * Opens a fault target, and writes to it once. If it cannot be opened, or does not give its errno on this machine, it
+ * has a `reason`.
+ *
+ * @param name one of FAULT_NAMES
+ */
+export function openFault(name: string): Target {
+  const { expects, open } = FAULTS[name] as (typeof FAULTS)[string];
   const target: Target = { name, fd: -1, kind: 'none', shared: false, expects, reason: null, close: () => {} };
   let opened: Opened;
   try {
@@ -206,10 +212,5 @@ function openFault(name: string, expects: string, open: () => Opened): Target {
   return { ...target, fd, kind: kindOf(fd), reason: findMismatch(fd, expects), close };
 }
 
-/**
- * Opens every fault target, and writes to each once. A target that cannot be opened, or does not give its errno on this
- * machine, has a `reason`.
- */
-export function openFaults(): Target[] {
-  return Object.entries(FAULTS).map(([name, { expects, open }]) => openFault(name, expects, open));
-}
+/** Opens every fault target. */
+export const openFaults = (): Target[] => FAULT_NAMES.map(openFault);

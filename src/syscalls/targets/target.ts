@@ -27,7 +27,7 @@ export type Target = {
 const { O_APPEND, O_CREAT, O_NOCTTY, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 const O_ACCMODE = O_WRONLY | O_RDWR;
 const F_GETFL = 3;
-const F_SETFL = 4;
+export const F_SETFL = 4;
 
 const dup = lazy<(fd: number) => number>('int dup(int fd)');
 const dup2 = lazy<(from: number, to: number) => number>('int dup2(int from, int to)');

@@ -1,22 +1,27 @@
 // Tests syswire call, which makes one call in its own process.
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { LEVEL_IDS, type LevelId } from '../../../src/protocol/names.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
 import { levels, type WitnessReport, witnessAvailability } from '../../../src/syscalls/index.js';
-import { MAIN, ROOT, tempFolder } from '../../support/service.js';
+import { openFaults } from '../../../src/syscalls/targets/faults.js';
+import { run as ask } from '../../support/command.js';
+import { MAIN, ROOT, startService, tempFolder } from '../../support/service.js';
 import { need } from '../../support/tools.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 
 const CC = { command: 'cc', package: 'gcc' };
 
-function run(args: string[], input = '', env: NodeJS.ProcessEnv = {}) {
+type Options = { input?: string; cwd?: string; env?: NodeJS.ProcessEnv };
+
+function run(args: string[], { input = '', cwd, env = {} }: Options = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'call', ...args], {
     input,
+    cwd,
     env: { ...process.env, ...env },
     encoding: 'utf8',
     timeout: 20_000,
@@ -28,7 +33,7 @@ for (const level of LEVELS) {
   test(`call ${level}: stdout has the message and nothing else`, () => {
     assert.deepEqual(run([level, 'héllo 🌍\n']), { status: 0, stdout: 'héllo 🌍\n', stderr: '' });
     assert.deepEqual(run([level, '']), { status: 0, stdout: '', stderr: '' });
-    assert.deepEqual(run([level, '-'], 'from stdin'), { status: 0, stdout: 'from stdin', stderr: '' });
+    assert.deepEqual(run([level, '-'], { input: 'from stdin' }), { status: 0, stdout: 'from stdin', stderr: '' });
   });
 
   test(`call ${level} appends to a target file`, (t) => {
@@ -51,12 +56,88 @@ for (const level of LEVELS) {
   });
 }
 
+const REFUSED_HERE = openFaults().filter(({ close, reason }) => {
+  close();
+  return reason === null;
+});
+
+test('call --target with the name of a fault target: its errno, without a service, and no file of that name', (t) => {
+  const folder = tempFolder(t);
+  assert.ok(process.platform !== 'linux' || REFUSED_HERE.length >= 10, `${REFUSED_HERE.length} fault targets`);
+  for (const { name, expects } of REFUSED_HERE) {
+    const { status, stdout, stderr } = run(['raw', 'hi', '--target', name], { cwd: folder });
+    assert.match(stderr, new RegExp(`^syswire: write to ${name}: ${expects} \\(\\d+\\): .*\n$`));
+    assert.deepEqual({ status, stdout }, { status: 1, stdout: '' }, name);
+  }
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test('call --target stdout, stderr and null: the built-in targets', (t) => {
+  const folder = tempFolder(t);
+  for (const [target, stdout, stderr] of [
+    ['stdout', 'hi', ''],
+    ['stderr', '', 'hi'],
+    ['null', '', ''],
+  ] as const)
+    assert.deepEqual(run(['raw', 'hi', '--target', target], { cwd: folder }), { status: 0, stdout, stderr }, target);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+test('call --target with a slash is a path, of a name that a target has too', (t) => {
+  const folder = tempFolder(t);
+  assert.equal(run(['raw', 'hi', '--target', './full'], { cwd: folder }).status, 0);
+  assert.equal(readFileSync(path.join(folder, 'full'), 'utf8'), 'hi');
+});
+
+test('call with a bare name that no target has: exit 2, the names, and no file', (t) => {
+  const folder = tempFolder(t);
+  const { status, stderr } = run(['raw', 'hi', '--target', 'ful'], { cwd: folder });
+  assert.match(
+    stderr,
+    /^syswire: target 'ful' is unknown: use stdout, stderr, null, full, .* or hung-up; did you mean full\? \(a path has a slash: \.\/ful\)\n$/,
+  );
+  assert.equal(status, 2);
+  assert.deepEqual(readdirSync(folder), []);
+});
+
+const HINT =
+  /^syswire: the message ends in two characters, a backslash and an n: in bash and zsh, \$'(.*)' ends in a line feed\n$/;
+
+test("a message that ends in a backslash and an n is written as it is, with a hint at $'…'", async (t) => {
+  const typed = 'hi\\n';
+  const { status, stdout, stderr } = run(['raw', typed]);
+  assert.deepEqual({ status, stdout }, { status: 0, stdout: typed });
+  assert.equal(HINT.exec(stderr)?.[1], typed);
+  // The example is short, and the shell must not change anything else in it.
+  for (const other of ["it's\\n", '\\thi\\n', `${'x'.repeat(100)}\\n`])
+    assert.equal(HINT.exec(run(['raw', other]).stderr)?.[1], '…\\n', other);
+  for (const args of [
+    ['raw', 'hi\n'],
+    ['raw', 'n'],
+    ['raw', '\\n hi'],
+    ['raw', '-'],
+  ])
+    assert.equal(run(args, { input: typed }).stderr, '', args.join(' '));
+  const json = run(['raw', typed, '--json']).stderr;
+  assert.equal((JSON.parse(json) as CallRecord).preview, 'hi\\\\n', 'nothing but the record');
+  const { url } = await startService(t);
+  for (const command of [
+    ['write', 'raw'],
+    ['burst', 'raw', '--count', '2'],
+  ]) {
+    const ran = await ask([...command, typed, '--target', 'full', '--json'], url);
+    assert.equal(JSON.parse(ran.out).requested, 4);
+    assert.match(`${ran.err.split('\n')[0]}\n`, HINT, command[0]);
+    assert.doesNotMatch((await ask([...command, '-', '--target', 'full'], url, { input: typed })).err, /backslash/);
+  }
+});
+
 /** What --witness prints of the call with which each level writes. V8 may make other calls before and after it. */
 const WITNESSED: Record<LevelId, RegExp> = {
-  raw: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.\S*node\+0x[\da-f]+\]$/m,
-  int80: /^\[i386\] write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.\S*node\+0x[\da-f]+\]$/m,
+  raw: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.node\+0x[\da-f]+\]$/m,
+  int80: /^\[i386\] write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.node\+0x[\da-f]+\]$/m,
   uring:
-    /^fstat\(\d+, 0x[\da-f]+\) = 0 {2}\[syswire\.\S*node\+0x[\da-f]+\]\nio_uring_enter\(\d+, 2, 2, 0x1, 0x0, 0\) = 2 {2}\[.*\]$/m,
+    /^fstat\(\d+, 0x[\da-f]+\) = 0 {2}\[syswire\.node\+0x[\da-f]+\]\nio_uring_enter\(\d+, 2, 2, 0x1, 0x0, 0\) = 2 {2}\[.*\]$/m,
   os: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[libc\.so\.6\+0x[\da-f]+, \w*write\]$/m,
   std: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[libc\.so\.6\+0x[\da-f]+, \w*write\]$/m,
 };
@@ -86,7 +167,7 @@ test('call --witness whose verdict does not agree: exit 1', here, (t) => {
   if (!need(t, CC)) return;
   const shim = path.join(tempFolder(t), 'shim.so');
   execFileSync('cc', ['-shared', '-fPIC', '-o', shim, path.join(ROOT, 'test/support/programs/shim.c')]);
-  const { status, stderr } = run(['os', 'hello', '--witness', '--target', '/dev/null'], '', { LD_PRELOAD: shim });
+  const { status, stderr } = run(['os', 'hello', '--witness', '--target', '/dev/null'], { env: { LD_PRELOAD: shim } });
   assert.match(stderr, /^write\(\d+, "hell", 4\) = 4 {2}\[shim\.so\+0x[\da-f]+, write, not the level's own\]$/m);
   assert.match(stderr, /\nwitness: write came from shim\.so\+0x[\da-f]+ \(write\), not from libc\n/);
   assert.equal(status, 1);
@@ -104,11 +185,15 @@ test('call --witness where there is none: exit 2, one line, and no call', here, 
 });
 
 const USAGE: [string, string[], RegExp][] = [
-  ['no level', [], /level is missing: .*syswire call; LEVEL is raw, int80, uring, os or std/],
+  ['no level', [], /level is missing: the command is syswire call LEVEL MSG; LEVEL is raw, int80, uring, os or std/],
   ['an unknown level', ['int81', 'x'], /level 'int81' is unknown: use raw, int80, uring, os or std/],
-  ['no message', ['raw'], /message is missing: give it after raw/],
+  [
+    'no message',
+    ['raw'],
+    /message is missing: the command is syswire call LEVEL MSG; give - as MSG to read it from stdin/,
+  ],
   ['two messages', ['raw', 'a', 'b'], /put 'a b' in quotes/],
-  ['an unknown flag', ['raw', 'a', '--jsno'], /Unknown option '--jsno'/],
+  ['an unknown flag', ['raw', 'a', '--jsno'], /unknown flag --jsno: did you mean --json\?/],
   ['a target that cannot be opened', ['raw', 'a', '--target', '/nowhere/a'], /--target \/nowhere\/a: ENOENT/],
 ];
 

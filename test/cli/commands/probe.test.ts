@@ -36,7 +36,7 @@ test('every case of probe has an expected result', () => assert.deepEqual(Object
 for (const level of here) {
   for (const [name, expected] of Object.entries(EXPECTED)) {
     test(`probe ${name} at ${level}: result ${expected}, or int80's own copy fails`, () => {
-      const { status, stdout, stderr } = run([name, '--level', level]);
+      const { status, stdout, stderr } = run([name, '--level', level, '--json']);
       const { result, error, signal } = JSON.parse(stdout);
       const outcome: Outcome = { result, code: error?.code, signal };
       // int80 copies the bytes below 4 GiB first. With too-long it has no room there (ENOMEM), or the copy itself reads
@@ -62,11 +62,11 @@ test('strace sees the null address that probe passes', (t) => {
 });
 
 const USAGE: [string, string[], RegExp][] = [
-  ['no case', [], /case is missing: use null-0, /],
+  ['no case', [], /case is missing: the command is syswire probe CASE --level LEVEL; CASE is null-0, /],
   ['an unknown case', ['null-2', '--level', 'raw'], /case 'null-2' is unknown: use null-0, /],
-  ['no level', ['null-0'], /--level is missing: use raw, int80 or os/],
-  ['a level that takes no address', ['null-0', '--level', 'std'], /--level std cannot be probed: use raw, int80 or os/],
-  ['two cases', ['null-0', 'null-1', '--level', 'raw'], /more than one case is given: leave out 'null-1'/],
+  ['no level', ['null-0'], /--level is missing: the command is syswire probe CASE --level LEVEL; use raw, int80 or os/],
+  ['a level that takes no address', ['null-0', '--level', 'std'], /--level std: must be raw, int80 or os/],
+  ['two cases', ['null-0', 'null-1', '--level', 'raw'], /argument 'null-1' is one too many: leave it out/],
 ];
 
 for (const [name, args, says] of USAGE) {

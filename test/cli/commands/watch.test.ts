@@ -174,23 +174,26 @@ test('watch reconnects after a lost connection: no record is missing or repeated
   assert.match(got.err, /^(syswire: lost the connection .*\nsyswire: connected to .* again\n){2}$/);
 });
 
-test('watch that loses its connection right after a gap prints the gap once', async (t) => {
-  const { app, post } = testApp(t, { history: 4 });
-  const proxy = await startProxy(t, await listen(app));
-  for (let i = 0; i < 10; i++) await post({ level: 'raw', msg: 'x', target: 'out' });
-  const { until, lines, got } = watcher(t, ['--json', '--since', '1', '--level', 'os'], proxy.url);
-  await until(() => lines().length === 2);
-  proxy.cut();
-  await until(() => /again\n$/.test(got.err) && got.err.includes('connected'));
-  await post({ level: 'os', msg: 'x', target: 'out' });
-  await until(() => lines().some((line) => line.includes('"call"')));
-  const received = lines()
-    .map((line) => JSON.parse(line))
-    .filter(({ type }) => type !== 'hello');
-  assert.deepEqual(received[0], { type: 'gap', from: 1, to: 6 });
-  assert.equal(received.filter(({ type }) => type === 'gap').length, 1);
-  assert.equal(received.at(-1).seq, 11);
-});
+// 0 means the same as 1: from the beginning.
+for (const since of ['1', '0']) {
+  test(`watch --since ${since} that loses its connection right after a gap prints the gap once`, async (t) => {
+    const { app, post } = testApp(t, { history: 4 });
+    const proxy = await startProxy(t, await listen(app));
+    for (let i = 0; i < 10; i++) await post({ level: 'raw', msg: 'x', target: 'out' });
+    const { until, lines, got } = watcher(t, ['--json', '--since', since, '--level', 'os'], proxy.url);
+    await until(() => lines().length === 2);
+    proxy.cut();
+    await until(() => /again\n$/.test(got.err) && got.err.includes('connected'));
+    await post({ level: 'os', msg: 'x', target: 'out' });
+    await until(() => lines().some((line) => line.includes('"call"')));
+    const received = lines()
+      .map((line) => JSON.parse(line))
+      .filter(({ type }) => type !== 'hello');
+    assert.deepEqual(received[0], { type: 'gap', from: 1, to: 6 });
+    assert.equal(received.filter(({ type }) => type === 'gap').length, 1);
+    assert.equal(received.at(-1).seq, 11);
+  });
+}
 
 test('watch reports a restart of the service, and shows its records from the first on', async (t) => {
   const first = await startService(t);
@@ -272,4 +275,15 @@ test('watch with a slow reader waits: each record is printed, or is in a gap', a
   out.resume();
   while (next <= made) await once(out, 'data', { signal: AbortSignal.timeout(20_000) });
   assert.equal(next, made + 1);
+});
+
+test("SIGUSR1 does not open Node's debugger in watch", async (t) => {
+  const { app, post } = testApp(t);
+  const { child, until, lines, got, exited } = watcher(t, ['--json'], await listen(app));
+  await until(() => lines().length === 1);
+  child.kill('SIGUSR1');
+  await post({ level: 'raw', msg: 'x', target: 'out' });
+  await until(() => lines().length === 2);
+  child.kill('SIGTERM');
+  assert.deepEqual([await exited, got.err], [[0, null], '']);
 });

@@ -72,6 +72,14 @@ test('every schema and every field has a description', () => {
   assert.deepEqual(undescribed, []);
 });
 
+test('each route that makes calls says what a retry does, and how to find what was made', () => {
+  const { paths } = parse(file) as { paths: Record<string, { post?: { tags: string[]; description: string } }> };
+  const calls = Object.values(paths).flatMap(({ post }) => (post?.tags.includes('calls') ? [post.description] : []));
+  assert.equal(calls.length, 3);
+  for (const description of calls)
+    assert.match(description, /Not idempotent: .*`X-Request-Id`.*`GET \/events\?requestId=`/);
+});
+
 test('every response has an example', () => {
   const { paths, components } = parse(file);
   const document: Record<string, unknown> = { components };

@@ -1,9 +1,10 @@
 // An answer that is given before the whole body has arrived reaches its client, and a body is dropped within bounds.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { test } from 'node:test';
 import type { AppOptions } from '../../../src/server/app.js';
+import { linger } from '../../../src/server/door/linger.js';
 import { listen, testApp } from '../../support/app.js';
 
 const TOKEN = 'a-token-for-this-test';
@@ -78,4 +79,14 @@ test('a small body that is refused early leaves its connection open', async (t) 
   socket.write('abcGET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
   const [second] = await once(socket, 'data');
   assert.match(`${second}`, /^HTTP\/1\.1 200 /);
+});
+
+test('a connection that has closed does not linger', async () => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const socket = new Socket();
+  socket.destroy();
+  await once(socket, 'close');
+  const before = timers();
+  linger(socket);
+  assert.equal(timers(), before);
 });

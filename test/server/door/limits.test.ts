@@ -8,7 +8,7 @@ import type { WritesResult } from '../../../src/protocol/calls.js';
 import type { Problem } from '../../../src/protocol/problem.js';
 import type { AppOptions } from '../../../src/server/app.js';
 import type { Limit } from '../../../src/server/refusal.js';
-import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { listen, type TestApp, testApp, turn, until } from '../../support/app.js';
 import { openFifo } from '../../support/service.js';
 import { watch } from '../../support/watcher.js';
 
@@ -175,7 +175,7 @@ test('a hundred connections over the limit are answered, later ones are closed, 
   for (const socket of open.splice(0, 500)) socket.destroy();
   const connected = async () =>
     Number(/^syswire_connections (\d+)/m.exec((await test.app.inject('/metrics')).body)?.[1]);
-  while ((await connected()) > 600) await turn();
+  await until(async () => (await connected()) <= 600);
   assert.equal((await fetch(`${url}/health`)).status, 200);
 });
 

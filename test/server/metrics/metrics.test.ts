@@ -5,7 +5,7 @@ import { closeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { BUCKET_ENDS, createCounters } from '../../../src/server/metrics/counters.js';
-import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { listen, type TestApp, testApp, until } from '../../support/app.js';
 import { openFifo, read } from '../../support/service.js';
 import { watch } from '../../support/watcher.js';
 
@@ -124,7 +124,7 @@ for (const [name, { send, counted }] of Object.entries(BROKEN_BODIES))
     socket.end(send);
     await once(socket, 'end');
     assert.equal(answers.match(/^HTTP\/1\.1 /gm)?.length, 1);
-    while (Number((await metricsOf(test)).get('syswire_connections')) > 0) await turn();
+    await until(async () => (await metricsOf(test)).get('syswire_connections') === 0);
     const all = [...(await metricsOf(test))].filter(
       ([name]) => name.startsWith('syswire_http_requests_total') && !name.includes('/metrics'),
     );
@@ -162,7 +162,10 @@ test('writes that wait are counted by target', async (t) => {
     (await test.post({ level: 'raw', target: 'pipe', msg, timeoutMs: 30_000 })).statusCode;
   const waiting = [send('x'.repeat(100_000)), send('y')];
   let metrics = await metricsOf(test);
-  for (; metrics.get('syswire_waiting_writes{target="pipe"}') !== 2; metrics = await metricsOf(test)) await turn();
+  await until(async () => {
+    metrics = await metricsOf(test);
+    return metrics.get('syswire_waiting_writes{target="pipe"}') === 2;
+  });
   assert.equal(metrics.get('syswire_waiting_writes{target="out"}'), 0);
   await read(fifo.reader, 100_001);
   assert.deepEqual(await Promise.all(waiting), [200, 200]);
@@ -173,7 +176,10 @@ test('memory, descriptors and event loop lag of the process are among the metric
   const app = testApp(t);
   let metrics = await metricsOf(app);
   // The lag is measured from the first scrape on, every 10 ms.
-  for (; metrics.get('nodejs_eventloop_lag_p99_seconds') === 0; metrics = await metricsOf(app)) await turn();
+  await until(async () => {
+    metrics = await metricsOf(app);
+    return metrics.get('nodejs_eventloop_lag_p99_seconds') !== 0;
+  });
   for (const name of ['process_resident_memory_bytes', 'process_open_fds', 'nodejs_eventloop_lag_p99_seconds'])
     assert.ok((metrics.get(name) ?? 0) > 0, name);
   for (const [name, value] of metrics) if (name.startsWith('nodejs_eventloop_lag')) assert.ok(value < 1000, name);

@@ -1,6 +1,16 @@
 // --record FILE holds every record in order, or a gap that names the missing ones.
 import assert from 'node:assert/strict';
-import { closeSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
@@ -194,6 +204,27 @@ test('reopen goes on in a new file at once; while the path cannot be opened, the
   assert.deepEqual(reopened, ['EISDIR', undefined]);
   assert.deepEqual(typesIn(`${file}.1`), ['hello', '1', '2']);
   assert.deepEqual(typesIn(file), ['hello', '3', 'end']);
+});
+
+test('a path that cannot be looked at is said once, and the old file goes on', (t) => {
+  const file = path.join(tempFolder(t), 'record');
+  const ring = createRing(100);
+  const reopened: unknown[] = [];
+  const onReopened: RecordOptions['onReopened'] = (_why, error) => reopened.push(error?.code);
+  const clock = t.mock.method(performance, 'now', () => 0);
+  const recording = recordTo(openRecordFile(file), optionsOf(ring, { onReopened }));
+  append(ring);
+  recording.flush();
+  renameSync(file, `${file}.1`);
+  symlinkSync('record', file);
+  for (const now of [2000, 4000]) {
+    clock.mock.mockImplementation(() => now);
+    append(ring);
+    recording.flush();
+  }
+  recording.close();
+  assert.deepEqual(reopened, ['ELOOP']);
+  assert.deepEqual(typesIn(`${file}.1`), ['hello', '1', '2', '3', 'end']);
 });
 
 test('a file that was truncated in place goes on with a hello', (t) => {

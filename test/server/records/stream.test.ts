@@ -8,7 +8,8 @@ import { WebSocket, WebSocketServer } from 'ws';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import { createJournal, type Journal } from '../../../src/server/records/journal.js';
 import { createStream } from '../../../src/server/records/stream.js';
-import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { listen, type TestApp, testApp, turn, until } from '../../support/app.js';
+import { frame, PING } from '../../support/frames.js';
 import { append } from '../../support/journal.js';
 import { type Line, seqs, type Watcher, watch } from '../../support/watcher.js';
 
@@ -25,16 +26,6 @@ async function subscribeByHand(t: TestContext, url: string): Promise<Socket> {
   for (let text = ''; !text.includes('"hello"'); ) text += String((await once(socket, 'data'))[0]);
   return socket;
 }
-
-/** Builds a client's frame, masked with zeros: https://www.rfc-editor.org/rfc/rfc6455#section-5.2 */
-const frame = (opcode: number, payload: Buffer): Buffer =>
-  Buffer.concat([
-    Buffer.from([0x80 | opcode, 0x80 | Math.min(payload.length, 126)]),
-    payload.length < 126 ? Buffer.alloc(0) : Buffer.from([payload.length >> 8, payload.length & 255]),
-    Buffer.alloc(4),
-    payload,
-  ]);
-const PING = 9;
 
 /** Waits for a socket's close. once() would reject at an error before it. */
 const waitForClose = (socket: WebSocket): Promise<void> =>
@@ -157,7 +148,7 @@ test('pongs that a subscriber does not read take less than 256 KiB', async (t) =
   let most = 0;
   for (let sent = 0; sent < 12; sent++) {
     socket.write(pings);
-    while (seen < (sent + 1) * 10_000) await turn();
+    await until(() => seen >= (sent + 1) * 10_000);
     most = Math.max(most, serverSide.bufferedAmount);
   }
   assert.ok(most > 0, 'pongs do wait');
@@ -176,7 +167,7 @@ test('a record still arrives after pongs have filled the buffer and are read', a
   });
   for (let sent = 10_000; serverSide.bufferedAmount < 1 << 17; sent += 10_000) {
     socket.write(pings);
-    while (seen < sent) await turn();
+    await until(() => seen >= sent);
   }
   await makeCalls(app, 1);
   let text = '';
@@ -255,7 +246,7 @@ test('with a ring of one record, the calls of a turn do not each wait for a fram
   for (let turns = 0; turns < 5; turns++) await turn();
   clock.mock.restore();
   stream.stop();
-  while (stream.subscribers() > 0) await turn();
+  await until(() => stream.subscribers() === 0);
   let next = 1;
   for (const { type, seq, from, to } of lines.map((line) => JSON.parse(line))) {
     if (type !== 'call' && type !== 'gap') continue;
@@ -376,7 +367,7 @@ test('the heartbeat keeps a subscriber that reads slowly and answers no ping', a
   let seen = 0;
   while (beats < 13) {
     const before = beats;
-    while (beats === before && server.readyState === WebSocket.OPEN) await turn();
+    await until(() => beats > before || server.readyState !== WebSocket.OPEN);
     assert.equal(server.readyState, WebSocket.OPEN, `after ${beats} heartbeats and ${seen} bytes`);
     for (let taken = 0; taken < 1 << 20; ) {
       const chunk: Buffer | null = socket.read();

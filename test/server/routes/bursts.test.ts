@@ -10,7 +10,7 @@ import type { Problem } from '../../../src/protocol/problem.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
 import { levels } from '../../../src/syscalls/index.js';
 import { FAULT_NAMES } from '../../../src/syscalls/targets/faults.js';
-import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { listen, type TestApp, testApp, turn, until } from '../../support/app.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 
@@ -56,7 +56,8 @@ for (const level of LEVELS) {
     }
     const [first, last] = [records[0], records[999]] as [CallRecord, CallRecord];
     const seconds = (last.time + last.durationNs / 1e6 - first.time) / 1000;
-    assert.ok(Math.abs(callsPerSecond * seconds - 1000) < 5, `${callsPerSecond}/s over ${seconds} s`);
+    // The records' clock may be set forward or back in between, by up to 3 ms: calls/wall-time.ts.
+    assert.ok(Math.abs(1000 / callsPerSecond - seconds) < 0.003, `${callsPerSecond}/s over ${seconds} s`);
   });
 }
 
@@ -72,42 +73,33 @@ test('a burst to a fault target counts the errors by code', async (t) => {
   }
 });
 
-/** Tries three times, because a busy machine may be late. `attempt` itself checks that nothing is early. */
-async function isInTime(attempt: () => Promise<boolean>): Promise<boolean> {
-  return (await attempt()) || (await attempt()) || (await attempt());
+/**
+ * Makes a burst at a rate. @returns by how much each call was late, in ms
+ *
+ * A busy machine may be late at any one call, but not at all of the later half. A burst whose errors add up is.
+ */
+async function latenessOf(app: TestApp, count: number, ratePerSecond: number): Promise<number[]> {
+  const result = await burst(app, { count, ratePerSecond, target: 'full' });
+  assert.equal(result.count, count);
+  const times: number[] = [];
+  for (let since = result.firstSeq; since <= result.lastSeq; since = result.firstSeq + times.length)
+    times.push(...(await recordsOf(app, `&since=${since}`)).map(({ time }) => time));
+  const late = times.map((time, index) => time - (times[0] as number) - (index * 1000) / ratePerSecond);
+  // The times are of the wall clock, which may be corrected by 2 ms meanwhile (calls/wall-time.ts).
+  assert.ok(Math.min(...late) >= -3, `${Math.min(...late)} ms early`);
+  return late;
 }
 
-test('a burst keeps its rate within 2 % over a second', async (t) => {
-  const app = testApp(t);
-  for (const ratePerSecond of [500, 20_000]) {
-    const rates: number[] = [];
-    const isKept = await isInTime(async () => {
-      const { count, callsPerSecond } = await burst(app, { count: ratePerSecond, ratePerSecond, target: 'full' });
-      assert.equal(count, ratePerSecond);
-      assert.ok(callsPerSecond < ratePerSecond * 1.02, `${callsPerSecond} for ${ratePerSecond}`);
-      rates.push(callsPerSecond);
-      return callsPerSecond > ratePerSecond * 0.98;
-    });
-    assert.ok(isKept, `${rates} for ${ratePerSecond}`);
-  }
-});
-
-test('a burst at a low rate waits between its calls', async (t) => {
-  const app = testApp(t);
-  const late: number[] = [];
-  const isKept = await isInTime(async () => {
-    const { firstSeq } = await burst(app, { count: 4, ratePerSecond: 20 });
-    const times = (await recordsOf(app, `&since=${firstSeq}`)).map(({ time }) => time);
-    const behind = times.map((time, index) => time - (times[0] as number) - index * 50);
-    assert.ok(
-      behind.every((ms) => ms >= -1),
-      `early: ${behind} ms`,
-    );
-    late.push(Math.max(...behind));
-    return Math.max(...behind) < 40;
+for (const [count, ratePerSecond] of [
+  [4, 20],
+  [500, 500],
+  [20_000, 20_000],
+] as const)
+  test(`a burst of ${count} calls at ${ratePerSecond} per second makes none early, and makes up for those that are late`, async (t) => {
+    const late = await latenessOf(testApp(t), count, ratePerSecond);
+    const least = Math.min(...late.slice(count / 2));
+    assert.ok(least < 10, `each of the later calls is ${least} ms late, or more`);
   });
-  assert.ok(isKept, `${late} ms late`);
-});
 
 test('a burst gives way to other requests, whose calls lie between its own', async (t) => {
   const app = testApp(t);
@@ -153,12 +145,12 @@ test('a burst stops when its client leaves, and the next one may run', async (t)
   leaving.end(JSON.stringify({ level: 'raw', msg: 'x', target: 'full', count: 10_000_000 }));
   const [socket] = (await connected) as [Socket];
   const next = async (): Promise<number> => (await app.app.inject('/health')).json().next;
-  while ((await next()) < 1000) await turn();
+  await until(async () => (await next()) >= 1000);
   const closed = once(socket, 'close');
   leaving.destroy();
   await closed;
   // The last time slice of the burst may still run.
-  while ((await send(app, { count: 1, msg: 'after' })).statusCode === 503) await turn();
+  await until(async () => (await send(app, { count: 1, msg: 'after' })).statusCode !== 503);
   const after = await next();
   assert.ok(after < 10_000_000, `${after} calls`);
   assert.equal(String(app.written()), 'after');
@@ -168,7 +160,7 @@ test('a burst stops when its client leaves, and the next one may run', async (t)
 test('a stop ends a burst, and the answer has the calls that were made', async (t) => {
   const app = testApp(t);
   const running = burst(app, { count: 600, ratePerSecond: 10, target: 'full' });
-  while ((await app.app.inject('/health')).json().next < 2) await turn();
+  await until(async () => (await app.app.inject('/health')).json().next >= 2);
   const before = performance.now();
   await app.app.close();
   assert.ok(performance.now() - before < 5500, `${performance.now() - before} ms`);
@@ -181,9 +173,9 @@ const BAD: [name: string, body: object, status: number, pointer: string, says?: 
   ['no count', {}, 400, '#/count'],
   ['a count of 0', { count: 0 }, 400, '#/count'],
   ['a count of 1.5', { count: 1.5 }, 400, '#/count'],
-  ['too many calls', { count: 10_000_001 }, 400, '#/count'],
+  ['too many calls', { count: 10_000_001 }, 400, '#/count', /^count must be at most 10,000,000, not 10,000,001$/],
   ['a count as text', { count: '1' }, 400, '#/count'],
-  ['a rate of 0', { count: 1, ratePerSecond: 0 }, 400, '#/ratePerSecond'],
+  ['a rate of 0', { count: 1, ratePerSecond: 0 }, 400, '#/ratePerSecond', /^ratePerSecond must be above 0, not 0$/],
   ['a negative rate', { count: 1, ratePerSecond: -1 }, 400, '#/ratePerSecond'],
   ['a rate that is too high', { count: 1, ratePerSecond: 10_000_001 }, 400, '#/ratePerSecond'],
   [

@@ -59,6 +59,7 @@ test('GET /events as JSON honours since, limit and filters, and reports the olde
   const get = async (query: string) => (await app.app.inject(`/events${query}`)).json();
   assert.deepEqual(seqs((await get('')).events), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
   assert.deepEqual(seqs((await get('?since=11')).events), [11, 12]);
+  assert.deepEqual(await get('?since=0'), await get('?since=1'), '0 is the beginning too');
   assert.deepEqual(seqs((await get('?since=13')).events), []);
   const page = await get('?since=1&limit=3');
   assert.deepEqual([seqs(page.events), page.next, page.oldest], [[3, 4, 5], 6, 3]);
@@ -68,8 +69,18 @@ test('GET /events as JSON honours since, limit and filters, and reports the olde
   assert.deepEqual(seqs((await get(`?requestId=${(await get('')).events[2].requestId}`)).events), [5]);
 });
 
+test('a request that is sent twice writes twice, and its id finds both calls; one that never came has none', async (t) => {
+  const { app, post, written } = testApp(t);
+  const send = () => post({ level: 'raw', msg: 'once\n', target: 'out' }, { 'x-request-id': 'job-7' });
+  const callsOf = async (id: string): Promise<number[]> =>
+    (await app.inject(`/events?requestId=${id}`)).json().events.map((event: CallRecord) => event.written);
+  await send();
+  assert.deepEqual([await callsOf('job-7'), await callsOf('job-8')], [[5], []]);
+  await send();
+  assert.deepEqual([await callsOf('job-7'), String(written())], [[5, 5], 'once\nonce\n']);
+});
+
 const BAD_QUERIES: [query: string, status: number][] = [
-  ['since=0', 400],
   ['since=-1', 400],
   ['since=1.5', 400],
   ['since=x', 400],
@@ -102,8 +113,8 @@ test('a since of the future or of another run is a problem for JSON, and an erro
   const url = await listen(app);
   for (const [query, pointer, says] of [
     ['?since=2', '?since', /since=2 is in the future: use 1, the next record, or less/],
-    ['?since=1&run=other', '?run', /run other is over/],
-    ['?run=other', '?run', /run other is over/],
+    ['?since=1&run=other', '?run', /run 'other' is over/],
+    ['?run=other', '?run', /run 'other' is over/],
   ] as const) {
     const answer = await app.inject(`/events${query}`);
     assert.equal(answer.statusCode, 400);
@@ -150,6 +161,9 @@ test('a stream replays from since, reports what is gone as a gap, and goes on li
   const watcher = watch(t, await listen(app.app), '?since=3');
   await watcher.until((lines) => lines.length === 6);
   assert.deepEqual(watcher.lines[1], { type: 'gap', from: 3, to: 6 });
+  const whole = watch(t, addressOf(app), '?since=0');
+  await whole.until((lines) => lines.length === 6);
+  assert.deepEqual(whole.lines[1], { type: 'gap', from: 1, to: 6 }, 'since=0 begins at the first record, which is 1');
   assert.deepEqual(seqs(watcher.lines), [7, 8, 9, 10]);
   await makeCalls(app, 1);
   await watcher.until((lines) => seqs(lines).length === 5);

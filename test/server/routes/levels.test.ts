@@ -5,19 +5,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import type { Levels } from '../../../src/protocol/service.js';
 import { testApp } from '../../support/app.js';
 import { MAIN, tempFolder } from '../../support/service.js';
 import { need } from '../../support/tools.js';
-
-type ListedLevel = {
-  id: string;
-  code: string | null;
-  disassembly: string[] | null;
-  seenBy: { ltrace: boolean } | null;
-  via: { file: string | null; address: string | null };
-  manPage: string;
-};
-type LevelElsewhere = { id: string; platform: string; code: string; disassembly: string[] };
 
 /** Disassembles machine code with objdump, and drops white space and comments. */
 function disassemble(folder: string, command: string, machine: string, hex: string): string[] {
@@ -43,7 +34,7 @@ const objdumpFor = (platform: string) => OBJDUMP[platform.endsWith('x64') ? 'x64
 
 test('objdump disassembles the code of each level as GET /levels does', async (t) => {
   const { app } = testApp(t);
-  const { levels } = (await app.inject('/levels')).json<{ levels: ListedLevel[] }>();
+  const { levels } = (await app.inject('/levels')).json<Levels>();
   assert.deepEqual(
     levels.map(({ id }) => id),
     LEVEL_IDS,
@@ -59,7 +50,7 @@ test('objdump disassembles the code of each level as GET /levels does', async (t
 
 test('objdump disassembles the code of levels on other platforms as GET /levels does', async (t) => {
   const { app } = testApp(t);
-  const { elsewhere } = (await app.inject('/levels')).json<{ elsewhere: LevelElsewhere[] }>();
+  const { elsewhere } = (await app.inject('/levels')).json<Levels>();
   if (!need(t, ...Object.values(OBJDUMP))) return;
   const names = elsewhere.map(({ id, platform }) => `${id} ${platform}`).sort();
   assert.deepEqual(names, ['raw darwin-arm64', 'raw darwin-x64', 'raw linux-arm64', 'uring linux-arm64']);
@@ -71,7 +62,7 @@ test('objdump disassembles the code of levels on other platforms as GET /levels 
 
 test("the file of a level contains its code, and is mapped at the level's address", async (t) => {
   const { app } = testApp(t);
-  const { levels } = (await app.inject('/levels')).json<{ levels: ListedLevel[] }>();
+  const { levels } = (await app.inject('/levels')).json<Levels>();
   const maps = readFileSync('/proc/self/maps', 'utf8').split('\n');
   for (const { id, via, code } of levels) {
     if (id === 'std') {
@@ -102,7 +93,7 @@ test("the file of a level contains its code, and is mapped at the level's addres
 test('ltrace sees the writes of exactly the levels that GET /levels says it sees', async (t) => {
   if (!need(t, { command: 'ltrace', package: 'ltrace' })) return;
   const { app } = testApp(t);
-  const { levels } = (await app.inject('/levels')).json<{ levels: ListedLevel[] }>();
+  const { levels } = (await app.inject('/levels')).json<Levels>();
   for (const { id, seenBy } of levels) {
     const trace = path.join(tempFolder(t), 'trace');
     execFileSync('ltrace', ['-f', '-e', 'write', '-o', trace, process.execPath, MAIN, 'call', id, 'seen?'], {

@@ -9,7 +9,7 @@ import type { WriteResult } from '../../../src/protocol/calls.js';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
 import { levels } from '../../../src/syscalls/index.js';
-import { listen, type TestApp, testApp } from '../../support/app.js';
+import { listen, type TestApp, testApp, until } from '../../support/app.js';
 import { type Fifo, openFifo, read } from '../../support/service.js';
 
 const CAPACITY = 65_536;
@@ -125,7 +125,7 @@ test('a client that leaves ends its wait, and the next write gets its turn', asy
   leaving.end(JSON.stringify({ level: 'raw', target: 'pipe', msg: 'gone', timeoutMs: 60_000 }));
   // The write waits once the record of its EAGAIN is there.
   const isWaiting = async () => ((await (await fetch(`${url}/health`)).json()) as { next: number }).next === 3;
-  while (!(await isWaiting()));
+  await until(isWaiting);
   const next = send({ msg: 'next', timeoutMs: 30_000 });
   const left = once(sockets.get(leaving.socket?.localPort) as Socket, 'close');
   leaving.destroy();
@@ -163,7 +163,7 @@ test('close() ends a write that waits or has just arrived, so that no call reach
   const { fifo, test, send } = await startWithFullPipe(t);
   const waiting = send({ msg: 'SECRET', timeoutMs: 300 });
   // The write waits once the record of its EAGAIN is there.
-  while ((await test.app.inject('/health')).json().next < 3) await new Promise((resolve) => setImmediate(resolve));
+  await until(async () => (await test.app.inject('/health')).json().next >= 3);
   const late = test.post({ level: 'raw', target: 'pipe', msg: 'SECRET', timeoutMs: 300 });
   const [{ error, written }, { statusCode }] = await Promise.all([waiting, late, test.app.close()]);
   assert.deepEqual([error?.code, written, statusCode], ['EAGAIN', 0, 503]);
@@ -179,7 +179,7 @@ test('a pipelined write stops waiting when its client leaves', async (t) => {
   const connected = once(test.app.server, 'connection');
   socket.write(post + post);
   const [server] = (await connected) as [Socket];
-  while (((await (await fetch(`${url.origin}/health`)).json()) as { next: number }).next < 3);
+  await until(async () => ((await (await fetch(`${url.origin}/health`)).json()) as { next: number }).next >= 3);
   const left = once(server, 'close');
   socket.destroy();
   await left;

@@ -9,7 +9,7 @@ import type { WriteResult, WritesResult } from '../../../src/protocol/calls.js';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import type { Problem } from '../../../src/protocol/problem.js';
 import { levels } from '../../../src/syscalls/index.js';
-import { listen, type TestApp, testApp, turn } from '../../support/app.js';
+import { listen, type TestApp, testApp, turn, until } from '../../support/app.js';
 import { openFifo, read } from '../../support/service.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
@@ -138,7 +138,7 @@ test('the writes that are left are not made when the client leaves', async (t) =
   leaving.end(JSON.stringify({ writes }));
   const [socket] = (await connected) as [Socket];
   // The first write waits once the record of its EAGAIN is there.
-  while ((await app.app.inject('/health')).json().next < 3) await turn();
+  await until(async () => (await app.app.inject('/health')).json().next >= 3);
   const closed = once(socket, 'close');
   leaving.destroy();
   await closed;

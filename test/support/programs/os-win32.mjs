@@ -7,6 +7,7 @@ import { request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import koffi from 'koffi';
 import { levels, osError } from './dist/syscalls/index.js';
+import { openNull } from './dist/syscalls/targets/null.js';
 import { adoptTarget, openTarget } from './dist/syscalls/targets/target.js';
 import { waitForRoom } from './dist/syscalls/targets/wait-for-room.js';
 
@@ -107,6 +108,15 @@ const scenarios = {
     const results = payloads().map((bytes) => write(fd, bytes));
     closeSync(fd);
     return { fd, results };
+  },
+
+  null() {
+    const { fd, kind, reason, close } = openNull();
+    const results = [os, std].flatMap((level) =>
+      [0, 1, 200_000].map((length) => level.write(fd, Buffer.alloc(length))),
+    );
+    close();
+    return { kind, reason, results };
   },
 
   pipe() {

@@ -14,6 +14,8 @@ type Operation = {
 
 const document = parse(readFileSync(path.join(ROOT, 'openapi.yaml'), 'utf8'));
 const paths: Record<string, Record<string, Operation>> = document.paths;
+/** The paths of the document. */
+export const PATHS = Object.keys(paths);
 const ajv = new Ajv2020({ strict: false, schemas: [{ ...document, $id: 'doc' }] });
 
 /** Returns the fault of a value in words, or null. */

@@ -1,6 +1,7 @@
 // Random requests: valid ones, nearly valid ones, and arbitrary ones.
 import fc from 'fast-check';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import { PATHS } from './contract.js';
 
 export type Request = {
   method: string;
@@ -196,18 +197,6 @@ const CALLS = (names: string[]): [string, fc.Arbitrary<Json>][] => [
   ['/write', write(names)],
   ['/writes', writes(names)],
   ['/bursts', burst(names)],
-];
-const PATHS = [
-  '/events',
-  '/levels',
-  '/targets',
-  '/health',
-  '/metrics',
-  '/write',
-  '/writes',
-  '/bursts',
-  '/login',
-  '/logout',
 ];
 const OTHER_PATHS = fc.oneof(
   fc.constantFrom('/nowhere', '/write/', '/%zz', '/..%2f', '/health%00', '/%77rite'),

@@ -3,9 +3,11 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
+import type { Cli } from '../../../src/cli/command.js';
 import { reconcile } from '../../../src/cli/commands/reconcile/reconcile.js';
 import type { Detail } from '../../../src/cli/commands/reconcile/report.js';
 import type { Format } from '../../../src/cli/commands/reconcile/traces.js';
+import { runCommand } from '../../../src/cli/run-command.js';
 import { tempFolder } from '../service.js';
 import { type MadeCall, PRINT } from './synthetic.js';
 
@@ -17,8 +19,7 @@ export type Json = Record<'matched' | 'missing' | 'altered' | 'extra' | 'unobser
 /** Runs the command. @throws UsageError */
 export async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<{ code: number; out: string }> {
   const out: string[] = [];
-  const code = await reconcile({
-    args,
+  const cli: Cli = {
     env,
     print: (line) => out.push(line),
     note: () => {},
@@ -30,7 +31,8 @@ export async function run(args: string[], env: NodeJS.ProcessEnv = {}): Promise<
     onReopen: () => {},
     untilSignal: () => new AbortController().signal,
     onUncaught: () => {},
-  });
+  };
+  const code = await runCommand('reconcile', reconcile, cli, args);
   return { code, out: out.join('\n') };
 }
 

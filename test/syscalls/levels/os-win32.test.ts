@@ -260,6 +260,10 @@ test('level os writes in a Windows Node under wine', async (t) => {
     assert.deepEqual(readFileSync(path.join(folder, 'opened')), all);
   });
 
+  await t.test('os and std write to the null device', () => {
+    assert.deepEqual(report('null'), { kind: 'device', reason: null, results: [0, 1, 200_000, 0, 1, 200_000] });
+  });
+
   await t.test('os writes to a Windows pipe, and fails with ERROR_NO_DATA when its reader is closed', () => {
     const { broken, ...rest } = report('pipe') as { broken: { code: string; errno: number; message: string } };
     assert.deepEqual(rest, { written: 3, read: [0, 1, 0xff] });

@@ -7,14 +7,8 @@ import { test } from 'node:test';
 import { bind } from '../../../src/syscalls/bindings/libc.js';
 import { adoptTarget, openTarget } from '../../../src/syscalls/targets/target.js';
 import { waitForRoom } from '../../../src/syscalls/targets/wait-for-room.js';
+import { flagsOf, isNonBlocking } from '../../support/descriptors.js';
 import { openFifo, read, tempFolder } from '../../support/service.js';
-
-const O_CLOEXEC = 0o2000000;
-
-/** The access mode and the status flags of a descriptor. */
-const flagsOf = (fd: number): number =>
-  ~O_CLOEXEC & Number.parseInt(/^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1] ?? '', 8);
-const isNonBlocking = (fd: number): boolean => (flagsOf(fd) & constants.O_NONBLOCK) !== 0;
 
 test('openTarget creates a file, appends to it, and closes it', (t) => {
   const file = path.join(tempFolder(t), 'out');

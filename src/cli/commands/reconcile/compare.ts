@@ -1,4 +1,6 @@
 // Compares a trace with records: leaves out what cannot be compared, aligns the rest, and counts.
+
+import type { LevelId } from '../../../protocol/names.js';
 import { align } from './align/align.js';
 import type { Finding } from './align/steps.js';
 import { createClock } from './clock.js';
@@ -6,16 +8,21 @@ import { lookAhead } from './look-ahead.js';
 import type { RecordedCall } from './record-line.js';
 import type { Overview, Records } from './records.js';
 import { type Report, toDetail } from './report.js';
-import type { Remarks, Trace } from './trace-file.js';
+import { NEVER_ATTACHED, type Remarks, type Trace } from './trace-file.js';
 import type { Format, TracedWrite } from './traces.js';
 
 /** The levels whose calls a tracer of a format cannot see, with the end of a sentence that says why. */
-const UNOBSERVABLE: Record<Format, Record<string, string>> = {
+const UNOBSERVABLE: Record<Format, { [level in LevelId]?: string }> = {
   strace: { uring: 'is no write system call' },
   ndjson: { uring: 'is no write system call' },
   bpftrace: { uring: 'is no write system call', int80: 'does not pass the sys_enter_write tracepoint' },
   perf: { uring: 'is no write system call', int80: 'does not pass the sys_enter_write tracepoint' },
 };
+
+/** Returns why no tracer of a format sees a level. A level of a newer service is not in the table. */
+const reasonOf = (format: Format, level: string): string | undefined => UNOBSERVABLE[format][level as LevelId];
+/** The end of that sentence for a call whose result no kernel returns, where the tracer saw no write. */
+const ANSWERED_ELSEWHERE = 'returned what no kernel returns: a library answered, without a system call';
 
 /** A write that was made so many ms before the first record or after the last may still be theirs: clocks differ. */
 const MARGIN = 10;
@@ -34,7 +41,7 @@ function isOnRecordedDescriptor({ fds }: Overview, { pid, tid, fd }: TracedWrite
 function describeTrouble(report: Report, overview: Overview, { torn, lost, lines, processes }: Remarks): string[] {
   const notes: string[] = [];
   const known = [...overview.fds.keys()];
-  if (lines === 0) notes.push('the trace is empty');
+  if (lines === 0) notes.push(`the trace is empty: ${NEVER_ATTACHED}`);
   else if (processes.size > 0 && !known.some((pid) => processes.has(pid)))
     notes.push(
       `the records are of process ${known.join(', ')}, but the trace has only process ${[...processes].join(', ')}: trace the service itself`,
@@ -45,7 +52,7 @@ function describeTrouble(report: Report, overview: Overview, { torn, lost, lines
   for (const { from, to } of overview.gaps.slice(0, MOST_NAMED))
     notes.push(`records ${from} to ${to} are gone (a gap): what was traced of those calls counts as extra`);
   for (const [level, count] of Object.entries(report.unobservable))
-    notes.push(`${count} at level ${level}, which ${UNOBSERVABLE[report.format][level]}`);
+    notes.push(`${count} at level ${level}, which ${reasonOf(report.format, level) ?? ANSWERED_ELSEWHERE}`);
   return notes;
 }
 
@@ -62,7 +69,16 @@ export async function compare(trace: Trace, { overview, read }: Records, isStric
   const remarks: Remarks = { torn: 0, lost: 0, lines: 0, processes: new Set() };
   const clock = createClock();
 
+  function addUnobservable({ level }: RecordedCall): void {
+    report.counts.unobservable += 1;
+    report.unobservable[level] = (report.unobservable[level] ?? 0) + 1;
+  }
+
   function add(finding: Finding): void {
+    if (finding.kind === 'missing' && finding.call.result === undefined) {
+      addUnobservable(finding.call);
+      return;
+    }
     report.counts[finding.kind] += 1;
     if (finding.kind === 'matched') return;
     const detail = toDetail(finding);
@@ -91,10 +107,9 @@ export async function compare(trace: Trace, { overview, read }: Records, isStric
 
   async function* observableCalls(): AsyncGenerator<RecordedCall[]> {
     for await (const batch of read()) {
-      yield batch.filter(({ level }) => {
-        if (!(level in UNOBSERVABLE[trace.format])) return true;
-        report.counts.unobservable += 1;
-        report.unobservable[level] = (report.unobservable[level] ?? 0) + 1;
+      yield batch.filter((call) => {
+        if (reasonOf(trace.format, call.level) === undefined) return true;
+        addUnobservable(call);
         return false;
       });
     }

@@ -11,8 +11,8 @@ export type RecordedCall = {
   level: string;
   /** The bytes asked for. */
   count: number;
-  /** As the kernel returns it: bytes written, or −errno. */
-  result: number;
+  /** As the kernel returns it: bytes written, or −errno. Undefined if the call returned what no kernel returns. */
+  result: number | undefined;
   /** The start and the end of the call, in milliseconds since 1970. */
   time: number;
   end: number;
@@ -33,11 +33,13 @@ export type RecordLine = RecordedCall | Gap | 'ignored' | 'bad';
 const hasCheckedFields = (value: Untrusted): value is CheckedRecord & Untrusted =>
   NUMBERS.every((key) => typeof value[key] === 'number') && STRINGS.every((key) => typeof value[key] === 'string');
 
-/** Returns the call's result, undefined if `error` is neither null nor has an errno. */
-function resultOf({ written, error }: CheckedRecord & Untrusted): number | undefined {
+/** Returns the call's result, `bad` if `error` is neither null nor has an errno. */
+function resultOf({ written, error }: CheckedRecord & Untrusted): number | undefined | 'bad' {
   if (error === null) return written;
   const errno = (error as { errno?: unknown } | undefined)?.errno;
-  return typeof errno === 'number' ? -errno : undefined;
+  if (typeof errno !== 'number') return 'bad';
+  // A library between the service and the kernel returned a count that cannot be, or an error without an errno.
+  return errno === 0 ? undefined : -errno;
 }
 
 const BEGIN = '{"type":"call","seq":';
@@ -67,7 +69,7 @@ export function parseRecordLine(line: string): RecordLine {
   if (value?.type === 'hello' || value?.type === 'end') return 'ignored';
   if (value?.type !== 'call' || !hasCheckedFields(value)) return 'bad';
   const result = resultOf(value);
-  if (result === undefined) return 'bad';
+  if (result === 'bad') return 'bad';
   const { seq, time, fd, requested, durationNs, pid, level, preview } = value;
   return {
     seq,

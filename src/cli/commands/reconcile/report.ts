@@ -12,7 +12,7 @@ export type Detail = {
   seq: number | null;
   fd: number;
   differs: readonly Field[];
-  record: { time: number; level: string; count: number; result: number; preview: string } | null;
+  record: { time: number; level: string; count: number; result: number | null; preview: string } | null;
   trace: { line: number; count: number; result: number | null; preview: string | null }[];
 };
 
@@ -43,7 +43,7 @@ export function toDetail(finding: Finding): Detail | null {
   if (finding.kind === 'extra')
     return { kind: 'extra', seq: null, fd: finding.write.fd, differs: [], record: null, trace };
   const { seq, fd, time, level, count, result, text } = finding.call;
-  const record = { time, level, count, result, preview: text };
+  const record = { time, level, count, result: result ?? null, preview: text };
   return { kind: finding.kind, seq, fd, differs: finding.differs, record, trace };
 }
 

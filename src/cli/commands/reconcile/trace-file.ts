@@ -8,6 +8,9 @@ const GUESS_LINES = 1000;
 /** bpftrace may print so many lines in the wrong order: each CPU has its own buffer, and they are emptied in turn. */
 const DISORDER = 8192;
 
+/** The likely reason of a trace without lines. */
+export const NEVER_ATTACHED = 'the tracer probably never attached, so start it before the calls are made';
+
 /** The facts about a trace besides its writes, known when it has been read. */
 export type Remarks = { torn: number; lost: number; lines: number; processes: Set<number> };
 
@@ -30,7 +33,7 @@ async function guessFormat(name: string, batches: AsyncGenerator<string[]>, cons
   }
   throw new UsageError(
     consumed.length === 0
-      ? `${name} is empty: if that is right, give its format with --format`
+      ? `${name} is empty: ${NEVER_ATTACHED}; if the service made no call, give the format with --format`
       : `the format of ${name} is not recognized from its first lines: give it with --format ${FORMATS.join('|')}`,
   );
 }

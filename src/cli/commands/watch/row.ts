@@ -1,13 +1,11 @@
 // Formats a line of the stream as a row for people.
-import { styleText } from 'node:util';
 import cliTruncate from 'cli-truncate';
 import { clock, duration } from '../../../protocol/format.js';
 import type { LevelId } from '../../../protocol/names.js';
 import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
+import { paint, type Style } from '../../colours.js';
 import type { Line } from './follow.js';
-
-type Style = Parameters<typeof styleText>[0];
 
 const LEVEL_STYLES: Record<LevelId, Style> = {
   raw: 'green',
@@ -25,15 +23,15 @@ export type Look = {
 
 function callRow(call: CallRecord, { colour }: Look): string {
   const { seq, time, level, target, requested, written, error, durationNs } = call;
-  const paint = (style: Style, text: string): string => (colour ? styleText(style, text) : text);
+  const dye = (style: Style, text: string): string => (colour ? paint(style, text) : text);
   const isPartial = error === null && written < requested;
   const result = makeSafe(`${requested} → ${error?.code ?? written}`).padEnd(20);
   const cells = [
     `${seq}`.padStart(8),
     clock(time),
-    paint(LEVEL_STYLES[level], level.padEnd(5)),
+    dye(LEVEL_STYLES[level], level.padEnd(5)),
     makeSafe(target).padEnd(12),
-    error ? paint('red', result) : isPartial ? paint('yellow', result) : result,
+    error ? dye('red', result) : isPartial ? dye('yellow', result) : result,
     duration(durationNs).padStart(8),
   ];
   return `${cells.join('  ')}  ${makeSafe(call.preview)}`.trimEnd();
@@ -51,5 +49,5 @@ function wholeRow(value: CallRecord | Gap, look: Look): string {
   if (value.type === 'call') return callRow(value, look);
   const { from, to } = value;
   const text = from === to ? `gap: record ${from} is lost` : `gap: ${to - from + 1} records are lost, ${from} to ${to}`;
-  return look.colour ? styleText('yellow', text) : text;
+  return look.colour ? paint('yellow', text) : text;
 }

@@ -133,7 +133,13 @@ const UNUSABLE: [name: string, trace: string | null, records: string | null, fla
     [],
     /the format of .*trace is not recognized from its first lines: .*--format strace\|/,
   ],
-  ['an empty trace', '', RECORD, [], /trace is empty: if that is right, give its format with --format/],
+  [
+    'an empty trace',
+    '',
+    RECORD,
+    [],
+    /trace is empty: the tracer probably never attached, so start it before .*; if .* no call, give the format with/,
+  ],
   [
     'an ndjson trace with a line that is not JSON',
     `{"fd":1,"count":1,"ret":1}\n{"fd`,
@@ -151,9 +157,15 @@ const UNUSABLE: [name: string, trace: string | null, records: string | null, fla
   ['records with a line that is not a record', TRACE, `${RECORD}\n{"type":"call"}\n`, [], /records:2 is not a record/],
   ['a trace in the place of the records', RECORD, TRACE, [], /records:1 is not a record/],
   ['a file without records', TRACE, '\n', [], /records has no records: /],
-  ['an unknown format', TRACE, RECORD, ['--format', 'dtrace'], /--format dtrace: must be one of strace, ndjson/],
-  ['an unknown flag', TRACE, RECORD, ['--jsno'], /Unknown option '--jsno'/],
-  ['a third file', TRACE, RECORD, ['more'], /one trace and one file of records are needed/],
+  [
+    'an unknown format',
+    TRACE,
+    RECORD,
+    ['--format', 'dtrace'],
+    /--format dtrace: must be strace, ndjson, bpftrace or perf/,
+  ],
+  ['an unknown flag', TRACE, RECORD, ['--jsno'], /unknown flag --jsno: did you mean --json\?/],
+  ['a third file', TRACE, RECORD, ['more'], /argument 'more' is one too many/],
 ];
 
 for (const [name, trace, records, flags, says] of UNUSABLE) {

@@ -13,7 +13,7 @@ const LOOPED_LEVEL = 'std';
 
 /** Does one write with the record's result end the call? libuv goes on after a partial write and after EINTR. */
 const endsWithOneWrite = ({ level, count, result }: RecordedCall): boolean =>
-  level !== LOOPED_LEVEL || result === count || (result < 0 && result !== -EINTR);
+  level !== LOOPED_LEVEL || result === count || (result !== undefined && result < 0 && result !== -EINTR);
 
 const ONLY_ONE_MATCH: readonly Explanation[] = [ONE_MATCH];
 
@@ -24,7 +24,7 @@ export function explain(call: RecordedCall, writeAt: WriteAt): readonly Explanat
   // Most of a million records end here: nothing is allocated for them.
   if (write.count === call.count && write.result === call.result && endsWithOneWrite(call) && hasSameText(call, write))
     return ONLY_ONE_MATCH;
-  if (call.level === LOOPED_LEVEL) return explainLooped(call, writeAt);
+  if (call.level === LOOPED_LEVEL && call.result !== undefined) return explainLooped(call, call.result, writeAt);
   const explanation = explainSingle(call, write);
   return explanation ? [explanation] : [];
 }

@@ -51,8 +51,12 @@ function costOf(flaw: Flaw | null): number {
   return flaw.verdict === 'altered' ? alteredCost(flaw.differs) : PART_GONE_COST;
 }
 
-/** Returns every explanation of a `std` record by the next writes, with at most one flaw each. */
-export function explainLooped(call: RecordedCall, writeAt: WriteAt): Explanation[] {
+/**
+ * Returns every explanation of a `std` record by the next writes, with at most one flaw each.
+ *
+ * @param result the record's
+ */
+export function explainLooped(call: RecordedCall, result: number, writeAt: WriteAt): Explanation[] {
   const found: Explanation[] = [];
 
   function offer(used: number, flaw: Flaw | null, cost = costOf(flaw)): void {
@@ -76,10 +80,10 @@ export function explainLooped(call: RecordedCall, writeAt: WriteAt): Explanation
 
   /** Offers that the call ends here: the last write is deleted. */
   function offerLastGone({ index, written }: Progress): void {
-    if (index === 0 || written > call.result) return;
+    if (index === 0 || written > result) return;
     // If certain, the deleted write is a swallowed error, or the write that must follow EINTR. If not, it wrote the rest,
     // and then it is likelier that the result of the write before it is altered.
-    const isCertain = written === call.result || writeAt(index - 1)?.result === -EINTR;
+    const isCertain = written === result || writeAt(index - 1)?.result === -EINTR;
     offer(index, WRITE_GONE, isCertain ? PART_GONE_COST : PART_MAY_BE_GONE_COST);
   }
 
@@ -112,15 +116,15 @@ export function explainLooped(call: RecordedCall, writeAt: WriteAt): Explanation
   }
 
   /** Goes on as libuv does after a write: repeats it, writes the rest, or returns. */
-  function goOnAfter({ index, left, written }: Progress, { result }: TracedWrite, flaw: Flaw | null): void {
-    if (result === undefined) offer(index + 1, flaw);
-    else if (result === -EINTR) readFrom({ index: index + 1, left, written }, flaw);
-    else if (result > 0 && result < left)
-      readFrom({ index: index + 1, left: left - result, written: written + result }, flaw);
+  function goOnAfter({ index, left, written }: Progress, { result: taken }: TracedWrite, flaw: Flaw | null): void {
+    if (taken === undefined) offer(index + 1, flaw);
+    else if (taken === -EINTR) readFrom({ index: index + 1, left, written }, flaw);
+    else if (taken > 0 && taken < left)
+      readFrom({ index: index + 1, left: left - taken, written: written + taken }, flaw);
     else {
       // The call returns here. An error after a partial write is swallowed.
-      const returned = result > 0 || written > 0 ? written + Math.max(0, result) : result;
-      if (returned === call.result) offer(index + 1, flaw);
+      const returned = taken > 0 || written > 0 ? written + Math.max(0, taken) : taken;
+      if (returned === result) offer(index + 1, flaw);
     }
   }
 

@@ -13,7 +13,7 @@ import { alteredCost, type Explanation, type Field, hasSameText, ONE_MATCH } fro
 export function explainSingle(call: RecordedCall, write: TracedWrite): Explanation | null {
   const isSameText = hasSameText(call, write);
   const isSameCount = write.count === call.count;
-  const isSameResult = write.result === undefined || write.result === call.result;
+  const isSameResult = write.result === undefined || call.result === undefined || write.result === call.result;
   if (isSameText && isSameCount && isSameResult) return ONE_MATCH;
 
   const hasTextInCommon = isSameText && Boolean(write.text);

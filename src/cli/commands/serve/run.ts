@@ -1,12 +1,17 @@
-// syswire [serve]: starts the service, and stops it at a signal or an uncaught error.
+// Runs the service: starts it, and stops it at a signal or an uncaught error.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { buildApp } from '../../server/app.js';
-import { addon } from '../../syscalls/bindings/addon.js';
-import type { Command } from '../command.js';
-import { type Config, FLAG_HELP, readConfig, VARIABLES } from '../config.js';
-import { checkEnvironment } from '../environment.js';
-import { openLog } from '../log.js';
+import { buildApp } from '../../../server/app.js';
+import { openScreen } from '../../../server/calls/screen.js';
+import { addon } from '../../../syscalls/bindings/addon.js';
+import { hasColours } from '../../colours.js';
+import type { Cli, Values } from '../../command.js';
+import { type Config, type FLAGS, readConfig, VARIABLES } from '../../config.js';
+import { checkEnvironment } from '../../environment.js';
+import { openLog } from '../../log.js';
+
+/** The descriptor of the log. */
+const STDERR = 2;
 
 const url = (at: AddressInfo | string): string => {
   if (typeof at === 'string') return at;
@@ -27,46 +32,32 @@ function startError(error: NodeJS.ErrnoException, host: string, port: number): s
   return error.message;
 }
 
-const HELP = `syswire [serve] [flags]: serve the write system call over HTTP, at the level you pick
+/** Return the format of the log's lines; undefined leaves them JSON. */
+async function formatOf(
+  { logFormat }: Config,
+  isTerminal: boolean,
+  env: NodeJS.ProcessEnv,
+): Promise<((line: string) => string) | undefined> {
+  if (logFormat === 'json' || (logFormat === 'auto' && !isTerminal)) return undefined;
+  return (await import('../../log-line.js')).lineFormat(hasColours(STDERR, env));
+}
 
-${FLAG_HELP}
-
-Each flag has an environment variable: --log-level is SYSWIRE_LOG_LEVEL, --no-faults is
-SYSWIRE_FAULTS=false. The variable of a repeatable flag takes one value per line. The log warns about
-SYSWIRE_ variables that it does not know, and about a SYSWIRE_PORT that Kubernetes set, tcp://...
-
-SIGTERM, SIGINT or SIGHUP stops the service within 5 s; waiting writes get 3.5 s of them. A second signal
-ends it at once. nohup does not keep it from SIGHUP: use setsid, tmux, systemd-run or a container.
-SIGUSR1 opens the file of --record again, after a rotation.
-
-exit: 0 a signal stopped it, 1 it could not start, or failed, 2 wrong usage
-
-The other commands, each with its own --help:
-  syswire write LEVEL MSG            ask a running service for one write
-  syswire burst LEVEL MSG            ask it for many calls, and show how long they took
-  syswire watch                      show every call that it makes
-  syswire call LEVEL MSG             make one call in this process, without a service
-  syswire probe CASE --level LEVEL   make one write with hostile arguments, in a child process
-  syswire reconcile TRACE RECORDS    compare a tracer's trace with the records`;
-
-/** Run the service until a signal comes. */
-export const serve: Command = async ({ args, env, print, note, fail, untilSignal, atExit, onReopen, onUncaught }) => {
-  if (args.includes('--help') || args.includes('-h')) {
-    print(HELP);
-    return 0;
-  }
+/** Run the service until a signal comes. @returns the exit code */
+export async function runService(cli: Cli, values: Values<typeof FLAGS>): Promise<number> {
+  const { env, note, fail, untilSignal, atExit, onReopen, onUncaught } = cli;
   const { env: settings, warnings } = checkEnvironment(env, VARIABLES);
   let config: Config;
   try {
-    config = readConfig(args, settings);
+    config = readConfig(values, settings);
   } catch (error) {
     // A mistyped variable may be the reason.
     for (const warning of warnings) note(`syswire: ${warning}`);
     throw error;
   }
-  const { host, port, logLevel, ...options } = config;
+  const { host, port, logLevel, logFormat: _, ...options } = config;
   const signal = untilSignal();
-  const logger = openLog(logLevel);
+  const screen = openScreen(STDERR);
+  const logger = openLog(logLevel, { format: await formatOf(config, screen !== undefined, env), screen });
   for (const warning of warnings) logger.warn(warning);
   // Windows has no addon, which is no fault.
   if (typeof addon === 'string' && process.platform !== 'win32')
@@ -81,7 +72,7 @@ export const serve: Command = async ({ args, env, print, note, fail, untilSignal
 
   let app: ReturnType<typeof buildApp> | undefined;
   try {
-    app = buildApp({ ...options, logger, atExit, onReopen });
+    app = buildApp({ ...options, logger, screen, atExit, onReopen });
     // Hide Fastify's own line, which has the address inside its text. The line below has it in a field.
     app.log.level = 'silent';
     // For `localhost` Fastify opens a second server, on the other address family, without our limits.
@@ -94,7 +85,9 @@ export const serve: Command = async ({ args, env, print, note, fail, untilSignal
   for (const address of app.addresses()) app.log.info({ address: url(address) }, 'listening');
 
   if (!signal.aborted) await once(signal, 'abort');
+  // The terminal shows ^C where the cursor is.
+  if (screen && signal.reason === 'SIGINT') screen.isMidLine = true;
   app.log.info('stopping');
   await app.close();
   return 0;
-};
+}

@@ -1,0 +1,54 @@
+// What a command loads: the service's modules take longer than most commands run, and node:util touches stderr.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { MAIN, ROOT, tempFolder } from '../support/service.js';
+
+/** Run the command, and return the files that it loaded. https://nodejs.org/api/cli.html#node_v8_coveragedir */
+function loadedBy(folder: string, args: string[]): string[] {
+  execFileSync(process.execPath, [MAIN, ...args], { env: { ...process.env, NODE_V8_COVERAGE: folder } });
+  return readdirSync(folder).flatMap((name) => {
+    const { result } = JSON.parse(readFileSync(path.join(folder, name), 'utf8')) as { result: { url: string }[] };
+    return result.map(({ url }) => url);
+  });
+}
+
+const SERVICE = /dist\/server\/app\.js|node_modules\/fastify\//;
+
+for (const [args, mayNotLoad] of [
+  [['call', 'raw', 'x', '--target', '/dev/null'], /dist\/server\/|node_modules\/(zod|fastify|ws|pino)\//],
+  [['help'], SERVICE],
+  [['--version'], SERVICE],
+  [['serve', '--help'], SERVICE],
+  [['completion', 'zsh'], SERVICE],
+] as const)
+  test(`${args.join(' ')} does not load the service`, (t) => {
+    const files = loadedBy(tempFolder(t), [...args]);
+    assert.ok(
+      files.some((url) => url.endsWith('dist/cli/main.js')),
+      'the list has the files',
+    );
+    assert.deepEqual(
+      files.filter((url) => mayNotLoad.test(url)),
+      [],
+    );
+  });
+
+test('nothing that main.ts imports at its start imports node:util, which touches stderr on Node 24', () => {
+  const seen = new Set<string>();
+  function visit(file: string): void {
+    if (seen.has(file)) return;
+    seen.add(file);
+    const source = readFileSync(file, 'utf8');
+    for (const [, from = ''] of source.matchAll(
+      /^(?:import (?!type )|export .*from |\} from )(?:.* from )?'([^']+)'/gm,
+    )) {
+      assert.notEqual(from, 'node:util', file);
+      if (from.startsWith('.')) visit(path.join(path.dirname(file), from.replace(/\.js$/, '.ts')));
+    }
+  }
+  visit(path.join(ROOT, 'src/cli/main.ts'));
+  assert.ok(seen.has(path.join(ROOT, 'src/cli/commands/index.ts')) && seen.size >= 8, [...seen].join('\n'));
+});

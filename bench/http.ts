@@ -10,6 +10,7 @@
 import { type ChildProcess, fork, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,7 +30,8 @@ const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const buildOf = (folder: string): string => path.resolve(folder, 'dist/server/app.js');
+// The package's main file, whatever the name that a checkout gives it.
+const buildOf = (folder: string): string => createRequire(path.resolve(folder, 'package.json')).resolve('syswire');
 const programs: [name: string, file: string, args: string[]][] = [
   ['bare', path.join(here, 'bare.mjs'), []],
   ['syswire', path.join(here, 'service.mjs'), [buildOf(path.join(here, '..'))]],

@@ -1,8 +1,8 @@
-// Runs before `npm start` and `npm test`: installs the dependencies and builds, if they are missing or outdated.
-// If nothing is missing, it only compares file times. It prints to stderr, because stdout belongs to the messages of
-// clients.
+// Runs before `npm start` and `npm test`, and when npm installs from a clone: installs the dependencies and builds, if
+// they are missing or outdated. If nothing is missing, it only compares file times. It prints to stderr, because stdout
+// belongs to the messages of clients.
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -84,8 +84,19 @@ if (newest('node_modules/.package-lock.json') < newest('package-lock.json')) {
     fail(`${failed}, so nothing is installed: check the network, and the address that npm config get registry prints`);
 }
 
+// `npm start` is `exec node …`: a shell that stays would keep SIGTERM from the service. Windows' shell has no `exec`, and
+// no signals, so it gets a command of that name that only runs the rest. npm has this folder in PATH.
+if (process.platform === 'win32') writeFileSync(path.join(root, 'node_modules/.bin/exec.cmd'), '@%*\r\n');
+
 // The build writes .built last, so that a build that failed is repeated.
-const sources = ['src', 'native', 'scripts/build.mjs', 'tsconfig.json', 'package-lock.json'].map(newest);
+const sources = [
+  'src',
+  'native',
+  'scripts/build.mjs',
+  'scripts/third-party.mjs',
+  'tsconfig.json',
+  'package-lock.json',
+].map(newest);
 const isOutdated = newest('dist/.built') < Math.max(...sources);
 const addon = `prebuilds/${process.platform}-${process.arch}/syswire.node`;
 const hasAddon = process.platform === 'win32' || newest(addon) >= newest('native');

@@ -18,6 +18,7 @@ const ROOMS: Record<string, Room> = {
   syscalls: { rooms: ['protocol/names', 'protocol/preview'], packages: /^(node:.*|koffi)$/ },
   'server/refusal': { rooms: ['protocol'], packages: NODE_ONLY },
   'server/version': { rooms: [], packages: NODE_ONLY },
+  'server/files': { rooms: [], packages: NODE_ONLY },
   'server/lifecycle': { rooms: [], packages: NODE_ONLY },
   'server/records': { rooms: ['protocol', 'syscalls'], packages: /^(node:.*|ws)$/ },
   'server/metrics': {
@@ -37,7 +38,7 @@ const ROOMS: Record<string, Room> = {
   'server/routes': {
     rooms: [
       ...['protocol', 'syscalls', 'server/door', 'server/calls', 'server/records', 'server/answers'],
-      ...['server/documents', 'server/metrics', 'server/refusal', 'server/version'],
+      ...['server/documents', 'server/metrics', 'server/refusal', 'server/version', 'server/files'],
     ],
     packages: SERVER_PACKAGES,
   },

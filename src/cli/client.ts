@@ -1,6 +1,7 @@
 // The client of a running service: address, token, requests, and error messages for people.
 import { isUtf8 } from 'node:buffer';
-import type { IncomingMessage } from 'node:http';
+import { once } from 'node:events';
+import type { IncomingMessage, RequestOptions } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import type { Problem } from '../protocol/problem.js';
@@ -68,26 +69,32 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
   const origin = base.href.replace(/\/$/, '');
 
   const noAnswer = (error: Error): Error => {
-    const { cause = error } = error as { cause?: Error & { code?: string } };
-    // https://fetch.spec.whatwg.org/#port-blocking
-    if (cause.message === 'bad port')
-      return new UsageError(`${source} ${origin}: Node's fetch refuses this port: start the service on another one`);
-    const reason = cause.message || (cause as { code?: string }).code;
+    // The error of several addresses has no message.
+    const reason = error.message || (error as { code?: string }).code;
     return new NoAnswer(`no service answers at ${origin} (${reason}): start it, or check the address`);
   };
 
-  async function ask<T>(path: string, init: RequestInit): Promise<T> {
-    let answer: Response;
-    let body: string;
+  async function ask<T>(path: string, { body, ...options }: RequestOptions & { body?: string } = {}): Promise<T> {
+    const at = new URL(path, base as URL);
+    let status: number;
+    let received: string;
     try {
-      answer = await fetch(new URL(path, base as URL), { ...init, headers: { ...authorization, ...init.headers } });
-      body = await answer.text();
+      // Not fetch, which takes longer to load than the rest of a command, refuses some ports, and fails under wine 8,
+      // which has no TCP_KEEPALIVE.
+      const { request } = await (at.protocol === 'https:' ? import('node:https') : import('node:http'));
+      const sent = request(at, { ...options, headers: { ...authorization, ...options.headers } });
+      // An error after the answer's head comes out of its body too.
+      sent.on('error', () => {});
+      sent.end(body);
+      const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+      status = answer.statusCode ?? 0;
+      received = await text(answer);
     } catch (error) {
       throw noAnswer(error as Error);
     }
-    if (!answer.ok) throw toError(answer.status, body, new URL(path, base as URL).href);
+    if (status < 200 || status > 299) throw toError(status, received, at.href);
     try {
-      return JSON.parse(body) as T;
+      return JSON.parse(received) as T;
     } catch {
       throw notSyswire(origin, 'its answer is not JSON');
     }
@@ -95,7 +102,7 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
 
   return {
     origin,
-    get: (path) => ask(path, {}),
+    get: (path) => ask(path),
     post: (path, body, headers = {}) =>
       ask(path, {
         method: 'POST',

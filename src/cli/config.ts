@@ -3,7 +3,7 @@
 import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { joinWithOr } from '../protocol/format.js';
 import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
 import { DEFAULTS } from '../server/defaults.js';

@@ -1,5 +1,5 @@
 // The shapes of the requests that make calls, and of their answers: POST /write, /writes and /bursts.
-import { z } from 'zod';
+import * as z from 'zod';
 import { DurationNs, example, LevelName, OsRefusal, Requested, RequestId, Seq, TargetName, Written } from './fields.js';
 import { number } from './format.js';
 import { MAX_BURST_CALLS, MAX_BURST_MS, MAX_TIMEOUT_MS, MAX_WRITES } from './limits.js';

@@ -1,6 +1,6 @@
 // Fields that several shapes share. openapi.yaml, asyncapi.yaml and the serializers are made from the shapes in this
 // folder.
-import { z } from 'zod';
+import * as z from 'zod';
 import { withValue } from './messages.js';
 import { LEVEL_IDS, TARGET_NAME, TARGET_NAME_IN_WORDS } from './names.js';
 

@@ -1,5 +1,5 @@
 // Says in plain words what is wrong with a value that zod refuses, in place of zod's own messages.
-import { z } from 'zod';
+import * as z from 'zod';
 import { joinWithOr } from './format.js';
 import { quote } from './quote.js';
 

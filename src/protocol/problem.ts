@@ -1,5 +1,5 @@
 // The body of every answer to a request that made no call: https://www.rfc-editor.org/rfc/rfc9457
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const Problem = z
   .object({

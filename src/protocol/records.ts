@@ -1,5 +1,5 @@
 // The shapes of GET /events: its query, the record of a call, and the other lines of the stream.
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   DurationNs,
   example,

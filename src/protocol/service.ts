@@ -1,5 +1,5 @@
 // The shapes of what the service reports about itself: GET /levels, /targets, /health and /metrics. Also POST /login.
-import { z } from 'zod';
+import * as z from 'zod';
 import { example, HostName, LevelName, TargetName } from './fields.js';
 import { asked } from './messages.js';
 import { KINDS } from './names.js';

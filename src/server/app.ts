@@ -13,7 +13,6 @@ import { answerUnknown } from './answers/not-found.js';
 import { serializerCompiler } from './answers/serialize.js';
 import { createBurst } from './calls/burst.js';
 import { createCalls } from './calls/call.js';
-import type { Screen } from './calls/screen.js';
 import { openTargets } from './calls/targets.js';
 import { createWriter } from './calls/write.js';
 import { DEFAULTS } from './defaults.js';
@@ -33,6 +32,7 @@ import { createShutdown } from './lifecycle/shutdown.js';
 import { createTasks } from './lifecycle/tasks.js';
 import { createCounters } from './metrics/counters.js';
 import { createMetrics } from './metrics/prometheus.js';
+import type { AppOptions } from './options.js';
 import { createJournal } from './records/journal.js';
 import { openRecordFile, recordTo } from './records/record-file.js';
 import { createStream } from './records/stream.js';
@@ -44,36 +44,7 @@ import { loginRoutes } from './routes/login.js';
 import { pageRoutes } from './routes/page.js';
 import { VERSION } from './version.js';
 
-export type AppOptions = {
-  /** Further targets besides the built-in ones: name → path. `null` may be given another path too. */
-  targets?: Record<string, string>;
-  /** True to open the fault targets (default: true on Linux only). */
-  faults?: boolean;
-  /** Host names that `Host` may have, besides IP addresses and localhost. */
-  allowHost?: readonly string[];
-  /** The token that `Authorization: Bearer` must carry; undefined: none is needed. */
-  token?: string | undefined;
-  /** The most records that the service keeps (default 65,536). */
-  history?: number;
-  /** The most subscribers of the stream at once (default 256). */
-  maxSubscribers?: number;
-  /** The most writes that may wait for one target (default 100). */
-  maxWaiting?: number;
-  /** A file to append every record to. */
-  record?: string | undefined;
-  /** The largest body, in bytes (default 4 MiB). */
-  bodyLimit?: number;
-  /** The most memory that all requests may hold, in bytes (default: a quarter of what there is, 32 to 512 MiB). */
-  heldBytes?: number;
-  /** Receives a function that writes the last records. Call that function if the process ends without `close`. */
-  atExit?: (last: () => void) => void;
-  /** Receives a function that opens the record file again, for a rotation of logs. */
-  onReopen?: (reopen: () => void) => void;
-  /** The terminal of the log, whose lines begin in the first column; undefined if the log goes elsewhere. */
-  screen?: Screen | undefined;
-  /** A pino logger; undefined: nothing is logged. */
-  logger?: FastifyBaseLogger;
-};
+export type { AppOptions } from './options.js';
 
 /** The most connections besides those of subscribers: many more than the clients of one machine open. */
 const MAX_CONNECTIONS = 1000;
@@ -155,7 +126,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const budget = createBudget(settings.heldBytes);
 
   const app: FastifyInstance = fastify({
-    ...(options.logger && { loggerInstance: options.logger }),
+    ...(options.logger && { loggerInstance: options.logger as FastifyBaseLogger }),
     // No log of requests: the records have every call.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: settings.bodyLimit,

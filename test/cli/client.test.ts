@@ -78,7 +78,13 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
     2,
     /--url localhost: must be an address/,
   ],
-  ['a port that fetch refuses', ['write', 'raw', 'x', '--url', 'http://127.0.0.1:6000'], 2, /fetch refuses this port/],
+  // fetch would refuse this port without trying: https://fetch.spec.whatwg.org/#port-blocking
+  [
+    'a port of X11',
+    ['write', 'raw', 'x', '--url', 'http://127.0.0.1:6000'],
+    3,
+    /no service answers at .*:6000 \(.*REFUSED/,
+  ],
   [
     'a password in the address',
     ['write', 'raw', 'x', '--url', 'http://me:secret@127.0.0.1:2'],

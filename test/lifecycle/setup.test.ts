@@ -12,10 +12,12 @@ const NPM = { command: 'npm', package: 'npm' };
 /** An account that owns nothing. */
 const NOBODY = 65_534;
 
+const FILES = ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.json', 'LICENSE'];
+
 /** Copy what a clone has, without node_modules and what is built. */
 function clone(t: TestContext): string {
   const folder = tempFolder(t);
-  for (const name of ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.json', 'scripts', 'native', 'src'])
+  for (const name of [...FILES, 'scripts', 'native', 'src'])
     if (existsSync(path.join(ROOT, name)))
       cpSync(path.join(ROOT, name), path.join(folder, name), { recursive: true, preserveTimestamps: true });
   return folder;

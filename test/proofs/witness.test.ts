@@ -71,7 +71,7 @@ test(`strace and the witness see the same system calls in ${COUNT} writes`, asyn
   const rounds = Math.ceil(COUNT / (LEVELS.length * 14));
   execFileSync('strace', [
     ...['-o', trace, '-e', 'raw=all'],
-    ...[process.execPath, path.join(PROGRAMS, 'witnessed.mjs'), `${rounds}`, out],
+    ...[process.execPath, '--import', 'tsx', path.join(PROGRAMS, 'witnessed.ts'), `${rounds}`, out],
   ]);
   const { lists, written } = JSON.parse(readFileSync(out, 'utf8')) as { lists: List[]; written: number };
   const windows = windowsOf(readFileSync(trace, 'latin1'));
@@ -106,7 +106,7 @@ test('the witness sees the result that strace injects, and the verdict says what
   const target = `${out}.out`;
   execFileSync('strace', [
     ...['-o', '/dev/null', '-P', target, '-e', 'inject=write:error=EDQUOT'],
-    ...[process.execPath, path.join(PROGRAMS, 'witnessed.mjs'), '1', out],
+    ...[process.execPath, '--import', 'tsx', path.join(PROGRAMS, 'witnessed.ts'), '1', out],
   ]);
   const { lists } = JSON.parse(readFileSync(out, 'utf8')) as { lists: List[] };
   const injected = lists.filter((list) => list.target === 'file' && levels[list.level as 'raw'].seenBy?.strace);

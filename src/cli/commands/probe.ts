@@ -5,11 +5,11 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { joinWithOr } from '../../protocol/format.js';
 import type { LevelId } from '../../protocol/names.js';
 import { HOSTILE, WRITE_FROM } from '../../syscalls/hostile.js';
 import { levels, osError } from '../../syscalls/index.js';
+import { ROOT } from '../../syscalls/root.js';
 import { command, EXITS, UsageError } from '../command.js';
 
 const CASES = Object.keys(HOSTILE);
@@ -71,7 +71,7 @@ The result is the number of bytes written or -errno. It is null if a signal kill
       print(`${call(name, level)}`);
       return 0;
     }
-    const main = fileURLToPath(new URL('../main.js', import.meta.url));
+    const main = path.join(ROOT, 'dist/cli/main.js');
     const child = spawnSync(process.execPath, [main, 'probe', name, '--level', level], {
       env: { ...env, [CHILD]: '1' },
       encoding: 'utf8',

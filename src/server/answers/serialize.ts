@@ -2,7 +2,7 @@
 // 3,150 ns; one that fast-json-stringify compiles from the same shape takes 204 ns.
 import fastJson from 'fast-json-stringify';
 import type { FastifySerializerCompiler } from 'fastify';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export type Serializer = (value: unknown) => string;
 

@@ -1,7 +1,7 @@
 // Makes the stream's contract in AsyncAPI 3 from the shapes of its lines: the file asyncapi.yaml, and the answer of
 // GET /asyncapi.yaml. https://www.asyncapi.com/docs/reference/specification/v3.0.0
 import { stringify } from 'yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { CallRecord, End, EventsQuery, Gap, Hello, StreamError } from '../../protocol/records.js';
 import { VERSION } from '../version.js';
 

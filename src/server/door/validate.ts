@@ -1,7 +1,7 @@
 // Checks bodies and queries against their shapes, in place of the validator of fastify-type-provider-zod: a refusal has
 // our own words.
 import type { FastifySchemaCompiler } from 'fastify';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { faultsOf } from '../../protocol/messages.js';
 import { type Refusal, refusal } from '../refusal.js';
 

@@ -1,6 +1,6 @@
 // POST /login and /logout: begin and end a session, which replaces the token by a cookie.
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
-import { z } from 'zod';
+import * as z from 'zod';
 import { LoginRequest } from '../../protocol/service.js';
 import { problems } from '../answers/statuses.js';
 import type { Sessions } from '../door/sessions.js';

@@ -1,11 +1,9 @@
 // GET /: the files of the monitor page, which scripts/build.mjs makes.
-import { fileURLToPath } from 'node:url';
 import helmet from '@fastify/helmet';
 import serveStatic from '@fastify/static';
 import type { FastifyPluginAsync } from 'fastify';
 import { pageHeaders } from '../answers/page-headers.js';
-
-const ROOT = fileURLToPath(new URL('../../../dist/page', import.meta.url));
+import { PAGE } from '../files.js';
 
 /** The files contain no secrets, so they need no token. The page itself asks for it. */
 export const pageRoutes: FastifyPluginAsync = async (app) => {
@@ -13,7 +11,7 @@ export const pageRoutes: FastifyPluginAsync = async (app) => {
     route.config = { ...route.config, isOpen: true };
   });
   await app.register(helmet, pageHeaders());
-  await app.register(serveStatic, { root: ROOT, wildcard: false });
+  await app.register(serveStatic, { root: PAGE, wildcard: false });
 };
 
 declare module 'fastify' {

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import type { Write } from '../contract.js';
+import { ROOT } from '../root.js';
 
 /**
  * Makes one write(2) from an address, which is not checked: it may be an invalid one.
@@ -65,20 +66,15 @@ export type Addon = NativeLevel & {
 
 const here = `${process.platform}-${process.arch}`;
 
-/** The package's own folder: found by its name, because a bundle has this module at another depth. */
-function findRoot(): string {
-  return path.dirname(createRequire(import.meta.url).resolve('syswire/package.json'));
-}
-
 /**
  * Returns the path of the addon's file. It depends on nothing but this machine: no variable of the environment, and no
  * search that could find the file of another machine.
  */
-export const addonPath = (): string => path.join(findRoot(), 'prebuilds', here, 'syswire.node');
+export const addonPath = (): string => path.join(ROOT, 'prebuilds', here, 'syswire.node');
 
 /** Say what to do about an addon that cannot be loaded. An installed package has no sources of the build. */
 function advice(): string {
-  return existsSync(path.join(findRoot(), 'scripts/build.mjs'))
+  return existsSync(path.join(ROOT, 'scripts/build.mjs'))
     ? 'run npm run build, which says what is missing'
     : 'use level os or std';
 }

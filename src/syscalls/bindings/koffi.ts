@@ -1,8 +1,12 @@
-// Loads koffi (https://koffi.dev) at its first use. Its binary may be missing: an install for another platform, or with
-// --omit=optional. Then only what calls foreign functions is unavailable.
+// Loads koffi's binary (https://koffi.dev) at its first use. It may be missing: on a platform that package.json does not
+// list, or after an install with --omit=optional. Then only what calls foreign functions is unavailable.
 import { createRequire } from 'node:module';
 
 type Koffi = typeof import('koffi').default;
+
+// The package that koffi's own loader takes too. Without that loader, which only adds deprecated functions, users install
+// neither koffi's sources nor its install script, which builds with CMake where the binary is missing.
+const BINARY = `@koromix/koffi-${process.platform}-${process.arch}`;
 
 let loaded: Koffi | undefined;
 
@@ -10,9 +14,11 @@ let loaded: Koffi | undefined;
 export function koffi(): Koffi {
   if (!loaded) {
     try {
-      loaded = createRequire(import.meta.url)('koffi') as Koffi;
+      loaded = createRequire(import.meta.url)(BINARY) as Koffi;
     } catch (error) {
-      throw new Error(`koffi, which calls libc, cannot be loaded: ${(error as Error).message.split('\n', 1)[0]}`);
+      const { code, message } = error as NodeJS.ErrnoException;
+      const why = code === 'MODULE_NOT_FOUND' ? `install ${BINARY}` : message.split('\n', 1)[0];
+      throw new Error(`koffi, which calls libc, cannot be loaded: ${why}`);
     }
   }
   return loaded;

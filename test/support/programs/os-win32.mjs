@@ -1,15 +1,17 @@
-// Runs in Windows' node.exe, in a folder with dist/: makes the calls of one scenario and writes their results to
-// report.json.
+// Runs in Windows' node.exe, in a folder with dist/ and compiled/: makes the calls of one scenario and writes their
+// results to report.json.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import koffi from 'koffi';
-import { levels, osError } from './dist/syscalls/index.js';
-import { openNull } from './dist/syscalls/targets/null.js';
-import { adoptTarget, openTarget } from './dist/syscalls/targets/target.js';
-import { waitForRoom } from './dist/syscalls/targets/wait-for-room.js';
+import koffi from '@koromix/koffi-win32-x64';
+import { levels, osError } from './compiled/syscalls/index.js';
+import { openNull } from './compiled/syscalls/targets/null.js';
+import { adoptTarget, openTarget } from './compiled/syscalls/targets/target.js';
+import { waitForRoom } from './compiled/syscalls/targets/wait-for-room.js';
 
 const { raw, os, std } = levels;
 const X = Buffer.from('x');
@@ -92,6 +94,15 @@ async function ask(port, method, path, body) {
   let text = '';
   for await (const part of answer) text += part;
   return JSON.parse(text);
+}
+
+/** Waits until a log says that the service listens. @returns its port */
+async function portIn(log) {
+  for (;;) {
+    await sleep(50);
+    const [, port] = /127\.0\.0\.1:(\d+)/.exec(readFileSync(log, 'utf8')) ?? [];
+    if (port) return port;
+  }
 }
 
 const scenarios = {
@@ -197,16 +208,37 @@ const scenarios = {
     return { tries, ms: performance.now() - start };
   },
 
+  /**
+   * Runs `npm start -- --port 0` in project/, in cmd.exe, and the commands beside it. The path of npm's program is in the
+   * environment.
+   */
+  async npmStart() {
+    const log = openSync('log', 'w');
+    const env = { ...process.env, PATH: `${path.dirname(process.execPath)};${process.env.PATH}` };
+    const args = [process.env.NPM_PROGRAM, 'start', '--silent', '--', '--port', '0'];
+    const npm = spawn(process.execPath, args, { cwd: 'project', stdio: ['ignore', log, log], env });
+    npm.on('exit', () => process.exit(2));
+    const port = await portIn('log');
+    const { pid } = await ask(port, 'GET', '/health');
+    const command = async (...words) => {
+      const child = spawn(process.execPath, ['dist/cli/main.js', ...words, '--url', `http://127.0.0.1:${port}`]);
+      const [output, errors] = await Promise.all([text(child.stdout), text(child.stderr)]);
+      return output + errors;
+    };
+    const write = await command('write', 'std', 'hello', '--target', 'null');
+    const burst = await command('burst', 'os', 'x', '--count', '10', '--target', 'null', '--json');
+    npm.removeAllListeners('exit');
+    process.kill(pid);
+    await once(npm, 'exit');
+    return { write, burst };
+  },
+
   /** Runs the service with a stdout that is not read, and its log in the file `log`. */
   async service() {
     const log = openSync('log', 'w');
     const service = spawn(process.execPath, ['dist/cli/main.js', '--port', '0'], { stdio: ['ignore', 'pipe', log] });
     service.on('exit', () => process.exit(2));
-    let port;
-    while (!port) {
-      await sleep(50);
-      port = /127\.0\.0\.1:(\d+)/.exec(readFileSync('log', 'utf8'))?.[1];
-    }
+    const port = await portIn('log');
     const bytes = counted(200_000);
     const write = (level, timeoutMs) =>
       ask(port, 'POST', '/write', { level, timeoutMs, msg: bytes.toString('base64'), encoding: 'base64' });

@@ -5,14 +5,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
   cpSync,
-  existsSync,
   mkdirSync,
   mkdtempSync,
   openSync,
-  readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -101,14 +99,6 @@ function npmPack(folder: string, spec: string, into: string): void {
   rmSync(path.join(folder, tarball));
 }
 
-/** Links the packages that the service needs into the folder, all but koffi, which is there for Windows. */
-function linkPackages(folder: string): void {
-  for (const name of readdirSync(path.join(ROOT, 'node_modules'))) {
-    const link = path.join(folder, 'node_modules', name);
-    if (!existsSync(link) && name !== '.bin') symlinkSync(path.join(ROOT, 'node_modules', name), link);
-  }
-}
-
 type Wine = {
   folder: string;
   /** Runs a command that starts wine, and fails unless its status is 0. @returns its stdout, if that is a pipe */
@@ -162,19 +152,19 @@ function setUp(t: TestContext): Wine | null {
     t.skip(message);
     return null;
   }
-  cpSync(path.join(ROOT, 'node_modules/koffi'), path.join(folder, 'node_modules/koffi'), { recursive: true });
   cpSync(path.join(ROOT, 'package.json'), path.join(folder, 'package.json'));
   cpSync(
     fileURLToPath(new URL('../../support/programs/os-win32.mjs', import.meta.url)),
     path.join(folder, 'child.mjs'),
   );
-  // Build from src/, because dist/ may be older.
+  // The programs import single files of src/, and the service is the build.
+  cpSync(path.join(ROOT, 'dist'), path.join(folder, 'dist'), { recursive: true });
   execFileSync(path.join(ROOT, 'node_modules/.bin/tsc'), [
     '-p',
     ROOT,
     '--noCheck',
     '--outDir',
-    path.join(folder, 'dist'),
+    path.join(folder, 'compiled'),
   ]);
 
   const log = path.join(folder, 'stderr');
@@ -361,10 +351,30 @@ test('level os writes in a Windows Node under wine', async (t) => {
   });
 });
 
+/** Copies what `npm start` needs of a clone, and what it made, so that it installs and builds nothing. */
+function copyProject(folder: string): void {
+  const made = ['dist', 'node_modules/.package-lock.json'];
+  for (const name of ['package.json', 'package-lock.json', 'tsconfig.json', 'scripts', 'native', 'src', ...made])
+    cpSync(path.join(ROOT, name), path.join(folder, 'project', name), { recursive: true, preserveTimestamps: true });
+  mkdirSync(path.join(folder, 'project/node_modules/.bin'));
+}
+
+test('npm start works in cmd.exe under wine, and write and burst reach the service', (t) => {
+  const npm = spawnSync('sh', ['-c', 'command -v npm'], { encoding: 'utf8' }).stdout.trim();
+  const wine = setUp(t);
+  if (!wine) return;
+  copyProject(wine.folder);
+  const start = (command: string[]): void => {
+    wine.run(command, { env: { NPM_PROGRAM: realpathSync(npm) } });
+  };
+  const { write, burst } = wine.report('npmStart', start) as { write: string; burst: string };
+  assert.match(write, /^5 of 5 bytes at std to null: record 1,/);
+  assert.match(burst, /"count":10,.*"errors":\{\}/);
+});
+
 test('the service answers in a Windows Node under wine while nobody reads its stdout, a pipe', async (t) => {
   const wine = setUp(t);
   if (!wine) return;
-  linkPackages(wine.folder);
   const { slow, health, ...rest } = wine.report('service') as {
     slow: { written: number; error: unknown }[];
     health: string[];

@@ -98,13 +98,14 @@ for (const id of LEVELS) {
 
 test('the bytes of a write at a bad address are not read', here, () => {
   const script = `
-    const { WRITE_FROM } = await import('${ROOT}/dist/syscalls/hostile.js');
-    const { witness } = await import('${ROOT}/dist/syscalls/index.js');
+    const { WRITE_FROM } = await import('${ROOT}/src/syscalls/hostile.ts');
+    const { witness } = await import('${ROOT}/src/syscalls/index.ts');
     for (const id of ['raw', 'int80', 'os']) {
       const { result, systemCalls } = witness(() => WRITE_FROM[id]?.(1, 16n, 5n), { limit: 200 });
       console.log(result, systemCalls.filter(({ name }) => name === 'write').map(({ preview }) => preview));
     }`;
-  const { stdout, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' });
+  const args = ['--import', 'tsx', '--input-type=module', '-e', script];
+  const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   assert.deepEqual([status, stdout], [0, '-14 [ null ]\n'.repeat(3)]);
 });
 

@@ -1,21 +1,21 @@
 // Makes writes under a witness at every level, to every kind of target, and writes a list of lists for
 // test/proofs/witness.test.ts, which runs this program under strace.
-//   node witnessed.mjs ROUNDS LISTS
+//   node --import tsx witnessed.ts ROUNDS LISTS
 import { openSync, readFileSync, writeFileSync } from 'node:fs';
-import { levels, verdictOf, witness } from '../../../dist/syscalls/index.js';
-import { openFaults } from '../../../dist/syscalls/targets/faults.js';
+import { levels, verdictOf, witness } from '../../../src/syscalls/index.js';
+import { openFaults } from '../../../src/syscalls/targets/faults.js';
 
-const [rounds, listsFile] = process.argv.slice(2);
+const [rounds = '', listsFile = ''] = process.argv.slice(2);
 const messages = ['hello', '', 'x'.repeat(100), 'Grüße 🌍\n'].map((text) => Buffer.from(text));
 const targets = openFaults()
   .filter(({ reason }) => reason === null)
   .map(({ name, fd }) => ({ name, fd }));
 targets.push({ name: 'null', fd: openSync('/dev/null', 'w') }, { name: 'file', fd: openSync(`${listsFile}.out`, 'a') });
 
-const lists = [];
+const lists: object[] = [];
 const available = Object.values(levels).filter(({ available }) => available);
 for (let round = 0; round < Number(rounds); round++) {
-  const bytes = messages[round % messages.length];
+  const bytes = messages[round % messages.length] as Buffer;
   for (const { name, fd } of targets)
     for (const { id, write } of available) {
       const { result, ...list } = witness(() => write(fd, bytes), { level: id, limit: 256 });

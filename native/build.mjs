@@ -3,11 +3,13 @@
 // The result is <platform>-<arch>/syswire.node in FOLDER. In prebuilds/, which is used without --out,
 // src/syscalls/bindings/addon.ts opens it.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { writeSystemCalls } from './system-calls.mjs';
 import { HERE, planOf } from './targets.mjs';
 
 const { values, positionals: names } = parseArgs({
@@ -51,14 +53,16 @@ function headers() {
 }
 
 function build(name) {
-  const { compiler, flags, sources, remedy } = planOf(name);
+  const { compiler, flags, sources, namesSystemCalls, remedy } = planOf(name);
   const [command, ...first] = compiler;
   const folder = path.join(values.out, name);
   mkdirSync(folder, { recursive: true });
+  const generated = mkdtempSync(path.join(tmpdir(), 'syswire-'));
+  if (namesSystemCalls) writeSystemCalls(generated, compiler);
   const args = [
     ...first,
     ...FLAGS,
-    ...headers().flatMap((dir) => ['-isystem', dir]),
+    ...[generated, ...headers()].flatMap((dir) => ['-isystem', dir]),
     ...flags,
     '-o',
     path.join(folder, 'syswire.node'),
@@ -69,6 +73,8 @@ function build(name) {
   } catch (error) {
     if (error.code !== 'ENOENT') throw `${compiler.join(' ')} could not build the addon for ${name}`;
     throw `there is no C++ compiler '${command}' for ${name}: ${remedy}`;
+  } finally {
+    rmSync(generated, { recursive: true });
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "addon-witness.h"
 #include "int80.h"
 #include "raw.h"
 #include "uring.h"
@@ -15,12 +16,14 @@ namespace {
 struct State {
   Int80 int80;
   Uring uring;
+  Witness witness;
   Napi::FunctionReference typed_array_at;  // %TypedArray%.prototype.at
 
   State() = default;
   State(const State&) = delete;
   State& operator=(const State&) = delete;
   ~State() {
+    witness_close(&witness);
     int80_close(&int80);
     uring_close(&uring);
   }
@@ -186,6 +189,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   watchdog.Set("start", Napi::Function::New<StartWatchdog>(env, "start"));
   watchdog.Set("feed", Napi::Function::New<FeedWatchdog>(env, "feed"));
   exports.Set("watchdog", watchdog);
+  exports.Set("witness", Napi::Value(env, witness_exports(env, &state->witness)));
   return exports;
 }
 

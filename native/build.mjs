@@ -9,6 +9,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { writeSystemCalls } from './system-calls.mjs';
 import { HERE, planOf } from './targets.mjs';
 
 const { values, positionals: names } = parseArgs({
@@ -54,15 +55,27 @@ function headers() {
   }
 }
 
-function compile(name, { compiler, flags, sources, remedy }, file) {
+/** Compiles an addon, and what is generated for it, in a folder of its own. */
+function compile(name, { compiler, flags, sources, namesSystemCalls, remedy }, folder) {
   const [command, ...first] = compiler;
-  const args = [...first, ...FLAGS, ...headers().flatMap((dir) => ['-isystem', dir]), ...flags, '-o', file, ...sources];
+  const missing = namesSystemCalls ? writeSystemCalls(folder, compiler) : [];
+  const args = [
+    ...first,
+    ...FLAGS,
+    ...[folder, ...headers()].flatMap((dir) => ['-isystem', dir]),
+    ...flags,
+    '-o',
+    path.join(folder, 'syswire.node'),
+    ...sources,
+  ];
   try {
     execFileSync(command, args, { stdio: ['ignore', 2, 2] });
   } catch (error) {
     if (error.code !== 'ENOENT') throw `${compiler.join(' ')} could not build the addon for ${name}`;
     throw `there is no C++ compiler '${command}' for ${name}: ${remedy}`;
   }
+  for (const header of missing)
+    console.error(`native/build.mjs: no <${header}>: the witness shows numbers (Alpine: apk add linux-headers)`);
 }
 
 function build(name) {
@@ -75,7 +88,7 @@ function build(name) {
   // loads it with SIGBUS.
   const fresh = mkdtempSync(path.join(folder, 'new-'));
   try {
-    compile(name, plan, path.join(fresh, 'syswire.node'));
+    compile(name, plan, fresh);
     renameSync(path.join(fresh, 'syswire.node'), path.join(folder, 'syswire.node'));
   } catch (error) {
     if (typeof error === 'string') writeFileSync(failed, `${error}\n`);

@@ -28,9 +28,9 @@ const MACH_O = [
   ...EXPORTS.map((name) => `-Wl,-exported_symbol,_${name}`),
 ];
 
-const COMMON = ['addon.cc', 'watchdog.cc', 'memory.cc'];
+const COMMON = ['addon.cc', 'addon-witness.cc', 'watchdog.cc', 'memory.cc'];
 // Where a platform does not have a level, its stub returns -ENOSYS.
-const RAW_ONLY = ['stub/int80.cc', 'stub/uring.cc'];
+const RAW_ONLY = ['stub/int80.cc', 'stub/uring.cc', 'stub/witness.cc'];
 
 /** The flags of a Mac's own compiler. @param arch Apple's name of the CPU */
 const onMac = (arch) => ['-arch', arch, ...MACH_O];
@@ -78,14 +78,18 @@ export const TARGETS = {
     compiler: 'x86_64-linux-gnu-g++',
     remedy: 'apt-get install g++-x86-64-linux-gnu',
     flags: () => ANY_LIBC,
-    sources: ['arch/linux-x64.cc', 'arch/linux-x64-syscall.cc', 'int80.cc', 'uring.cc'],
+    sources: [
+      ...['arch/linux-x64.cc', 'arch/linux-x64-syscall.cc', 'int80.cc', 'uring.cc'],
+      ...['arch/linux-x64-dispatch.cc', 'sigsys.cc', 'witness.cc', 'witness-names.cc'],
+    ],
+    namesSystemCalls: true,
   },
   'linux-arm64': {
     compiler: 'aarch64-linux-gnu-g++',
     remedy: 'apt-get install g++-aarch64-linux-gnu',
     // A kernel for arm64 may have pages of 64 KiB. Atomic operations inline: GCC calls libgcc for them.
     flags: () => [...ANY_LIBC, '-Wl,-z,max-page-size=65536', '-mno-outline-atomics'],
-    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-syscall.cc', 'stub/int80.cc', 'uring.cc'],
+    sources: ['arch/linux-arm64.cc', 'arch/linux-arm64-syscall.cc', 'stub/int80.cc', 'uring.cc', 'stub/witness.cc'],
   },
   'darwin-x64': { ...mac('x86_64', 'x86_64'), sources: ['arch/darwin-x64.cc', ...RAW_ONLY] },
   'darwin-arm64': { ...mac('arm64', 'aarch64'), sources: ['arch/darwin-arm64.cc', ...RAW_ONLY] },
@@ -97,7 +101,7 @@ export const HERE = `${process.platform}-${process.arch}`;
 const words = (text) => (text ?? '').split(/\s+/).filter(Boolean);
 
 /**
- * Returns how a target is built: { compiler, flags, sources, remedy }; compiler is a list of words.
+ * Returns how a target is built: { compiler, flags, sources, namesSystemCalls, remedy }; compiler is a list of words.
  *
  * CXX and CXXFLAGS are for this machine's own target. Another target has variables of its own: CXX_linux_arm64, say.
  *
@@ -122,5 +126,6 @@ export function planOf(name) {
     // CXXFLAGS after our own flags, so that they win, as with make.
     flags: [...row.flags(compiler), ...setting('CXXFLAGS')],
     sources: [...COMMON, ...row.sources].map(inFolder),
+    namesSystemCalls: row.namesSystemCalls ?? false,
   };
 }

@@ -12,7 +12,7 @@ const { symbols } = createRequire(import.meta.url)('node-api-headers') as { symb
 const NODE_API = new Set([...symbols.v8.js_native_api_symbols, ...symbols.v8.node_api_symbols]);
 
 /** The functions of the C library that an addon may call: none of them writes, and glibc, musl and macOS have them. */
-const LIBC = new Set('_exit abort alarm bcmp free malloc memcmp memcpy memset sigaction strlen'.split(' '));
+const LIBC = new Set('_exit abort alarm bcmp dladdr free malloc memcmp memcpy memset sigaction strlen'.split(' '));
 /** The two functions that Node looks up. */
 const EXPORTS = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 

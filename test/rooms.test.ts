@@ -13,7 +13,9 @@ const SERVER_PACKAGES = /^(?!koffi)/;
 const ROOMS: Record<string, Room> = {
   protocol: { rooms: [], packages: /^zod$/ },
   'protocol/names': { rooms: [], packages: /^$/ },
-  syscalls: { rooms: ['protocol/names'], packages: /^(node:.*|koffi)$/ },
+  'protocol/unsafe': { rooms: [], packages: /^$/ },
+  'protocol/preview': { rooms: ['protocol/unsafe'], packages: /^$/ },
+  syscalls: { rooms: ['protocol/names', 'protocol/preview'], packages: /^(node:.*|koffi)$/ },
   'server/refusal': { rooms: ['protocol'], packages: NODE_ONLY },
   'server/version': { rooms: [], packages: NODE_ONLY },
   'server/files': { rooms: [], packages: NODE_ONLY },

@@ -12,6 +12,16 @@ import { URING, uring } from './levels/uring.js';
 export type { LevelId } from '../protocol/names.js';
 export { type OsError, osError, outcomeOf } from './bindings/errno.js';
 export type { Convention, Level, Registers, Via, Write } from './contract.js';
+export { type Claim, verdictOf } from './witness/verdict.js';
+export {
+  type Origin,
+  type SystemCall,
+  type Witnessed,
+  type WitnessOptions,
+  witness,
+  witnessAvailability,
+} from './witness/witness.js';
+export { type WitnessReport, witnessWrite } from './witness/write.js';
 
 /** Every level by its id. A level that is not available here is listed too, with the `reason`. */
 export const levels: Record<LevelId, Level> = { raw, int80, uring, os, std };

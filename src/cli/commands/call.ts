@@ -3,13 +3,14 @@
 import path from 'node:path';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import type { CallRecord } from '../../protocol/records.js';
-import { levels, outcomeOf } from '../../syscalls/index.js';
+import { levels, outcomeOf, witnessAvailability, witnessWrite } from '../../syscalls/index.js';
 import { BUILT_IN_NAMES, openBuiltIn } from '../../syscalls/targets/built-in.js';
 import { FAULT_NAMES } from '../../syscalls/targets/faults.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { unknown } from '../choices.js';
 import { command, EXITS, UsageError } from '../command.js';
 import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, readMessage } from '../flags.js';
+import { describeWitnessed } from '../witnessed.js';
 
 type Opened = Pick<Target, 'name' | 'fd' | 'close'>;
 
@@ -45,6 +46,9 @@ export const call = command({
       completes: 'target-or-file',
     },
     json: { help: 'print the record of the call to stderr, as JSON' },
+    witness: {
+      help: 'print the system calls that the level made, and a verdict, to stderr (Linux on x86-64)',
+    },
   },
   details: `It writes nothing else to standard output, so a tracer sees one write there. A file is created if it does not
 exist. The fault targets, whose writes the kernel refuses:
@@ -57,7 +61,7 @@ ${FAULT_NAMES.slice(7).join(', ')}.`,
   ],
   exits: {
     0: 'the operating system accepted the call',
-    1: 'it refused the call, or the output could not be written',
+    1: 'it refused the call, the witness does not agree, or the output could not be written',
     2: EXITS[2] as string,
   },
   run({ note, fail }, values, words) {
@@ -65,13 +69,18 @@ ${FAULT_NAMES.slice(7).join(', ')}.`,
     if (!levels[level].available)
       throw new UsageError(`level '${level}' is not available here: ${levels[level].reason}`);
 
+    const { reason } = values.witness ? witnessAvailability() : { reason: null };
+    if (reason !== null) throw new UsageError(`--witness is not available here: ${reason}`);
+
     const bytes = readMessage(msg);
     const target = open(values.target ?? 'stdout');
     // Programs read the record from stderr, so nothing else may stand there.
     const hint = values.json ? null : hintAt(msg);
     if (hint !== null) note(hint);
     const before = performance.now();
-    const result = levels[level].write(target.fd, bytes);
+    const { result, report = null } = values.witness
+      ? witnessWrite(levels[level], target.fd, bytes)
+      : { result: levels[level].write(target.fd, bytes) };
     const durationNs = Math.round((performance.now() - before) * 1e6);
     target.close();
 
@@ -92,9 +101,10 @@ ${FAULT_NAMES.slice(7).join(', ')}.`,
       pid: process.pid,
       preview: preview(bytes.subarray(0, PREVIEW_BYTES), bytes.length <= PREVIEW_BYTES),
     };
-    if (values.json) note(JSON.stringify(record));
+    if (values.json) note(JSON.stringify(report ? { ...record, witness: report } : record));
+    else if (report) for (const line of describeWitnessed(report)) note(line);
     if (error) return fail(1, `write to ${target.name}: ${error.code} (${error.errno}): ${error.message}`);
     if (written < bytes.length) note(`syswire: the operating system took ${written} of ${bytes.length} bytes`);
-    return 0;
+    return report?.agrees === false ? 1 : 0;
   },
 });

@@ -17,6 +17,10 @@ const POLICY = {
 export const documentRoutes: FastifyPluginAsync = async (app) => {
   await app.register(async (docs) => {
     await docs.register(helmet, pageHeaders(POLICY));
+    // With `baseDir`, @fastify/swagger-ui sends the same files at every other path below /docs, too.
+    docs.addHook('onRoute', (route) => {
+      if (route.url === '/docs/*') route.handler = (_request, reply) => reply.callNotFound();
+    });
     // By default @fastify/swagger-ui looks for its files beside its own code, which is bundled.
     const logo = { type: 'image/svg+xml', content: readFileSync(path.join(SWAGGER_UI, 'logo.svg')) };
     await docs.register(swaggerUi, { routePrefix: '/docs', baseDir: SWAGGER_UI, logo });

@@ -22,7 +22,31 @@ export type NativeLevel = {
   address: () => bigint;
 };
 
+/** The reason why the addon has no witness: the call that failed, and its −errno (native/witness.h). */
+export type WitnessRefusal = { refusedBy: string; errno: number };
+
+/** The functions of native/addon-witness.cc. */
+export type NativeWitness = {
+  /**
+   * Calls `callback`, and lists the system calls that the thread makes meanwhile, `limit` at most. An exception of the
+   * callback goes on as it is.
+   *
+   * @param words takes the list: the number of calls, or −1 if there is no witness; the number of calls beyond the
+   *   limit; 1 if the list is complete, else 0; then 12 words for each call, struct WitnessedCall in native/witness.h
+   * @param previews takes the first bytes that each call wrote, PREVIEW_BYTES a call
+   * @returns what the callback returns, or a WitnessRefusal if there is no witness
+   */
+  run: (callback: () => unknown, limit: number, words: BigInt64Array, previews: Uint8Array) => unknown;
+  /** Tries the witness. Returns null if it works. */
+  probe: () => WitnessRefusal | null;
+  /** Finds the file that an instruction was loaded from. Null: from none. */
+  locate: (address: bigint) => { file: string; symbol: string | null; offset: number } | null;
+  /** Returns the names of the system calls of an ABI in the order of their numbers, with one blank between two. */
+  names: (is32bit: boolean) => string;
+};
+
 export type Addon = NativeLevel & {
+  witness: NativeWitness;
   int80: NativeLevel & {
     /** Tries the interrupt in a child process. Returns the result of `call`, or the signal that killed the child. */
     probe: () => { call: string; result: number; signal: number };

@@ -1,22 +1,28 @@
 // Tests syswire call, which makes one call in its own process.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { LEVEL_IDS } from '../../../src/protocol/names.js';
+import { LEVEL_IDS, type LevelId } from '../../../src/protocol/names.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
-import { levels } from '../../../src/syscalls/index.js';
+import { levels, type WitnessReport, witnessAvailability } from '../../../src/syscalls/index.js';
 import { openFaults } from '../../../src/syscalls/targets/faults.js';
 import { run as ask } from '../../support/command.js';
-import { MAIN, startService, tempFolder } from '../../support/service.js';
+import { MAIN, ROOT, startService, tempFolder } from '../../support/service.js';
+import { need } from '../../support/tools.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
 
-function run(args: string[], { input = '', cwd }: { input?: string; cwd?: string } = {}) {
+const CC = { command: 'cc', package: 'gcc' };
+
+type Options = { input?: string; cwd?: string; env?: NodeJS.ProcessEnv };
+
+function run(args: string[], { input = '', cwd, env = {} }: Options = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, 'call', ...args], {
     input,
     cwd,
+    env: { ...process.env, ...env },
     encoding: 'utf8',
     timeout: 20_000,
   });
@@ -124,6 +130,58 @@ test("a message that ends in a backslash and an n is written as it is, with a hi
     assert.match(`${ran.err.split('\n')[0]}\n`, HINT, command[0]);
     assert.doesNotMatch((await ask([...command, '-', '--target', 'full'], url, { input: typed })).err, /backslash/);
   }
+});
+
+/** What --witness prints of the call with which each level writes. V8 may make other calls before and after it. */
+const WITNESSED: Record<LevelId, RegExp> = {
+  raw: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.node\+0x[\da-f]+\]$/m,
+  int80: /^\[i386\] write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.node\+0x[\da-f]+\]$/m,
+  uring:
+    /^fstat\(\d+, 0x[\da-f]+\) = 0 {2}\[syswire\.node\+0x[\da-f]+\]\nio_uring_enter\(\d+, 2, 2, 0x1, 0x0, 0\) = 2 {2}\[.*\]$/m,
+  os: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[libc\.so\.6\+0x[\da-f]+, \w*write\]$/m,
+  std: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[libc\.so\.6\+0x[\da-f]+, \w*write\]$/m,
+};
+const { reason } = witnessAvailability();
+const here = { skip: reason ?? false };
+
+for (const level of LEVELS) {
+  test(`call ${level} --witness prints the system calls and the verdict`, here, () => {
+    const { status, stdout, stderr } = run([level, 'hé\n', '--witness', '--target', '/dev/null']);
+    const [, calls = '', verdict] = /^(.*)\n(witness: .*)\n$/s.exec(stderr) ?? [];
+    assert.match(calls, WITNESSED[level]);
+    assert.deepEqual({ verdict, status, stdout }, { verdict: 'witness: agrees', status: 0, stdout: '' });
+  });
+
+  test(`call ${level} --witness --json: the record has the list`, here, () => {
+    const { status, stderr } = run([level, 'hello', '--witness', '--json', '--target', '/dev/full']);
+    const [json = ''] = stderr.split('\n');
+    const { witness, error } = JSON.parse(json) as CallRecord & { witness: WitnessReport };
+    const name = level === 'uring' ? 'io_uring_enter' : 'write';
+    const call = witness.systemCalls.find((each) => each.name === name);
+    assert.deepEqual([error?.code, witness.verdict, witness.agrees, status], ['ENOSPC', 'agrees', true, 1]);
+    assert.equal(call?.error?.code, level === 'uring' ? undefined : 'ENOSPC');
+  });
+}
+
+test('call --witness whose verdict does not agree: exit 1', here, (t) => {
+  if (!need(t, CC)) return;
+  const shim = path.join(tempFolder(t), 'shim.so');
+  execFileSync('cc', ['-shared', '-fPIC', '-o', shim, path.join(ROOT, 'test/support/programs/shim.c')]);
+  const { status, stderr } = run(['os', 'hello', '--witness', '--target', '/dev/null'], { env: { LD_PRELOAD: shim } });
+  assert.match(stderr, /^write\(\d+, "hell", 4\) = 4 {2}\[shim\.so\+0x[\da-f]+, write, not the level's own\]$/m);
+  assert.match(stderr, /\nwitness: write came from shim\.so\+0x[\da-f]+ \(write\), not from libc\n/);
+  assert.equal(status, 1);
+});
+
+test('call --witness where there is none: exit 2, one line, and no call', here, (t) => {
+  if (!need(t, CC)) return;
+  const folder = tempFolder(t);
+  const [confine, out] = [path.join(folder, 'confine'), path.join(folder, 'out')];
+  execFileSync('cc', ['-o', confine, path.join(ROOT, 'test/support/programs/confine.c')]);
+  const args = ['dispatch=1', process.execPath, MAIN, 'call', 'raw', 'hello', '--witness', '--target', out];
+  const { status, stderr } = spawnSync(confine, args, { encoding: 'utf8' });
+  assert.match(stderr, /^syswire: --witness is not available here: .*prctl failed with EPERM\n$/);
+  assert.deepEqual([status, existsSync(out)], [2, false]);
 });
 
 const USAGE: [string, string[], RegExp][] = [

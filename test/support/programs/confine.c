@@ -2,6 +2,7 @@
 //   confine uring=ERRNO command …    io_uring_setup and io_uring_enter fail with that error
 //   confine enter=ERRNO command …    only io_uring_enter fails with it
 //   confine int80=ERRNO command …    the 32-bit write fails with that error
+//   confine dispatch=ERRNO command … prctl(PR_SET_SYSCALL_USER_DISPATCH) fails with that error
 //   confine int80=kill command …     any 32-bit system call kills the process
 #include <errno.h>
 #include <linux/audit.h>
@@ -50,9 +51,14 @@ int main(int argc, char **argv) {
   struct sock_filter kill[] = {
       LOAD(arch), EXPECT(AUDIT_ARCH_I386, 1), RETURN(SECCOMP_RET_KILL_PROCESS), RETURN(SECCOMP_RET_ALLOW),
   };
+  struct sock_filter dispatch[] = {
+      LOAD(arch), EXPECT(NATIVE, 5), LOAD(nr), EXPECT(157, 3), LOAD(args[0]), EXPECT(59, 1), RETURN(refuse),
+      RETURN(SECCOMP_RET_ALLOW),
+  };
 #define CONFINE(filter) confine(filter, sizeof(filter) / sizeof(filter[0]))
   if (strncmp(argv[1], "uring=", 6) == 0) CONFINE(uring);
   else if (strncmp(argv[1], "enter=", 6) == 0) CONFINE(enter);
+  else if (strncmp(argv[1], "dispatch=", 9) == 0) CONFINE(dispatch);
   else if (strcmp(argv[1], "int80=kill") == 0) CONFINE(kill);
   else if (strncmp(argv[1], "int80=", 6) == 0) CONFINE(int80);
   else return 125;

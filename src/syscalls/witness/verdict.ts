@@ -1,0 +1,97 @@
+// Compares what a level claims about a write with the system calls that a witness saw.
+import path from 'node:path';
+import type { LevelId } from '../../protocol/names.js';
+import { minusErrno } from '../bindings/errno.js';
+import type { SystemCall, Witnessed } from './witness.js';
+
+/** What a level was asked, and what it returned. */
+export type Claim = { level: LevelId; fd: number; requested: number; result: number };
+
+type List = Omit<Witnessed<unknown>, 'result'>;
+
+export const AGREES = 'agrees';
+
+/** Every system call that can write bytes to a descriptor. */
+const WRITES = /^(?:p?writev?|pwrite64|pwritev2|send(?:to|msg|mmsg|file|file64)?|vmsplice|splice|tee|copy_file_range)$/;
+
+/** A number without a name: src/syscalls/witness/witness.ts. */
+const UNNAMED = /^syscall_\d+$/;
+
+/** The place from which a level makes its calls, in words. */
+const PLACES: Record<LevelId, string> = {
+  raw: "syswire's own instruction",
+  int80: "syswire's own instruction",
+  uring: "syswire's own instruction",
+  os: 'libc',
+  std: 'libc',
+};
+
+/** The largest count that Node's fs.writeSync passes on. */
+const MAX_COUNT_OF_NODE = 2 ** 31 - 1;
+
+const placeOf = ({ origin: { file, offset, address, symbol } }: SystemCall): string =>
+  file === null || offset === null
+    ? `${address}, which is in no file`
+    : `${path.basename(file)}+0x${offset.toString(16)}${symbol === null ? '' : ` (${symbol})`}`;
+
+const descriptorOf = (call: SystemCall): number => Number(call.arguments[0]) | 0;
+const isForeign = ({ origin }: SystemCall): boolean => !origin.isLevel;
+const fromElsewhere = (level: LevelId, call: SystemCall): string =>
+  `${call.name} came from ${placeOf(call)}, not from ${PLACES[level]}`;
+
+/** `uring` enters the kernel to submit its write. The result is in the ring, where no witness sees it. */
+function judgeUring(writes: SystemCall[], systemCalls: SystemCall[]): string {
+  const [write] = writes;
+  if (write) return `uring should make no write, and ${write.name} was called`;
+  const enters = systemCalls.filter(({ name }) => name === 'io_uring_enter');
+  if (enters.length === 0) return 'no io_uring_enter was called';
+  const foreign = enters.find(isForeign);
+  return foreign ? fromElsewhere('uring', foreign) : AGREES;
+}
+
+/** Node refuses these writes itself: src/syscalls/levels/std.ts. */
+const isRefusedByNode = ({ level, fd, requested, result }: Claim): boolean =>
+  level === 'std' &&
+  ((fd < 0 && result === minusErrno('EBADF')) || (requested > MAX_COUNT_OF_NODE && result === minusErrno('EINVAL')));
+
+/** Returns what is wrong with one `write`; null if it is as it should be. @param rest the bytes not yet written */
+function findMistake({ level, fd }: Claim, call: SystemCall, rest: number): string | null {
+  if (call.name !== 'write') return `${level} should call write, and ${call.name} was called`;
+  const abi = level === 'int80' ? 'i386' : 'x86-64';
+  if (call.abi !== abi) return `write was called by the ABI ${call.abi}, not ${abi}`;
+  if (isForeign(call)) return fromElsewhere(level, call);
+  if (descriptorOf(call) !== fd) return `write went to descriptor ${descriptorOf(call)}, not ${fd}`;
+  const count = call.arguments[2];
+  // A register of int80 holds 32 bits.
+  const expected = level === 'int80' ? Math.min(rest, 2 ** 32 - 1) : rest;
+  if (count !== expected) return `write was asked to write ${count} bytes, not ${expected}`;
+  if (Number(call.result) > rest) return `write returned ${call.result}, more than the ${rest} bytes it was asked for`;
+  return null;
+}
+
+/**
+ * Decides whether the system calls confirm what the level returned.
+ *
+ * @returns `agrees`, or one sentence that says what does not
+ */
+export function verdictOf(claim: Claim, { systemCalls, complete, dropped }: List): string {
+  if (!complete) return `the list ends with ${systemCalls.at(-1)?.name}: later calls were not seen`;
+  if (dropped > 0) return `${dropped} more calls were made than the ${systemCalls.length} that were kept`;
+  const unnamed = systemCalls.find(({ name }) => UNNAMED.test(name));
+  if (unnamed) return `${unnamed.name} has no name in the kernel's headers that the addon was built with`;
+  const { level, requested, result } = claim;
+  const writes = systemCalls.filter(({ name }) => WRITES.test(name));
+  if (level === 'uring') return judgeUring(writes, systemCalls);
+
+  if (writes.length === 0) return isRefusedByNode(claim) ? AGREES : 'no write was called';
+  let rest = requested;
+  for (const call of writes) {
+    const mistake = findMistake(claim, call, rest);
+    if (mistake) return mistake;
+    rest -= Math.max(0, Number(call.result));
+  }
+  // Only libuv repeats a write: after a part of the bytes, and after EINTR.
+  if (level !== 'std' && writes.length > 1) return `write was called ${writes.length} times, not once`;
+  const returned = rest < requested ? requested - rest : Number(writes.at(-1)?.result);
+  return returned === result ? AGREES : `write returned ${returned}, and level ${level} ${result}`;
+}

@@ -1,0 +1,118 @@
+// The witness against strace, which watches the same thread at the same time: both see the same system calls.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import path from 'node:path';
+import { test } from 'node:test';
+import { LEVEL_IDS } from '../../src/protocol/names.js';
+import { levels, type SystemCall, type Witnessed, witnessAvailability } from '../../src/syscalls/index.js';
+import { PROGRAMS } from '../support/native.js';
+import { tempFolder } from '../support/service.js';
+import { need } from '../support/tools.js';
+
+const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
+const { reason } = witnessAvailability();
+
+/** A call in the form that both sides are brought to: its name, its arguments in hexadecimal, its result. */
+type Seen = { name: string; arguments: string[]; result: number };
+type List = Witnessed<number> & { level: string; target: string; verdict: string };
+
+/** Matches `write(0x12, 0x7f…, 0x5) = -1 ENOSPC (No space left on device)`, as `strace -e raw=all` prints it. */
+const CALL = /^(\w+)\((.*?)\)\s+= (-?(?:0x)?[\da-f]+)(?: (E\w+))?/;
+/** PR_SET_SYSCALL_USER_DISPATCH with PR_SYS_DISPATCH_ON, and with PR_SYS_DISPATCH_OFF. */
+const ON = 'prctl(0x3b, 0x1,';
+const OFF = 'prctl(0x3b, 0,';
+/** What the witness itself does inside its window. The lines of signals begin with `---`. */
+const OWN = /^(?:rt_sigprocmask|rt_sigreturn)\(/;
+
+/** Returns the calls between each ON and OFF. */
+function windowsOf(trace: string): Seen[][] {
+  const windows: Seen[][] = [];
+  let current: Seen[] | null = null;
+  for (const line of trace.split('\n')) {
+    if (line.startsWith(ON)) {
+      assert.equal(current, null, 'each window ends before the next begins');
+      current = [];
+    } else if (line.startsWith(OFF)) {
+      assert.ok(current, 'a window begins before it ends');
+      windows.push(current);
+      current = null;
+    } else if (current && !OWN.test(line) && !line.startsWith('---')) {
+      const match = CALL.exec(line);
+      assert.ok(match, `not a call: ${line}`);
+      const [, name = '', args = '', result, code] = match;
+      const errno = code === undefined ? 0 : (constants.errno as Record<string, number>)[code];
+      assert.ok(errno !== undefined, line);
+      const plain = args === '' ? [] : args.split(', ').map((each) => (each === '0' ? '0x0' : each));
+      current.push({ name, arguments: plain, result: code ? -errno : Number(result) });
+    }
+  }
+  assert.equal(current, null, 'the last window ends');
+  return windows;
+}
+
+const hex = (value: number | string): string => `0x${BigInt.asUintN(64, BigInt(value)).toString(16)}`;
+
+/** The registers that the call takes, as strace has them. */
+const likeStrace = (call: SystemCall, seen: Seen | undefined): Seen => ({
+  name: call.name,
+  arguments: call.arguments.slice(0, seen?.arguments.length).map(hex),
+  result: call.result as number,
+});
+
+const COUNT = 10_000;
+
+test(`strace and the witness see the same system calls in ${COUNT} writes`, async (t) => {
+  if (reason !== null) return t.skip(reason);
+  if (!need(t, { command: 'strace', package: 'strace' })) return;
+  const folder = tempFolder(t);
+  const [trace, out] = [path.join(folder, 'trace'), path.join(folder, 'lists')];
+  const rounds = Math.ceil(COUNT / (LEVELS.length * 14));
+  execFileSync('strace', [
+    ...['-o', trace, '-e', 'raw=all'],
+    ...[process.execPath, '--import', 'tsx', path.join(PROGRAMS, 'witnessed.ts'), `${rounds}`, out],
+  ]);
+  const { lists, written } = JSON.parse(readFileSync(out, 'utf8')) as { lists: List[]; written: number };
+  const windows = windowsOf(readFileSync(trace, 'latin1'));
+  assert.ok(lists.length >= COUNT, `${lists.length} windows`);
+  // The windows of the check whether there is a witness have one getppid.
+  const writes = windows.filter((calls) => calls[0]?.name !== 'getppid');
+  assert.equal(writes.length, lists.length);
+  let calls = 0;
+  for (const [at, { systemCalls, complete, dropped, verdict, level, target }] of lists.entries()) {
+    const seen = writes[at] ?? [];
+    const title = `${level} to ${target}`;
+    assert.deepEqual(
+      systemCalls.map((call, index) => likeStrace(call, seen[index])),
+      seen.slice(0, systemCalls.length),
+      title,
+    );
+    // The garbage collector may make more calls than a list keeps.
+    assert.deepEqual([complete, dropped], [true, seen.length - systemCalls.length], title);
+    assert.match(verdict, dropped > 0 ? /^\d+ more calls/ : /^agrees$/, title);
+    calls += seen.length;
+  }
+  const targets = new Set(lists.map(({ target }) => target));
+  t.diagnostic(`${lists.length} writes to ${targets.size} targets, ${calls} system calls`);
+  const toFile = lists.filter(({ target }) => target === 'file').reduce((sum, { result }) => sum + result, 0);
+  assert.equal(written, toFile, 'the bytes in the file');
+});
+
+test('the witness sees the result that strace injects, and the verdict says what does not agree', async (t) => {
+  if (reason !== null) return t.skip(reason);
+  if (!need(t, { command: 'strace', package: 'strace' })) return;
+  const out = path.join(tempFolder(t), 'lists');
+  const target = `${out}.out`;
+  execFileSync('strace', [
+    ...['-o', '/dev/null', '-P', target, '-e', 'inject=write:error=EDQUOT'],
+    ...[process.execPath, '--import', 'tsx', path.join(PROGRAMS, 'witnessed.ts'), '1', out],
+  ]);
+  const { lists } = JSON.parse(readFileSync(out, 'utf8')) as { lists: List[] };
+  const injected = lists.filter((list) => list.target === 'file' && levels[list.level as 'raw'].seenBy?.strace);
+  assert.ok(injected.length > 0);
+  for (const { systemCalls, result, verdict, level } of injected) {
+    const [write] = systemCalls;
+    assert.deepEqual([write?.name, write?.error?.code, result, verdict], ['write', 'EDQUOT', -122, 'agrees'], level);
+  }
+});

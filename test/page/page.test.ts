@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { AxeResults } from 'axe-core';
+import type { Levels } from '../../src/protocol/service.js';
 import { openPage } from '../support/browser.js';
 import {
   assertClean,
@@ -112,7 +113,7 @@ test('Compare draws each level and lists its figures, and can be stopped', async
   assertClean(opened);
 });
 
-test('Anatomy shows each level’s road and machine code; an unavailable level is greyed, with its reason', async (t) => {
+test('Anatomy shows each level’s road, registers and machine code; an unavailable level is greyed, with its reason', async (t) => {
   if (!need(t, CC)) return;
   const launcher = confine(t);
   const service = await startService(t, {
@@ -124,15 +125,18 @@ test('Anatomy shows each level’s road and machine code; an unavailable level i
   await waitUntilLive(page);
   await page.click('#anatomy');
   const { levels: reported } = (await (await fetch(`${service.url}/levels`)).json()) as {
-    levels: { id: string; available: boolean; reason: string | null; code: string | null }[];
+    levels: Levels['levels'];
   };
   assert.equal(reported.find(({ id }) => id === 'uring')?.available, false);
-  for (const { id, available, reason, code } of reported) {
+  for (const { id, available, reason, code, registers } of reported) {
     const article = page.locator(`article[aria-label=${id}]`);
     assert.match(await article.locator('.road').innerText(), /^JavaScript\n.*kernel\n/s);
     assert.equal((await article.getAttribute('class'))?.includes('unavailable') ?? false, !available);
     assert.equal(await page.locator(`#write-level option[value=${id}]`).isDisabled(), !available);
     if (reason !== null) assert.ok((await article.innerText()).includes(reason));
+    const shown = (await article.locator('tr').allInnerTexts()).map((row) => row.split('\t'));
+    const expected = registers?.arguments.map((register, index) => [register, registers.meanings[index]]) ?? [];
+    assert.deepEqual(shown.slice(1, 1 + expected.length), expected, id);
     if (code !== null)
       assert.ok((await article.locator('pre').innerText()).replaceAll(' ', '').startsWith(code.slice(0, 40)));
   }

@@ -62,10 +62,7 @@ function createConvention({ registers, number }: Level): HTMLElement[] {
   if (!registers) return [createElement('p', {}, 'The library chooses the registers and the call number.')];
   const rows: [string, string][] = [
     [registers.number, `call number${number === null ? '' : `: ${number} (0x${number.toString(16)})`}`],
-    ...registers.arguments.map((register, index): [string, string] => [
-      register,
-      ['descriptor', 'address of the bytes', 'number of bytes'][index] ?? `argument ${index + 1}`,
-    ]),
+    ...registers.arguments.map((register, index): [string, string] => [register, registers.meanings[index] ?? '']),
     [registers.result, 'result'],
     [registers.clobbered.join(', '), 'also overwritten'],
   ];

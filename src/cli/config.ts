@@ -4,11 +4,11 @@ import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import * as z from 'zod';
+import { mustBe } from '../protocol/choices.js';
 import { joinWithOr } from '../protocol/format.js';
 import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
 import { DEFAULTS } from '../server/defaults.js';
 import { FAULT_NAMES } from '../syscalls/targets/faults.js';
-import { mustBe } from './choices.js';
 import { type Flag, UsageError, type Values } from './command.js';
 
 const MIN_TOKEN = 16;

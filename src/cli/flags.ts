@@ -2,10 +2,10 @@
 // values that several commands have: messages and numbers.
 
 import { parseArgs } from 'node:util';
+import { mustBe, nearest, unknown } from '../protocol/choices.js';
 import { joinWithOr } from '../protocol/format.js';
 import { LEVEL_IDS, type LevelId } from '../protocol/names.js';
 import { bytesOf, hasEscapedBytes } from './arguments.js';
-import { mustBe, nearest, unknown } from './choices.js';
 import { type Argument, COMMON_FLAGS, type Command, type Flag, type Flags, UsageError } from './command.js';
 import { readAll } from './streams.js';
 

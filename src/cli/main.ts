@@ -3,9 +3,9 @@
 import './require-node.js';
 import { constants } from 'node:os';
 import { isatty } from 'node:tty';
+import { unknown } from '../protocol/choices.js';
 import { escapeLines } from '../protocol/unsafe.js';
 import { restoreBytes } from './arguments.js';
-import { unknown } from './choices.js';
 import { type Cli, NoAnswer, OutputFailed, UsageError } from './command.js';
 import { COMMAND_NAMES, COMMANDS } from './commands/index.js';
 import { checkDescriptors } from './descriptors.js';

@@ -111,7 +111,7 @@ const REFUSED: Record<string, Refused> = {
     body: { ...good, level: 'RAW' },
     status: 400,
     pointer: '#/level',
-    says: /^level 'RAW' is unknown: use raw, int80, uring, os or std$/,
+    says: /^level 'RAW' is unknown: use raw, int80, uring, os or std; did you mean raw\?$/,
   },
   'no msg': {
     body: { level: 'raw', target: 'out' },
@@ -151,7 +151,13 @@ const REFUSED: Record<string, Refused> = {
     body: { ...good, target: 'printer' },
     status: 404,
     pointer: '#/target',
-    says: /no target 'printer'.*GET \/targets/,
+    says: /^there is no target 'printer': GET \/targets lists them; start the service with --target printer=PATH to add it$/,
+  },
+  'a mistyped target': {
+    body: { ...good, target: 'oyt' },
+    status: 404,
+    pointer: '#/target',
+    says: /^there is no target 'oyt': did you mean 'out'\? GET \/targets lists them; start the/,
   },
   'a target that is a path': {
     body: { ...good, target: '/etc/passwd' },

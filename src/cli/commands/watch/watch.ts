@@ -13,10 +13,10 @@ export const watch = command({
   summary: 'show every call of a running service as it happens',
   arguments: [],
   flags: {
-    since: { value: 'SEQ', help: 'start at this record; without it, show only new calls' },
+    since: { value: 'SEQ', field: 'since', help: 'start at this record; without it, show only new calls' },
     level: { value: 'LEVEL', help: `show only calls at this level: ${joinWithOr(LEVEL_IDS)}`, choices: LEVEL_IDS },
-    target: { value: 'NAME', help: 'show only calls to this target', completes: 'target' },
-    'request-id': { value: 'ID', help: 'show only calls of this request' },
+    target: { value: 'NAME', field: 'target', help: 'show only calls to this target', completes: 'target' },
+    'request-id': { value: 'ID', field: 'requestId', help: 'show only calls of this request' },
     errors: { help: 'show only calls that the operating system refused' },
     json: { help: 'print the lines of the stream unchanged, one JSON object per line' },
     ...CLIENT_FLAGS,

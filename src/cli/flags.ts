@@ -11,7 +11,12 @@ import { readAll } from './streams.js';
 
 /** The arguments LEVEL MSG. */
 export const LEVEL_AND_MESSAGE = [
-  { name: 'LEVEL', noun: 'level', help: joinWithOr(LEVEL_IDS), choices: LEVEL_IDS },
+  {
+    name: 'LEVEL',
+    noun: 'level',
+    help: `${joinWithOr(LEVEL_IDS)}; syswire help levels explains them`,
+    choices: LEVEL_IDS,
+  },
   { name: 'MSG', noun: 'message', help: 'the text to write, unchanged; - reads it from stdin', isBytes: true },
 ] as const satisfies readonly Argument[];
 

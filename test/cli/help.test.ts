@@ -5,6 +5,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { EXITS } from '../../src/cli/command.js';
 import { loadAll } from '../../src/cli/commands/index.js';
+import { LEVEL_IDS, LEVELS_IN_WORDS } from '../../src/protocol/names.js';
+import { BUILT_IN_NAMES } from '../../src/syscalls/targets/built-in.js';
 import { run } from '../support/command.js';
 import { ROOT } from '../support/service.js';
 
@@ -64,6 +66,23 @@ test('syswire help, --help and -h list every command with its summary, and the e
   for (const [exit, meaning] of Object.entries(EXITS)) assert.ok(out.includes(`  ${exit}  ${meaning}\n`));
   assert.deepEqual(await run(['-v'], ''), { code: 0, out: `${VERSION}\n`, err: '' });
 });
+
+const HELP: [topic: string, has: string[]][] = [
+  ['levels', LEVEL_IDS.map((id) => `\n  ${id.padEnd(5)}  ${LEVELS_IN_WORDS[id].is}\n`)],
+  ['targets', [...BUILT_IN_NAMES, '\n  curl -s http://127.0.0.1:8080/targets', ' --target log=/tmp/log']],
+  ...LEVEL_IDS.map((id): [string, string[]] => [
+    id,
+    [`${id}: ${LEVELS_IN_WORDS[id].is}`, LEVELS_IN_WORDS[id].manual, `\n  syswire write ${id} hello\n`],
+  ]),
+];
+
+for (const [topic, has] of HELP)
+  test(`syswire help ${topic}`, async () => {
+    const { code, out, err } = await run(['help', topic], '');
+    assert.deepEqual([code, err], [0, '']);
+    for (const part of has) assert.ok(out.includes(part), `${part}\nis not in\n${out}`);
+    for (const line of out.split('\n')) assert.ok(line.length <= 120, `more than 120 columns: ${line}`);
+  });
 
 test('docs/command.md has every command, and the exit codes of `syswire help`', () => {
   const [page = ''] = PAGES;

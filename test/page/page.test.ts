@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { AxeResults } from 'axe-core';
+import { LEVELS_IN_WORDS } from '../../src/protocol/names.js';
 import type { Levels } from '../../src/protocol/service.js';
 import { openPage } from '../support/browser.js';
 import {
@@ -133,6 +134,7 @@ test('Anatomy shows each level’s road, registers and machine code; an unavaila
     assert.match(await article.locator('.road').innerText(), /^JavaScript\n.*kernel\n/s);
     assert.equal((await article.getAttribute('class'))?.includes('unavailable') ?? false, !available);
     assert.equal(await page.locator(`#write-level option[value=${id}]`).isDisabled(), !available);
+    assert.ok((await article.innerText()).includes(LEVELS_IN_WORDS[id].is));
     if (reason !== null) assert.ok((await article.innerText()).includes(reason));
     const shown = (await article.locator('tr').allInnerTexts()).map((row) => row.split('\t'));
     const expected = registers?.arguments.map((register, index) => [register, registers.meanings[index]]) ?? [];

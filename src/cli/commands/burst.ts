@@ -59,7 +59,7 @@ export const burst = command({
     },
     target: {
       value: 'NAME',
-      help: 'the target to write to (null, which keeps nothing); GET /targets lists the names',
+      help: 'the target to write to (null, which keeps nothing); syswire help targets says which there are',
       completes: 'target',
       field: 'target',
     },

@@ -11,7 +11,7 @@ export const write = command({
   flags: {
     target: {
       value: 'NAME',
-      help: 'the target to write to (stdout); GET /targets lists the names',
+      help: 'the target to write to (stdout); syswire help targets says which there are',
       completes: 'target',
       field: 'target',
     },

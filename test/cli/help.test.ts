@@ -14,7 +14,7 @@ const PAGES = ['docs/command.md', 'docs/configuration.md'].map((name) => readFil
 const commands = await loadAll();
 const VERSION: string = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).version;
 
-for (const [name, { summary, flags, examples, exits }] of commands) {
+for (const [name, { summary, flags, details = '', examples, exits }] of commands) {
   test(`${name} --help and help ${name}: its flags, two examples, its exit codes, and the page`, async () => {
     const { code, out, err } = await run([name, '--help'], '');
     assert.deepEqual([code, err], [0, '']);
@@ -28,6 +28,7 @@ for (const [name, { summary, flags, examples, exits }] of commands) {
     assert.ok(examples.length >= 2);
     const parts = [
       summary,
+      details,
       ...Object.keys(flags).map((flag) => `${flag} `),
       '-h, --help',
       '-v, --version',

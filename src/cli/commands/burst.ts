@@ -66,6 +66,8 @@ export const burst = command({
     json: { help: 'print the answer of the service as JSON' },
     ...CLIENT_FLAGS,
   },
+  details: `Trust p50 for what a call costs. The calls a second are fewer than the durations give: they include what the
+service does between two calls (each is recorded, and other requests have their turns), and a busy machine's pauses.`,
   examples: [
     ['syswire burst raw x', `shows what ${number(DEFAULT_COUNT)} calls of the instruction cost`],
     ['syswire burst std x --target full --count 1000 --rate 100', 'makes 100 calls a second, which the kernel refuses'],

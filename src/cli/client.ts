@@ -72,7 +72,9 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
   const noAnswer = (error: Error): Error => {
     // The error of several addresses has no message.
     const reason = error.message || (error as { code?: string }).code;
-    return new NoAnswer(`no service answers at ${origin} (${reason}): start it, or check the address`);
+    return new NoAnswer(
+      `no service answers at ${origin} (${reason}): start one with syswire in another terminal, or check the address`,
+    );
   };
 
   async function ask<T>(path: string, { body, ...options }: RequestOptions & { body?: string } = {}): Promise<T> {

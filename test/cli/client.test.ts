@@ -145,7 +145,7 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
     'no service',
     ['write', 'raw', 'x', '--url', 'http://127.0.0.1:2'],
     3,
-    /no service answers at http:\/\/127\.0\.0\.1:2 \(.*ECONNREFUSED.*\): start it, or check the address$/m,
+    /no service answers at http:\/\/127\.0\.0\.1:2 \(.*ECONNREFUSED.*\): start one with syswire in another terminal, or check the address$/m,
   ],
   ['no service', ['watch', '--url', 'http://127.0.0.1:2'], 3, /no service answers at/],
 ];

@@ -276,5 +276,5 @@ test('write --timeout waits for room in a pipe; --url may have a path', async (t
   await read(fifo.reader, 65_536);
   assert.match((await waiting).out, /^4 of 4 bytes at raw to pipe: record 3, 2 calls/);
   const { err } = await run(['write', 'raw', 'x', '--url', `${url}/below/it`], '');
-  assert.match(err, /there is nothing at \/below\/it\/write/);
+  assert.match(err, /there is nothing at '\/below\/it\/write': \/docs lists the paths$/m);
 });

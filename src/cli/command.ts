@@ -72,7 +72,7 @@ export const command = <const F extends Flags>(table: Command<F>): Command<F> =>
 /** The flags of every command. */
 export const COMMON_FLAGS = {
   help: { short: 'h', help: 'show this help' },
-  version: { short: 'v', help: 'print the version' },
+  version: { short: 'v', help: 'print the version; only as the first argument' },
 } satisfies Flags;
 
 /** The exit codes of all commands. docs/command.md has the same table. */

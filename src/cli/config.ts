@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import * as z from 'zod';
 import { mustBe } from '../protocol/choices.js';
-import { joinWithOr } from '../protocol/format.js';
+import { joinWithOr, number } from '../protocol/format.js';
 import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
 import { DEFAULTS } from '../server/defaults.js';
 import { FAULT_NAMES } from '../syscalls/targets/faults.js';
@@ -14,7 +14,7 @@ import { type Flag, UsageError, type Values } from './command.js';
 const MIN_TOKEN = 16;
 
 const wholeNumber = (least: number, most: number) => {
-  const message = `must be a whole number from ${least} to ${most}`;
+  const message = `must be a whole number from ${number(least)} to ${number(most)}`;
   return z
     .string()
     .regex(/^\d{1,15}$/, message)

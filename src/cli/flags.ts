@@ -129,6 +129,10 @@ export function parseCommandLine(
     if (token.kind !== 'option') continue;
     const { rawName, value, inlineValue } = token;
     const found = spellings.get(token.name);
+    if (token.name === 'version' && token.index > 0)
+      throw new UsageError(
+        `${rawName} prints the version and does nothing else: leave it out, or give syswire ${rawName}`,
+      );
     if (!found) throw new UsageError(unknownFlag(name, rawName, [...spellings.keys()], command));
     const { flag } = found;
     if (!flag.value || found.isNegation) {

@@ -103,6 +103,8 @@ const MISTAKES: [line: string, says: string][] = [
   ['write raw x --taget y', 'unknown flag --taget: did you mean --target\\?'],
   ['--no-fault', 'unknown flag --no-fault: did you mean --no-faults\\?'],
   ['write raw x --no-json', 'unknown flag --no-json: syswire write --help lists the flags; a message that .*'],
+  ['write raw hi -v', '-v prints the version and does nothing else: leave it out, or give syswire -v'],
+  ['call --json --version raw hi', '--version prints the version and does nothing else: leave it out, or .*'],
   ['write raw -x', 'unknown flag -x: .*; a message that begins with - comes after --'],
   ['call RAW x', "level 'RAW' is unknown: use raw, int80, uring, os or std; did you mean raw\\?"],
   ['call fast x', "level 'fast' is unknown: use raw, int80, uring, os or std"],

@@ -180,7 +180,11 @@ const REFUSED: Record<string, (folder: string) => Refused> = {
     code: 2,
     says: /command 'sevre' is unknown: use serve, write, burst, .*; did you mean serve\?/,
   }),
-  'a port above 65535': () => ({ args: ['--port', '70000'], code: 2, says: /--port 70000: .*0 to 65535/ }),
+  'a port above 65535': () => ({
+    args: ['--port', '70000'],
+    code: 2,
+    says: /--port 70000: must be a whole number from 0 to 65,535$/m,
+  }),
   'a bad port from the environment': () => ({ env: { SYSWIRE_PORT: 'x' }, code: 2, says: /SYSWIRE_PORT x: / }),
   'an unknown log level': () => ({
     args: ['--log-level', 'loud'],

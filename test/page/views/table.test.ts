@@ -40,7 +40,7 @@ test('records that the ring lost during a pause are one row with their exact ran
   await page.locator('#counts:text-is("51 rows of 50 records, 450 lost")').waitFor();
   await page.focus('#grid');
   await page.keyboard.press('End');
-  await page.locator('#rows .note:text-is("450 records are lost: 1 to 450")').waitFor();
+  await page.locator('#rows .note:text-is("450 records are no longer kept: 1 to 450")').waitFor();
 });
 
 test('the page reconnects by itself when the service is killed and started again', async (t) => {

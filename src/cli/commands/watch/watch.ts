@@ -22,7 +22,8 @@ export const watch = command({
     ...CLIENT_FLAGS,
   },
   details: `After a lost connection watch connects again, and continues after the last record it received. If the
-service no longer has some of the records, watch prints a gap: the numbers of the lost records.`,
+service no longer has some of the records, watch prints a gap: their numbers. The names of the
+columns stand above the calls in a terminal only.`,
   examples: [
     ['syswire watch --since 1', 'shows every call so far, and those that follow'],
     ['syswire watch --errors --json > refused', 'keeps what the operating system refuses, one JSON object per line'],

@@ -9,16 +9,7 @@ import type { AxeResults } from 'axe-core';
 import { LEVELS_IN_WORDS } from '../../src/protocol/names.js';
 import type { Levels } from '../../src/protocol/service.js';
 import { openPage } from '../support/browser.js';
-import {
-  assertClean,
-  LEVELS,
-  makeBurst,
-  NULL_TARGET,
-  openLivePage,
-  readRow,
-  waitUntilLive,
-  write,
-} from '../support/live-page.js';
+import { assertClean, LEVELS, makeBurst, openLivePage, readRow, waitUntilLive, write } from '../support/live-page.js';
 import { CC, confine } from '../support/outside.js';
 import { openFifo, post, ROOT, read, startService } from '../support/service.js';
 import { need } from '../support/tools.js';
@@ -229,7 +220,7 @@ const axe = readFileSync(path.join(ROOT, 'node_modules/axe-core/axe.min.js'), 'u
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`axe finds no violation in any view in the ${colorScheme} colour scheme`, async (t) => {
-    const opened = await openLivePage(t, NULL_TARGET, { colorScheme, bypassCSP: true });
+    const opened = await openLivePage(t, [], { colorScheme, bypassCSP: true });
     if (!opened) return;
     const { page, service } = opened;
     await makeBurst(service, 100, { target: 'full' });
@@ -258,7 +249,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 }
 
 test('no view is wider than a window of 360 pixels', async (t) => {
-  const opened = await openLivePage(t, NULL_TARGET, { viewport: { width: 360, height: 740 } });
+  const opened = await openLivePage(t, [], { viewport: { width: 360, height: 740 } });
   if (!opened) return;
   const { page, service } = opened;
   await makeBurst(service, 10);

@@ -5,7 +5,7 @@ import type { IncomingMessage, RequestOptions } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { WebSocket } from 'ws';
 import type { Problem } from '../protocol/problem.js';
-import { type Flags, NoAnswer, UsageError } from './command.js';
+import { type Flags, NoAnswer, Refused, UsageError } from './command.js';
 
 /** The flags of every command that sends requests to a service. */
 export const CLIENT_FLAGS = {
@@ -43,7 +43,8 @@ function toError(status: number, body: string, from: string): Error {
       ? new NoAnswer(`${from} answered ${status} without a reason: try again later`)
       : notSyswire(from, `it answered ${status}`);
   if (status === 401) return new UsageError(`${problem.detail} (on the command line: --token, or SYSWIRE_TOKEN)`);
-  return status < 500 || status === 501 ? new UsageError(problem.detail) : new NoAnswer(problem.detail);
+  const details = problem.errors?.map(({ detail }) => detail) ?? [problem.detail];
+  return status < 500 || status === 501 ? new Refused(details) : new NoAnswer(problem.detail);
 }
 
 /**
@@ -71,7 +72,9 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
   const noAnswer = (error: Error): Error => {
     // The error of several addresses has no message.
     const reason = error.message || (error as { code?: string }).code;
-    return new NoAnswer(`no service answers at ${origin} (${reason}): start it, or check the address`);
+    return new NoAnswer(
+      `no service answers at ${origin} (${reason}): start one with syswire in another terminal, or check the address`,
+    );
   };
 
   async function ask<T>(path: string, { body, ...options }: RequestOptions & { body?: string } = {}): Promise<T> {

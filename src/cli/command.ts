@@ -19,6 +19,10 @@ export type Flag = {
   /** The values that it may have. */
   choices?: readonly string[];
   completes?: Completes;
+  /** What its number counts, which the parser then asks for: `milliseconds`. */
+  unit?: string;
+  /** The field of a request that it sets. The service names this in its refusals, and the user is told of the flag. */
+  field?: string;
 };
 export type Flags = Readonly<Record<string, Flag>>;
 
@@ -68,7 +72,7 @@ export const command = <const F extends Flags>(table: Command<F>): Command<F> =>
 /** The flags of every command. */
 export const COMMON_FLAGS = {
   help: { short: 'h', help: 'show this help' },
-  version: { short: 'v', help: 'print the version' },
+  version: { short: 'v', help: 'print the version; only as the first argument' },
 } satisfies Flags;
 
 /** The exit codes of all commands. docs/command.md has the same table. */
@@ -114,6 +118,13 @@ export type Terminal = { write: (text: string) => void };
 
 /** The command line or the environment is wrong. The message is one line for people. */
 export class UsageError extends Error {}
+
+/** The service refused the request. Each message is about one field. */
+export class Refused extends UsageError {
+  constructor(readonly details: readonly string[]) {
+    super(details.join('; '));
+  }
+}
 
 /** The service gave no answer. The message is one line for people. */
 export class NoAnswer extends Error {}

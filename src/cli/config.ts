@@ -4,17 +4,17 @@ import { constants } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { BlockList, isIP } from 'node:net';
 import * as z from 'zod';
-import { joinWithOr } from '../protocol/format.js';
+import { mustBe } from '../protocol/choices.js';
+import { joinWithOr, number } from '../protocol/format.js';
 import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
 import { DEFAULTS } from '../server/defaults.js';
 import { FAULT_NAMES } from '../syscalls/targets/faults.js';
-import { mustBe } from './choices.js';
 import { type Flag, UsageError, type Values } from './command.js';
 
 const MIN_TOKEN = 16;
 
 const wholeNumber = (least: number, most: number) => {
-  const message = `must be a whole number from ${least} to ${most}`;
+  const message = `must be a whole number from ${number(least)} to ${number(most)}`;
   return z
     .string()
     .regex(/^\d{1,15}$/, message)
@@ -53,7 +53,9 @@ const tokenFile = z.string().transform((path, context) => {
     if (result.success) return result.data;
     context.addIssue({ code: 'custom', message: `the token in it ${result.error.issues[0]?.message}` });
   } catch (error) {
-    context.addIssue({ code: 'custom', message: `cannot be read: ${(error as Error).message}` });
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === 'ENOENT' ? `there is no such file: openssl rand -hex 16 > FILE makes one` : message;
+    context.addIssue({ code: 'custom', message: `cannot be read: ${why}` });
   }
   return z.NEVER;
 });
@@ -239,7 +241,7 @@ export function readConfig(flags: Values<typeof FLAGS>, env: NodeJS.ProcessEnv):
   const secret = values.token ?? values['token-file'];
   if (secret === undefined && !isLoopback(values.host))
     throw new UsageError(
-      `--host ${values.host} is open to other machines, so it needs a token: add --token-file FILE (or --token, or ${variable('token')})`,
+      `--host ${values.host} ${isIP(values.host) === 0 ? 'is no IP address: if it is the name of one, it is' : 'is'} open to other machines, so it needs a token: add --token-file FILE (or --token, or ${variable('token')})`,
     );
   return {
     host: values.host,

@@ -1,5 +1,5 @@
 // The service's environment variables: warns about those that nobody reads, and sets Kubernetes' own apart.
-import { nearest } from './choices.js';
+import { nearest } from '../protocol/choices.js';
 
 /** The variables that other commands and the project's scripts read. */
 const OTHERS = ['URL', 'PROBE_CHILD', 'PUBLISH', 'ENGINE', 'BUILD_CA', 'BUILD_NPMRC'].map((name) => `SYSWIRE_${name}`);

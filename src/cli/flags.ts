@@ -2,16 +2,21 @@
 // values that several commands have: messages and numbers.
 
 import { parseArgs } from 'node:util';
+import { mustBe, nearest, unknown } from '../protocol/choices.js';
 import { joinWithOr } from '../protocol/format.js';
 import { LEVEL_IDS, type LevelId } from '../protocol/names.js';
 import { bytesOf, hasEscapedBytes } from './arguments.js';
-import { mustBe, nearest, unknown } from './choices.js';
 import { type Argument, COMMON_FLAGS, type Command, type Flag, type Flags, UsageError } from './command.js';
 import { readAll } from './streams.js';
 
 /** The arguments LEVEL MSG. */
 export const LEVEL_AND_MESSAGE = [
-  { name: 'LEVEL', noun: 'level', help: joinWithOr(LEVEL_IDS), choices: LEVEL_IDS },
+  {
+    name: 'LEVEL',
+    noun: 'level',
+    help: `${joinWithOr(LEVEL_IDS)}; syswire help levels explains them`,
+    choices: LEVEL_IDS,
+  },
   { name: 'MSG', noun: 'message', help: 'the text to write, unchanged; - reads it from stdin', isBytes: true },
 ] as const satisfies readonly Argument[];
 
@@ -35,7 +40,7 @@ function spellingsOf(flags: Flags): Map<string, Spelling> {
 }
 
 /** By the flag's name. `Values` has the exact types. */
-type GivenFlags = Record<string, string | boolean | string[] | undefined>;
+export type GivenFlags = Record<string, string | boolean | string[] | undefined>;
 
 function requireUtf8(what: string, text: string): void {
   if (hasEscapedBytes(text))
@@ -63,6 +68,30 @@ function checkArguments(name: string, command: Command, words: readonly string[]
       ? `more than one ${last.noun} is given: put '${words.slice(list.length - 1).join(' ')}' in quotes to make it one`
       : `argument '${extra}' is one too many: leave it out; the command is ${usageOf(name, command)}`,
   );
+}
+
+const isNumber = (text: string): boolean => text.trim() !== '' && Number.isFinite(Number(text));
+
+/** Return what is wrong with a flag's value, null if nothing is. */
+function faultOf({ choices, unit, completes }: Flag, value: string): string | null {
+  if (choices?.includes(value) === false) return mustBe(value, choices);
+  if (unit && !isNumber(value)) return `must be a number of ${unit}, in digits without separators`;
+  if (completes === 'target' && value.includes('/'))
+    return `is a path, and the service knows its targets by name: start it with --target NAME=${value}, or use syswire call`;
+  return null;
+}
+
+/**
+ * Say what the service refused in the user's words: `timeoutMs must be at most 60,000` becomes
+ * `--timeout 99999999: must be at most 60,000`.
+ */
+export function inFlags(detail: string, flags: Flags, values: GivenFlags): string {
+  const [, field, rest = ''] = /^(\w+)[ =](.*)$/s.exec(detail) ?? [];
+  const [name = ''] = Object.entries(flags).find(([, flag]) => flag.field !== undefined && flag.field === field) ?? [];
+  const value = values[name];
+  if (typeof value !== 'string') return detail;
+  const repeated = [`${value} `, `'${value}' `].find((start) => rest.startsWith(start)) ?? '';
+  return `--${name} ${value}: ${rest.slice(repeated.length)}`;
 }
 
 /**
@@ -100,6 +129,10 @@ export function parseCommandLine(
     if (token.kind !== 'option') continue;
     const { rawName, value, inlineValue } = token;
     const found = spellings.get(token.name);
+    if (token.name === 'version' && token.index > 0)
+      throw new UsageError(
+        `${rawName} prints the version and does nothing else: leave it out, or give syswire ${rawName}`,
+      );
     if (!found) throw new UsageError(unknownFlag(name, rawName, [...spellings.keys()], command));
     const { flag } = found;
     if (!flag.value || found.isNegation) {
@@ -113,8 +146,8 @@ export function parseCommandLine(
         `${rawName} needs a value: give ${rawName} ${flag.value}, or ${rawName}=-… if it begins with -`,
       );
     requireUtf8(rawName, value);
-    if (flag.choices?.includes(value) === false)
-      throw new UsageError(`${rawName} ${value}: ${mustBe(value, flag.choices)}`);
+    const fault = faultOf(flag, value);
+    if (fault !== null) throw new UsageError(`${rawName} ${value}: ${fault}`);
     if (flag.several) values[found.name] = [...((values[found.name] as string[] | undefined) ?? []), value];
     else values[found.name] = value;
   }
@@ -163,10 +196,6 @@ export function hintAt(msg: string): string | null {
   return `syswire: the message ends in two characters, a backslash and an n: in bash and zsh, $'${example}' ends in a line feed`;
 }
 
-/** Return a flag's value as a number, undefined if the flag is not given. @throws UsageError */
-export function parseNumber(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const number = Number(text);
-  if (text.trim() === '' || !Number.isFinite(number)) throw new UsageError(`--${flag} ${text}: must be a number`);
-  return number;
-}
+/** Return the number of a flag with a `unit`, undefined if the flag is not given. */
+export const toNumber = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : Number(text);

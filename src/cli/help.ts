@@ -1,4 +1,6 @@
 // Lays out the table of a command as the text of --help, and all tables as that of `syswire help`.
+import { LEVEL_IDS, LEVELS_IN_WORDS, type LevelId } from '../protocol/names.js';
+import { BUILT_IN_NAMES } from '../syscalls/targets/built-in.js';
 import { COMMON_FLAGS, type Command, EXITS, type Flag, type Flags } from './command.js';
 import { usageOf } from './flags.js';
 
@@ -67,7 +69,45 @@ export const describeAll = (commands: ReadonlyMap<string, Command>): string =>
       36,
     )}`,
     `First steps:\n${columns(FIRST_STEPS, 36)}`,
-    'syswire help COMMAND, or syswire COMMAND --help, has its flags and examples; syswire --version prints the version.',
+    `syswire help COMMAND, or syswire COMMAND --help, has its flags and examples; syswire help levels and help targets
+explain those; syswire --version prints the version.`,
     `Exit codes:\n${exitRows(EXITS)}`,
     PAGE,
   ].join('\n\n');
+
+const LEVELS_HERE = `Which levels this machine has, and their machine code:\n  curl -s http://127.0.0.1:8080/levels`;
+
+/** Return the text of `syswire help levels`. */
+export const describeLevels = (): string =>
+  [
+    'A level is a way to make the write system call.',
+    columns(LEVEL_IDS.map((id): Row => [id, LEVELS_IN_WORDS[id].is])),
+    'syswire help LEVEL says where to read on.',
+    LEVELS_HERE,
+  ].join('\n\n');
+
+/** Return the text of `syswire help uring`. */
+export const describeLevel = (id: LevelId): string =>
+  [
+    `${id}: ${LEVELS_IN_WORDS[id].is}`,
+    `Read on: ${LEVELS_IN_WORDS[id].manual}`,
+    `Write at this level, with a service that runs:\n  syswire write ${id} hello`,
+    LEVELS_HERE,
+  ].join('\n\n');
+
+/** Return the text of `syswire help targets`. */
+export const describeTargets = (): string => {
+  const [stdout, stderr, nothing, ...faults] = BUILT_IN_NAMES;
+  return [
+    'A target is a descriptor with a name, to which clients may write.',
+    columns([
+      [stdout as string, 'the standard output of the service; write takes it by default'],
+      [stderr as string, 'its standard error, which has the log too'],
+      [nothing as string, 'the null device, which takes everything and keeps nothing; burst takes it by default'],
+      ['fault targets', `refuse every byte with a known error (Linux): ${faults.slice(0, 5).join(', ')},`],
+      ['', `${faults.slice(5).join(', ')}`],
+    ]),
+    'A further one is given when the service starts:\n  syswire --target log=/tmp/log',
+    'All targets of a running service, each with its kind and the error that it gives:\n  curl -s http://127.0.0.1:8080/targets',
+  ].join('\n\n');
+};

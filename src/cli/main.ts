@@ -5,12 +5,12 @@ import { constants } from 'node:os';
 import { isatty } from 'node:tty';
 import { escapeLines } from '../protocol/unsafe.js';
 import { restoreBytes } from './arguments.js';
-import { unknown } from './choices.js';
 import { type Cli, NoAnswer, OutputFailed, UsageError } from './command.js';
-import { COMMAND_NAMES, COMMANDS } from './commands/index.js';
+import { COMMANDS } from './commands/index.js';
 import { checkDescriptors } from './descriptors.js';
 import { fileStream, writeAll } from './streams.js';
 import { closeGoneTerminals } from './terminals.js';
+import { unknownCommand } from './unknown-command.js';
 
 /** Prepare this process for the service, before any part of it is loaded. */
 async function prepareToServe(): Promise<void> {
@@ -115,7 +115,7 @@ async function run(): Promise<number> {
   const [first = 'serve', ...rest] = restoreBytes(process.argv.slice(2));
   const [name, args] = chosen(first, rest);
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (!load) throw new UsageError(unknown('command', name, COMMAND_NAMES));
+  if (!load) throw new UsageError(unknownCommand(name));
   if (name === 'serve') await prepareToServe();
   const command = await load();
   // Imported only now, because it imports node:util: see prepareToServe().

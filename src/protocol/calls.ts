@@ -200,7 +200,9 @@ export const BurstResult = z
       .describe('A histogram of the durations, with eight buckets per doubling. Empty buckets are left out.'),
     callsPerSecond: z
       .number()
-      .describe('Calls per second, from the start of the first call to the end of the last one.'),
+      .describe(
+        'Calls per second, from the start of the first call to the end of the last one. The time between two calls counts too: each is recorded, and other requests have their turns. `durationNs.p50` is the cost of a call.',
+      ),
     firstSeq: Seq.describe("The number of the first call's record."),
     lastSeq: Seq.describe("The number of the last call's record. Records of other requests may lie between the two."),
   })

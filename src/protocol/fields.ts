@@ -2,14 +2,13 @@
 // folder.
 import * as z from 'zod';
 import { withValue } from './messages.js';
-import { LEVEL_IDS, TARGET_NAME, TARGET_NAME_IN_WORDS } from './names.js';
+import { LEVEL_IDS, LEVELS_IN_WORDS, TARGET_NAME, TARGET_NAME_IN_WORDS } from './names.js';
 
 export const example = <T>(value: T): { examples: T[] } => ({ examples: [value] });
 
 export const LevelName = z.enum(LEVEL_IDS).meta({
   id: 'LevelName',
-  description:
-    "The way in which the call is made. `raw`: syswire's own instruction. `int80`: the software interrupt of 32-bit programs (Linux on x86-64). `uring`: an entry in an io_uring (Linux). `os`: libc's `write` (on Windows, kernel32's `WriteFile` or `WriteConsoleW`). `std`: Node's `fs.writeSync`.",
+  description: `The way in which the call is made. ${LEVEL_IDS.map((id) => `\`${id}\`: ${LEVELS_IN_WORDS[id].is}.`).join(' ')}`,
 });
 
 export const TargetName = z

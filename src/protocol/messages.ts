@@ -1,5 +1,6 @@
 // Says in plain words what is wrong with a value that zod refuses, in place of zod's own messages.
 import * as z from 'zod';
+import { suggestion } from './choices.js';
 import { joinWithOr } from './format.js';
 import { quote } from './quote.js';
 
@@ -96,6 +97,12 @@ const nameOf = (path: readonly PropertyKey[]): string =>
 const jsonPointer = (path: readonly PropertyKey[]): string =>
   `#${path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')}`;
 
+/** Ask for the choice that was likely meant. Not in WORDS: there it would be sought for each of 10,000 writes. */
+const suggestionFor = (issue: z.core.$ZodIssue): string =>
+  issue.code === 'invalid_value' && typeof issue.input === 'string'
+    ? suggestion(issue.input, issue.values.map(String))
+    : '';
+
 export type Faults = {
   /** One for each field, up to `most` of them. */
   errors: { pointer: string; detail: string }[];
@@ -109,7 +116,8 @@ export type Faults = {
  * @returns `pointer`: `#/writes/3/msg` in a body, `?since` in a query; `detail`: the field's name, its fault, the remedy
  */
 export function faultsOf(shape: z.ZodType, value: unknown, isQuery: boolean, most: number): Faults {
-  const issues = shape.safeParse(value, { error: isQuery ? inWordsOfQuery : inWords }).error?.issues ?? [];
+  const issues =
+    shape.safeParse(value, { error: isQuery ? inWordsOfQuery : inWords, reportInput: true }).error?.issues ?? [];
   const found = new Map<string, string>();
   let more = 0;
   for (const issue of issues) {
@@ -123,7 +131,7 @@ export function faultsOf(shape: z.ZodType, value: unknown, isQuery: boolean, mos
       const at = key === null ? path : [...path, key];
       const subject = key === null ? name || 'the body' : `${quote(key)}${name && ` in ${name}`}`;
       // A number may be beyond two limits: that of all whole numbers, and then the field's own, which stays.
-      found.set(isQuery ? `?${String(at[0])}` : jsonPointer(at), `${subject} ${message}`);
+      found.set(isQuery ? `?${String(at[0])}` : jsonPointer(at), `${subject} ${message}${suggestionFor(issue)}`);
     }
   }
   return { errors: [...found].map(([pointer, detail]) => ({ pointer, detail })), more };

@@ -8,9 +8,8 @@ const Registers = z.object({
   number: z.string().describe('The register that takes the number of the system call.'),
   arguments: z
     .array(z.string())
-    .describe(
-      'The registers that take the descriptor, the address and the count; for `uring`, the arguments of io_uring_enter.',
-    ),
+    .describe('The registers that take the arguments, in order: of write, or for `uring` of io_uring_enter.'),
+  meanings: z.array(z.string()).describe('The meaning of each of these arguments, in the same order.'),
   result: z.string().describe('The register that returns the result.'),
   clobbered: z.array(z.string()).describe('Other registers that the kernel overwrites; also `flags` and `memory`.'),
   error: z.string().describe('How the result shows an error.'),
@@ -104,6 +103,7 @@ export const Levels = z
           registers: {
             number: 'rax',
             arguments: ['rdi', 'rsi', 'rdx'],
+            meanings: ['descriptor', 'address of the bytes', 'number of bytes'],
             result: 'rax',
             clobbered: ['rcx', 'r11', 'memory'],
             error: 'a value from -4095 to -1 in rax is -errno',
@@ -124,6 +124,7 @@ export const Levels = z
           registers: {
             number: 'x8',
             arguments: ['x0', 'x1', 'x2'],
+            meanings: ['descriptor', 'address of the bytes', 'number of bytes'],
             result: 'x0',
             clobbered: ['memory'],
             error: 'a value from -4095 to -1 in x0 is -errno',

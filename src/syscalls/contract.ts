@@ -34,6 +34,8 @@ export type Registers = {
   number: string;
   /** The registers of the arguments, in order. */
   arguments: string[];
+  /** The meaning of each of these arguments, for people: `descriptor`. */
+  meanings: string[];
   result: string;
   /** The registers that the kernel overwrites besides `result`; also `flags` and `memory`. */
   clobbered: string[];

@@ -63,15 +63,50 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
     /--since needs a value: give --since SEQ, or --since=-… if/,
   ],
   ['an extra argument', ['watch', 'raw'], 2, /argument 'raw' is one too many: leave it out/],
-  ['a count that is not a number', ['burst', 'raw', 'x', '--count', 'many'], 2, /--count many: must be a number/],
+  [
+    'a count that is not a number',
+    ['burst', 'raw', 'x', '--count', '1,000'],
+    2,
+    /: --count 1,000: must be a number of calls, in digits without separators$/m,
+  ],
+  [
+    'a rate that is not a number',
+    ['burst', 'raw', 'x', '--rate', 'fast'],
+    2,
+    /: --rate fast: must be a number of calls a second, in/,
+  ],
+  [
+    'a timeout that is not a number',
+    ['write', 'raw', 'x', '--timeout', 'abc'],
+    2,
+    /: --timeout abc: must be a number of milliseconds, in/,
+  ],
+  [
+    'a timeout that is too long',
+    ['write', 'raw', 'x', '--timeout', '99999999'],
+    2,
+    /: --timeout 99999999: must be at most 60,000, not 99,999,999$/m,
+  ],
   [
     'a count that is too high',
     ['burst', 'raw', 'x', '--count', '1e9'],
     2,
-    /count must be at most 10,000,000, not 1,000,000,000$/m,
+    /: --count 1e9: must be at most 10,000,000, not 1,000,000,000$/m,
   ],
-  ['a rate that is too low', ['burst', 'raw', 'x', '--rate', '10'], 2, /60 s at most/],
+  [
+    'a rate that is too low',
+    ['burst', 'raw', 'x', '--rate', '10'],
+    2,
+    /: --rate 10: is too low: 100,000 calls .* 60 s at most/,
+  ],
   ['an unknown target', ['write', 'raw', 'x', '--target', 'printer'], 2, /there is no target 'printer'/],
+  [
+    'a path as its target',
+    ['write', 'raw', 'x', '--target', './f'],
+    2,
+    /: --target \.\/f: is a path, and .*: start it with --target NAME=\.\/f, or use syswire call$/m,
+  ],
+  ['a target that is no name', ['watch', '--target', 'a b'], 2, /: --target a b: is not a target name: use 1 to 64/],
   [
     'an address without a scheme',
     ['write', 'raw', 'x', '--url', 'localhost'],
@@ -92,8 +127,8 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
     /^(?!.*secret).*the address has a name or password: remove it/,
   ],
   ['a token with umlauts', ['watch', '--token', 'ein-Schlüssel-für-uns'], 2, /--token: must be visible ASCII/],
-  ['since that is not a number', ['watch', '--since', 'x'], 2, /: since 'x' must be a whole number/],
-  ['since in the future', ['watch', '--since', '9'], 2, /since=9 is in the future/],
+  ['since that is not a number', ['watch', '--since', 'x'], 2, /: --since x: must be a whole number/],
+  ['since in the future', ['watch', '--since', '9'], 2, /: --since 9: is in the future/],
   [
     'an unknown level to filter by',
     ['watch', '--level', 'RAW'],
@@ -110,7 +145,7 @@ const USAGE: [name: string, args: string[], code: number, says: RegExp][] = [
     'no service',
     ['write', 'raw', 'x', '--url', 'http://127.0.0.1:2'],
     3,
-    /no service answers at http:\/\/127\.0\.0\.1:2 \(.*ECONNREFUSED.*\): start it, or check the address$/m,
+    /no service answers at http:\/\/127\.0\.0\.1:2 \(.*ECONNREFUSED.*\): start one with syswire in another terminal, or check the address$/m,
   ],
   ['no service', ['watch', '--url', 'http://127.0.0.1:2'], 3, /no service answers at/],
 ];
@@ -241,5 +276,5 @@ test('write --timeout waits for room in a pipe; --url may have a path', async (t
   await read(fifo.reader, 65_536);
   assert.match((await waiting).out, /^4 of 4 bytes at raw to pipe: record 3, 2 calls/);
   const { err } = await run(['write', 'raw', 'x', '--url', `${url}/below/it`], '');
-  assert.match(err, /there is nothing at \/below\/it\/write/);
+  assert.match(err, /there is nothing at '\/below\/it\/write': \/docs lists the paths$/m);
 });

@@ -5,6 +5,8 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { EXITS } from '../../src/cli/command.js';
 import { loadAll } from '../../src/cli/commands/index.js';
+import { LEVEL_IDS, LEVELS_IN_WORDS } from '../../src/protocol/names.js';
+import { BUILT_IN_NAMES } from '../../src/syscalls/targets/built-in.js';
 import { run } from '../support/command.js';
 import { ROOT } from '../support/service.js';
 
@@ -12,7 +14,7 @@ const PAGES = ['docs/command.md', 'docs/configuration.md'].map((name) => readFil
 const commands = await loadAll();
 const VERSION: string = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).version;
 
-for (const [name, { summary, flags, examples, exits }] of commands) {
+for (const [name, { summary, flags, details = '', examples, exits }] of commands) {
   test(`${name} --help and help ${name}: its flags, two examples, its exit codes, and the page`, async () => {
     const { code, out, err } = await run([name, '--help'], '');
     assert.deepEqual([code, err], [0, '']);
@@ -26,6 +28,7 @@ for (const [name, { summary, flags, examples, exits }] of commands) {
     assert.ok(examples.length >= 2);
     const parts = [
       summary,
+      details,
       ...Object.keys(flags).map((flag) => `${flag} `),
       '-h, --help',
       '-v, --version',
@@ -65,6 +68,23 @@ test('syswire help, --help and -h list every command with its summary, and the e
   assert.deepEqual(await run(['-v'], ''), { code: 0, out: `${VERSION}\n`, err: '' });
 });
 
+const HELP: [topic: string, has: string[]][] = [
+  ['levels', LEVEL_IDS.map((id) => `\n  ${id.padEnd(5)}  ${LEVELS_IN_WORDS[id].is}\n`)],
+  ['targets', [...BUILT_IN_NAMES, '\n  curl -s http://127.0.0.1:8080/targets', ' --target log=/tmp/log']],
+  ...LEVEL_IDS.map((id): [string, string[]] => [
+    id,
+    [`${id}: ${LEVELS_IN_WORDS[id].is}`, LEVELS_IN_WORDS[id].manual, `\n  syswire write ${id} hello\n`],
+  ]),
+];
+
+for (const [topic, has] of HELP)
+  test(`syswire help ${topic}`, async () => {
+    const { code, out, err } = await run(['help', topic], '');
+    assert.deepEqual([code, err], [0, '']);
+    for (const part of has) assert.ok(out.includes(part), `${part}\nis not in\n${out}`);
+    for (const line of out.split('\n')) assert.ok(line.length <= 120, `more than 120 columns: ${line}`);
+  });
+
 test('docs/command.md has every command, and the exit codes of `syswire help`', () => {
   const [page = ''] = PAGES;
   for (const name of commands.keys()) assert.match(page, new RegExp(`^\\|.*\`syswire ${name}`, 'm'));
@@ -74,10 +94,17 @@ test('docs/command.md has every command, and the exit codes of `syswire help`', 
 const MISTAKES: [line: string, says: string][] = [
   ['wirte raw x', "command 'wirte' is unknown: use serve, write, .*; did you mean write\\?"],
   ['help wach', "command 'wach' is unknown: use serve, .*; did you mean watch\\?"],
+  ['raw hi', "command 'raw' is unknown: it is a level: syswire write raw MSG writes at it"],
+  ['start', "command 'start' is unknown: syswire alone starts the service"],
+  ['status', "command 'status' is unknown: curl -s http://127\\.0\\.0\\.1:8080/health shows .*"],
+  ['toString', "command 'toString' is unknown: use serve, .*"],
+  ['9000', "command '9000' is unknown: for a port, give --port 9000; with npm, npm start -- --port 9000"],
   ['frobnicate', "command 'frobnicate' is unknown: use serve, .* or completion"],
   ['write raw x --taget y', 'unknown flag --taget: did you mean --target\\?'],
   ['--no-fault', 'unknown flag --no-fault: did you mean --no-faults\\?'],
   ['write raw x --no-json', 'unknown flag --no-json: syswire write --help lists the flags; a message that .*'],
+  ['write raw hi -v', '-v prints the version and does nothing else: leave it out, or give syswire -v'],
+  ['call --json --version raw hi', '--version prints the version and does nothing else: leave it out, or .*'],
   ['write raw -x', 'unknown flag -x: .*; a message that begins with - comes after --'],
   ['call RAW x', "level 'RAW' is unknown: use raw, int80, uring, os or std; did you mean raw\\?"],
   ['call fast x', "level 'fast' is unknown: use raw, int80, uring, os or std"],

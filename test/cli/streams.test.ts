@@ -131,7 +131,7 @@ test('a reader that has seen enough is no error', (t) => {
 
 test('watch into a file that becomes full in the middle of a line: exit 1, one line', async (t) => {
   if (!need(t, { command: 'prlimit', package: 'util-linux' })) return;
-  const service = await startService(t, { args: ['--target', 'null=/dev/null'] });
+  const service = await startService(t);
   for (let made = 0; made < 10; made++) await service.write({ level: 'raw', msg: 'x', target: 'null' });
   const out = openSync(path.join(tempFolder(t), 'out'), 'w');
   const child = spawn(

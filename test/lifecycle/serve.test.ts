@@ -180,7 +180,11 @@ const REFUSED: Record<string, (folder: string) => Refused> = {
     code: 2,
     says: /command 'sevre' is unknown: use serve, write, burst, .*; did you mean serve\?/,
   }),
-  'a port above 65535': () => ({ args: ['--port', '70000'], code: 2, says: /--port 70000: .*0 to 65535/ }),
+  'a port above 65535': () => ({
+    args: ['--port', '70000'],
+    code: 2,
+    says: /--port 70000: must be a whole number from 0 to 65,535$/m,
+  }),
   'a bad port from the environment': () => ({ env: { SYSWIRE_PORT: 'x' }, code: 2, says: /SYSWIRE_PORT x: / }),
   'an unknown log level': () => ({
     args: ['--log-level', 'loud'],
@@ -226,19 +230,36 @@ const REFUSED: Record<string, (folder: string) => Refused> = {
   'a target in a folder that does not exist': () => ({
     args: ['--target', 'a=/nowhere/a'],
     code: 1,
-    says: /ENOENT.*\/nowhere\/a/,
+    says: /: --target a=\/nowhere\/a: ENOENT: no such file or directory: make the folder \/nowhere, or choose another path$/m,
   }),
-  'a target that is a folder': (folder) => ({ args: ['--target', `a=${folder}`], code: 1, says: /EISDIR/ }),
+  'a target that is a folder': (folder) => ({
+    args: ['--target', `a=${folder}`],
+    code: 1,
+    says: /: --target a=.*: EISDIR: .*: give a file in it$/m,
+  }),
   'a FIFO without a reader': (folder) => {
     execFileSync('mkfifo', [path.join(folder, 'fifo')]);
-    return { args: ['--target', `a=${folder}/fifo`], code: 1, says: /ENXIO.*needs a reader first/ };
+    return {
+      args: ['--target', `a=${folder}/fifo`],
+      code: 1,
+      says: /: --target a=.*\/fifo: ENXIO.*needs a reader first/,
+    };
   },
   'a record file in a folder that does not exist': () => ({
     args: ['--record', '/nowhere/a'],
     code: 1,
-    says: /ENOENT/,
+    says: /: --record \/nowhere\/a: ENOENT: no such file or directory: make the folder \/nowhere, or choose another path$/m,
   }),
-  'a public address and no token': () => ({ args: ['--host', '0.0.0.0'], code: 2, says: /needs a token/ }),
+  'a public address and no token': () => ({
+    args: ['--host', '0.0.0.0'],
+    code: 2,
+    says: /0\.0\.0\.0 is open to .* needs a token/,
+  }),
+  'a host that may be a name, and no token': () => ({
+    args: ['--host', 'nonsense'],
+    code: 2,
+    says: /--host nonsense is no IP address: if it is the name of one, it is open to other machines, so it needs a token/,
+  }),
   'an address of another machine': () => ({
     args: ['--host', '192.0.2.1', '--token', 'x'.repeat(16)],
     code: 1,
@@ -257,7 +278,7 @@ const REFUSED: Record<string, (folder: string) => Refused> = {
   'a token file that does not exist': () => ({
     args: ['--token-file', '/nowhere/token'],
     code: 2,
-    says: /--token-file \/nowhere\/token: cannot be read: ENOENT/,
+    says: /--token-file \/nowhere\/token: cannot be read: there is no such file: openssl rand -hex 16 > FILE makes one$/m,
   }),
   'a short token in a file': (folder) => {
     writeFileSync(path.join(folder, 'token'), 'short');

@@ -6,17 +6,10 @@ import { constants } from 'node:os';
 import path from 'node:path';
 import { test } from 'node:test';
 import type { AxeResults } from 'axe-core';
+import { LEVELS_IN_WORDS } from '../../src/protocol/names.js';
+import type { Levels } from '../../src/protocol/service.js';
 import { openPage } from '../support/browser.js';
-import {
-  assertClean,
-  LEVELS,
-  makeBurst,
-  NULL_TARGET,
-  openLivePage,
-  readRow,
-  waitUntilLive,
-  write,
-} from '../support/live-page.js';
+import { assertClean, LEVELS, makeBurst, openLivePage, readRow, waitUntilLive, write } from '../support/live-page.js';
 import { CC, confine } from '../support/outside.js';
 import { openFifo, post, ROOT, read, startService } from '../support/service.js';
 import { need } from '../support/tools.js';
@@ -112,7 +105,7 @@ test('Compare draws each level and lists its figures, and can be stopped', async
   assertClean(opened);
 });
 
-test('Anatomy shows each level’s road and machine code; an unavailable level is greyed, with its reason', async (t) => {
+test('Anatomy shows each level’s road, registers and machine code; an unavailable level is greyed, with its reason', async (t) => {
   if (!need(t, CC)) return;
   const launcher = confine(t);
   const service = await startService(t, {
@@ -124,15 +117,19 @@ test('Anatomy shows each level’s road and machine code; an unavailable level i
   await waitUntilLive(page);
   await page.click('#anatomy');
   const { levels: reported } = (await (await fetch(`${service.url}/levels`)).json()) as {
-    levels: { id: string; available: boolean; reason: string | null; code: string | null }[];
+    levels: Levels['levels'];
   };
   assert.equal(reported.find(({ id }) => id === 'uring')?.available, false);
-  for (const { id, available, reason, code } of reported) {
+  for (const { id, available, reason, code, registers } of reported) {
     const article = page.locator(`article[aria-label=${id}]`);
     assert.match(await article.locator('.road').innerText(), /^JavaScript\n.*kernel\n/s);
     assert.equal((await article.getAttribute('class'))?.includes('unavailable') ?? false, !available);
     assert.equal(await page.locator(`#write-level option[value=${id}]`).isDisabled(), !available);
+    assert.ok((await article.innerText()).includes(LEVELS_IN_WORDS[id].is));
     if (reason !== null) assert.ok((await article.innerText()).includes(reason));
+    const shown = (await article.locator('tr').allInnerTexts()).map((row) => row.split('\t'));
+    const expected = registers?.arguments.map((register, index) => [register, registers.meanings[index]]) ?? [];
+    assert.deepEqual(shown.slice(1, 1 + expected.length), expected, id);
     if (code !== null)
       assert.ok((await article.locator('pre').innerText()).replaceAll(' ', '').startsWith(code.slice(0, 40)));
   }
@@ -223,7 +220,7 @@ const axe = readFileSync(path.join(ROOT, 'node_modules/axe-core/axe.min.js'), 'u
 
 for (const colorScheme of ['light', 'dark'] as const) {
   test(`axe finds no violation in any view in the ${colorScheme} colour scheme`, async (t) => {
-    const opened = await openLivePage(t, NULL_TARGET, { colorScheme, bypassCSP: true });
+    const opened = await openLivePage(t, [], { colorScheme, bypassCSP: true });
     if (!opened) return;
     const { page, service } = opened;
     await makeBurst(service, 100, { target: 'full' });
@@ -252,7 +249,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 }
 
 test('no view is wider than a window of 360 pixels', async (t) => {
-  const opened = await openLivePage(t, NULL_TARGET, { viewport: { width: 360, height: 740 } });
+  const opened = await openLivePage(t, [], { viewport: { width: 360, height: 740 } });
   if (!opened) return;
   const { page, service } = opened;
   await makeBurst(service, 10);

@@ -26,7 +26,7 @@ async function until(socket: WebSocket, isDone: () => boolean): Promise<void> {
   while (!isDone()) await once(socket, 'message', { signal: AbortSignal.timeout(20_000) });
 }
 
-const start = (t: TestContext): Promise<Service> => startService(t, { args: ['--target', 'null=/dev/null'] });
+const start = (t: TestContext): Promise<Service> => startService(t);
 
 function checkAccount(t: TestContext, reader: string, { delivered, lost, gaps }: Account, made: number): void {
   t.diagnostic(

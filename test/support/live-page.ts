@@ -8,14 +8,9 @@ import { type Opened, openPage } from './browser.js';
 import { post, type Service, startService } from './service.js';
 
 export const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
-export const NULL_TARGET = ['--target', 'null=/dev/null'];
 
 /** Start a service, open its page and wait until the stream is live; return null where there is no Chromium. */
-export async function openLivePage(
-  t: TestContext,
-  args: string[] = NULL_TARGET,
-  options: Parameters<typeof openPage>[2] = {},
-) {
+export async function openLivePage(t: TestContext, args: string[] = [], options: Parameters<typeof openPage>[2] = {}) {
   const service = await startService(t, { args });
   const opened = await openPage(t, service.url, options);
   if (!opened) return null;

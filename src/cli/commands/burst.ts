@@ -6,7 +6,7 @@ import { duration, number } from '../../protocol/format.js';
 import type { Health } from '../../protocol/service.js';
 import { CLIENT_FLAGS, type Client, createClient, encodeMessage } from '../client.js';
 import { command, EXITS, type Terminal } from '../command.js';
-import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, parseNumber, readMessage } from '../flags.js';
+import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, readMessage, toNumber } from '../flags.js';
 
 const DEFAULT_COUNT = 100_000;
 
@@ -50,16 +50,24 @@ export const burst = command({
   summary: 'ask a running service for many calls, and show how long they took',
   arguments: LEVEL_AND_MESSAGE,
   flags: {
-    count: { value: 'N', help: `the number of calls (${number(DEFAULT_COUNT)})` },
-    rate: { value: 'N', help: 'calls per second; without it, as fast as possible' },
+    count: { value: 'N', unit: 'calls', field: 'count', help: `the number of calls (${number(DEFAULT_COUNT)})` },
+    rate: {
+      value: 'N',
+      unit: 'calls a second',
+      field: 'ratePerSecond',
+      help: 'calls per second; without it, as fast as possible',
+    },
     target: {
       value: 'NAME',
-      help: 'the target to write to (null, which keeps nothing); GET /targets lists the names',
+      help: 'the target to write to (null, which keeps nothing); syswire help targets says which there are',
       completes: 'target',
+      field: 'target',
     },
     json: { help: 'print the answer of the service as JSON' },
     ...CLIENT_FLAGS,
   },
+  details: `Trust p50 for what a call costs. The calls a second are fewer than the durations give: they include what the
+service does between two calls (each is recorded, and other requests have their turns), and a busy machine's pauses.`,
   examples: [
     ['syswire burst raw x', `shows what ${number(DEFAULT_COUNT)} calls of the instruction cost`],
     ['syswire burst std x --target full --count 1000 --rate 100', 'makes 100 calls a second, which the kernel refuses'],
@@ -72,8 +80,8 @@ export const burst = command({
   },
   async run({ env, print, note, terminal }, values, words) {
     const [level, msg] = levelAndMessage(words);
-    const count = parseNumber('count', values.count) ?? DEFAULT_COUNT;
-    const ratePerSecond = parseNumber('rate', values.rate);
+    const count = toNumber(values.count) ?? DEFAULT_COUNT;
+    const ratePerSecond = toNumber(values.rate);
     const client = createClient(values, env);
     const hint = hintAt(msg);
     if (hint !== null) note(hint);

@@ -1,13 +1,13 @@
 // syswire call LEVEL MSG: makes one call in this process, without a service. It writes nothing else to stdout, so that
 // `strace syswire call raw hello` shows exactly one write there.
 import path from 'node:path';
+import { unknown } from '../../protocol/choices.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import type { CallRecord } from '../../protocol/records.js';
 import { levels, outcomeOf, witnessAvailability, witnessWrite } from '../../syscalls/index.js';
 import { BUILT_IN_NAMES, openBuiltIn } from '../../syscalls/targets/built-in.js';
 import { FAULT_NAMES } from '../../syscalls/targets/faults.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
-import { unknown } from '../choices.js';
 import { command, EXITS, UsageError } from '../command.js';
 import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, readMessage } from '../flags.js';
 import { describeWitnessed } from '../witnessed.js';

@@ -3,7 +3,7 @@ import type { WriteResult } from '../../protocol/calls.js';
 import { duration } from '../../protocol/format.js';
 import { CLIENT_FLAGS, createClient, encodeMessage, NO_ANSWER } from '../client.js';
 import { command, EXITS } from '../command.js';
-import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, parseNumber, readMessage } from '../flags.js';
+import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, readMessage, toNumber } from '../flags.js';
 
 export const write = command({
   summary: 'ask a running service for one write',
@@ -11,10 +11,16 @@ export const write = command({
   flags: {
     target: {
       value: 'NAME',
-      help: 'the target to write to (stdout); GET /targets lists the names',
+      help: 'the target to write to (stdout); syswire help targets says which there are',
       completes: 'target',
+      field: 'target',
     },
-    timeout: { value: 'MS', help: 'retry for this long until every byte is written (0: exactly one call)' },
+    timeout: {
+      value: 'MS',
+      unit: 'milliseconds',
+      field: 'timeoutMs',
+      help: 'retry for this long until every byte is written (0: exactly one call)',
+    },
     json: { help: 'print the answer of the service as JSON' },
     ...CLIENT_FLAGS,
   },
@@ -33,7 +39,7 @@ export const write = command({
   },
   async run({ env, print, note, fail }, values, words) {
     const [level, msg] = levelAndMessage(words);
-    const timeoutMs = parseNumber('timeout', values.timeout);
+    const timeoutMs = toNumber(values.timeout);
     const client = createClient(values, env);
     const { target } = values;
     const hint = hintAt(msg);

@@ -1,4 +1,5 @@
 // Anatomy: for each level, the steps from JavaScript to the kernel and the facts that GET /levels reports.
+import { LEVELS_IN_WORDS } from '../../protocol/names.js';
 import type { Levels } from '../../protocol/service.js';
 import { createElement, getById } from '../dom.js';
 
@@ -62,10 +63,7 @@ function createConvention({ registers, number }: Level): HTMLElement[] {
   if (!registers) return [createElement('p', {}, 'The library chooses the registers and the call number.')];
   const rows: [string, string][] = [
     [registers.number, `call number${number === null ? '' : `: ${number} (0x${number.toString(16)})`}`],
-    ...registers.arguments.map((register, index): [string, string] => [
-      register,
-      ['descriptor', 'address of the bytes', 'number of bytes'][index] ?? `argument ${index + 1}`,
-    ]),
+    ...registers.arguments.map((register, index): [string, string] => [register, registers.meanings[index] ?? '']),
     [registers.result, 'result'],
     [registers.clobbered.join(', '), 'also overwritten'],
   ];
@@ -110,7 +108,12 @@ function createObservers({ seenBy }: Level): HTMLElement {
 function createArticle(level: Level): HTMLElement {
   const { id, available, reason, manPage } = level;
   const heading = createElement('h3', { class: `level ${id}` }, id);
-  const article = createElement('article', { 'aria-label': id }, heading);
+  const article = createElement(
+    'article',
+    { 'aria-label': id },
+    heading,
+    createElement('p', {}, LEVELS_IN_WORDS[id].is),
+  );
   article.classList.toggle('unavailable', !available);
   if (reason !== null) article.append(createElement('p', { class: 'reason' }, `Not available here: ${reason}.`));
   article.append(

@@ -37,7 +37,9 @@ function createCallCells(call: CallRecord): HTMLElement[] {
 }
 
 const describeGap = ({ from, to }: Gap): string =>
-  from === to ? `Record ${from} is lost` : `${number(to - from + 1)} records are lost: ${from} to ${to}`;
+  from === to
+    ? `Record ${from} is no longer kept`
+    : `${number(to - from + 1)} records are no longer kept: ${from} to ${to}`;
 
 function createCells(entry: Entry): HTMLElement[] {
   if (entry.type === 'call') return createCallCells(entry);

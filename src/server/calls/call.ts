@@ -70,7 +70,7 @@ export function createCalls({ levels, targets, journal, counters, screen }: Call
         refusal(kind, detail, { errors: [{ pointer: `${pointer}/${field}`, detail }] });
 
       const targetIndex = targets.indexOf(name);
-      if (targetIndex === undefined) throw unknownTarget(name, `${pointer}/target`);
+      if (targetIndex === undefined) throw unknownTarget(targets, name, `${pointer}/target`);
       const { fd, reason } = targets.all[targetIndex] as Target;
       if (reason !== null) throw refused('unavailable', 'target', `target '${name}' is not available here: ${reason}`);
       const level = levels[id];

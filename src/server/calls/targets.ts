@@ -1,5 +1,6 @@
 // The targets of the service: stdout, stderr, null, the fault targets, and the paths given with --target.
-import { openFaults } from '../../syscalls/targets/faults.js';
+import { nearest } from '../../protocol/choices.js';
+import { FAULT_NAMES, openFaults } from '../../syscalls/targets/faults.js';
 import { openNull } from '../../syscalls/targets/null.js';
 import { adoptTarget, openTarget, type Target } from '../../syscalls/targets/target.js';
 import { type Refusal, refusal } from '../refusal.js';
@@ -16,8 +17,14 @@ export type Targets = {
  *
  * @param pointer the field of the request that names the target: `#/target`, `?target`
  */
-export function unknownTarget(name: string, pointer: string): Refusal {
-  const detail = `there is no target '${name}': GET /targets lists them, --target name=path adds one`;
+export function unknownTarget(targets: Targets, name: string, pointer: string): Refusal {
+  const names = targets.all.map((target) => target.name);
+  const meant = nearest(name, names);
+  const detail = `there is no target '${name}': ${meant ? `did you mean '${meant}'? ` : ''}GET /targets lists them; ${
+    FAULT_NAMES.includes(name)
+      ? 'this service runs without the fault targets'
+      : `start the service with --target ${name}=PATH to add it`
+  }`;
   return refusal('unknown-target', detail, { errors: [{ pointer, detail }] });
 }
 

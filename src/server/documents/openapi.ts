@@ -9,7 +9,7 @@ import { VERSION } from '../version.js';
 const PROBLEMS: Record<string, { description: string; detail: string }> = {
   400: {
     description: 'The request is malformed. `errors` lists the fields that are wrong. No call was made.',
-    detail: `level 'RAW' is unknown: use ${joinWithOr(LEVEL_IDS)}`,
+    detail: `level 'RAW' is unknown: use ${joinWithOr(LEVEL_IDS)}; did you mean raw?`,
   },
   401: {
     description:
@@ -23,7 +23,8 @@ const PROBLEMS: Record<string, { description: string; detail: string }> = {
   },
   404: {
     description: 'The target is unknown. No call was made.',
-    detail: "there is no target 'printer': GET /targets lists them, --target name=path adds one",
+    detail:
+      "there is no target 'printer': GET /targets lists them; start the service with --target printer=PATH to add it",
   },
   413: {
     description: 'The body is too large. No call was made.',

@@ -13,11 +13,29 @@ const COPIES = 4;
 /** Bodies up to this size are not counted: as many of them as there may be connections fit into little memory. */
 const SMALL_BYTES = 16 << 10;
 
+/** Characters that a shell or an editor puts into a text, and how JSON has them. */
+const ESCAPED: Readonly<Record<string, string>> = {
+  '\n': 'a line feed inside a text must be written \\n',
+  '\r': 'a carriage return inside a text must be written \\r',
+  '\t': 'a tab inside a text must be written \\t',
+};
+
+/** Says what to do about the character at which JSON ends. */
+function remedyAt(text: string, position: number): string {
+  const character = text[position] ?? '';
+  if (character in ESCAPED) return ESCAPED[character] as string;
+  if (/[}\]]/.test(character) && text.slice(0, position).trimEnd().endsWith(','))
+    return `remove the comma before ${character}`;
+  return 'names and texts stand in double quotes, and commas between the fields';
+}
+
 /** Makes the refusal of a body that is not JSON. V8's own message repeats the body, which may have a token in it. */
-function notJson({ message }: SyntaxError): Refusal {
+function notJson({ message }: SyntaxError, text: string): Refusal {
   const [, position] = /at position (\d+)/.exec(message) ?? [];
-  const place = position === undefined ? '' : ` from character ${Number(position) + 1} on`;
-  const detail = `the body is not JSON${place}: send an object, with its names and texts in double quotes`;
+  const detail =
+    position === undefined
+      ? 'the body is not JSON: send an object, with its names and texts in double quotes'
+      : `the body is not JSON from character ${Number(position) + 1} on: ${remedyAt(text, Number(position))}`;
   return refusal('malformed', detail);
 }
 
@@ -49,10 +67,11 @@ function parse(body: Buffer): [error: Error | null, value?: unknown] {
     ];
   if (body.length > MAX_MARKS && hasTooManyValues(body))
     return [refusal('malformed', `the body has more values than ${MAX_WRITES} writes have: send fewer`)];
+  const text = body.toString();
   try {
-    return [null, JSON.parse(body.toString())];
+    return [null, JSON.parse(text)];
   } catch (error) {
-    return [notJson(error as SyntaxError)];
+    return [notJson(error as SyntaxError, text)];
   }
 }
 

@@ -12,7 +12,7 @@ function malformed(shape: z.ZodType, value: unknown, isQuery: boolean): Refusal 
   const { errors, more } = faultsOf(shape, value, isQuery, MAX_FIELD_ERRORS);
   const details = errors.map(({ detail }) => detail);
   if (more > 0) details.push(`and ${more} more`);
-  return refusal('malformed', details.join('; '), { errors });
+  return refusal('malformed', details.join('; ').replaceAll('?; ', '? '), { errors });
 }
 
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {

@@ -34,7 +34,7 @@ export const eventRoutes: FastifyPluginAsyncZod<EventRoutes> = async (app, deps)
     if (requestId !== undefined) filter.requestId = requestId;
     if (target !== undefined) {
       const index = targets.indexOf(target);
-      if (index === undefined) throw unknownTarget(target, '?target');
+      if (index === undefined) throw unknownTarget(targets, target, '?target');
       filter.target = index;
     }
     return { since, run, filter };

@@ -2,6 +2,9 @@
 import { type Addon, addon, addonPath, type NativeLevel } from '../bindings/addon.js';
 import type { Convention, Level } from '../contract.js';
 
+/** The meanings of write(2)'s arguments. */
+export const WRITE_MEANINGS = ['descriptor', 'address of the bytes', 'number of bytes'];
+
 /**
  * Returns the parts of a level that describe its instruction. A part that does not exist on this machine is null.
  *

@@ -8,7 +8,7 @@ import { constants } from 'node:os';
 import { addon } from '../bindings/addon.js';
 import { minusErrno, osError } from '../bindings/errno.js';
 import type { Convention, Level, Write } from '../contract.js';
-import { anatomyOf } from './anatomy.js';
+import { anatomyOf, WRITE_MEANINGS } from './anatomy.js';
 import { onFirstUse } from './on-first-use.js';
 
 const { SIGSEGV, SIGSYS } = constants.signals;
@@ -45,6 +45,7 @@ export const INT80: Record<string, Convention> = {
     registers: {
       number: 'eax',
       arguments: ['ebx', 'ecx', 'edx'],
+      meanings: WRITE_MEANINGS,
       result: 'eax',
       clobbered: ['r8', 'r9', 'r10', 'r11', 'memory'],
       error: 'a value from -4095 to -1 in eax is -errno',

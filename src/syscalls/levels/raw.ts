@@ -2,7 +2,7 @@
 import { addon } from '../bindings/addon.js';
 import { minusErrno } from '../bindings/errno.js';
 import type { Convention, Level } from '../contract.js';
-import { anatomyOf } from './anatomy.js';
+import { anatomyOf, WRITE_MEANINGS } from './anatomy.js';
 
 /** The instruction in native/arch/ per platform. The tests in test/native/ compare this table with the machine code. */
 export const RAW: Record<string, Convention> = {
@@ -14,6 +14,7 @@ export const RAW: Record<string, Convention> = {
     registers: {
       number: 'rax',
       arguments: ['rdi', 'rsi', 'rdx'],
+      meanings: WRITE_MEANINGS,
       result: 'rax',
       clobbered: ['rcx', 'r11', 'memory'],
       error: 'a value from -4095 to -1 in rax is -errno',
@@ -27,6 +28,7 @@ export const RAW: Record<string, Convention> = {
     registers: {
       number: 'x8',
       arguments: ['x0', 'x1', 'x2'],
+      meanings: WRITE_MEANINGS,
       result: 'x0',
       clobbered: ['memory'],
       error: 'a value from -4095 to -1 in x0 is -errno',
@@ -40,6 +42,7 @@ export const RAW: Record<string, Convention> = {
     registers: {
       number: 'rax',
       arguments: ['rdi', 'rsi', 'rdx'],
+      meanings: WRITE_MEANINGS,
       result: 'rax',
       clobbered: ['rcx', 'r11', 'rdx', 'flags', 'memory'],
       error: 'the carry flag is set, and rax is errno',
@@ -53,6 +56,7 @@ export const RAW: Record<string, Convention> = {
     registers: {
       number: 'x16',
       arguments: ['x0', 'x1', 'x2'],
+      meanings: WRITE_MEANINGS,
       result: 'x0',
       clobbered: ['x1', 'flags', 'memory'],
       error: 'the carry flag is set, and x0 is errno',

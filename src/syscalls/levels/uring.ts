@@ -16,6 +16,15 @@ import { onFirstUse } from './on-first-use.js';
 
 /** The number of io_uring_enter(2), the same on every architecture: include/uapi/asm-generic/unistd.h. */
 const IO_URING_ENTER = 426;
+/** The meanings of its arguments: https://man7.org/linux/man-pages/man2/io_uring_enter.2.html */
+const ENTER_MEANINGS = [
+  "the ring's descriptor",
+  'number of entries to submit',
+  'number of completions to wait for',
+  'flags',
+  'address of a signal mask, or 0',
+  'size of that mask',
+];
 
 /**
  * The instruction in native/arch/*-syscall.cc per platform. The tests in uring.test.ts and test/native/ compare this
@@ -30,6 +39,7 @@ export const URING: Record<string, Convention> = {
     registers: {
       number: 'rax',
       arguments: ['rdi', 'rsi', 'rdx', 'r10', 'r8', 'r9'],
+      meanings: ENTER_MEANINGS,
       result: 'rax',
       clobbered: ['rcx', 'r11', 'memory'],
       error: 'a value from -4095 to -1 in rax is -errno',
@@ -43,6 +53,7 @@ export const URING: Record<string, Convention> = {
     registers: {
       number: 'x8',
       arguments: ['x0', 'x1', 'x2', 'x3', 'x4', 'x5'],
+      meanings: ENTER_MEANINGS,
       result: 'x0',
       clobbered: ['memory'],
       error: 'a value from -4095 to -1 in x0 is -errno',

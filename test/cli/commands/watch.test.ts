@@ -49,7 +49,13 @@ test('watch applies its filters, and shows a partial write and a gap', async (t)
   for (const [args, rows] of [
     [
       [],
-      [/^gap: 3 records are lost, 1 to 3$/, / 4 .* out /, / 5 .* out /, / 6 .* out /, / 7 .* pipe +100000 → 65536 /],
+      [
+        /^gap: 3 records are no longer kept, 1 to 3$/,
+        / 4 .* out /,
+        / 5 .* out /,
+        / 6 .* out /,
+        / 7 .* pipe +100000 → 65536 /,
+      ],
     ],
     [
       ['--target', 'pipe'],

@@ -2,15 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { openPage } from '../../support/browser.js';
-import {
-  assertClean,
-  makeBurst,
-  NULL_TARGET,
-  openLivePage,
-  readRow,
-  waitUntilLive,
-  write,
-} from '../../support/live-page.js';
+import { assertClean, makeBurst, openLivePage, readRow, waitUntilLive, write } from '../../support/live-page.js';
 import { startService } from '../../support/service.js';
 
 test('after a pause with 1,000 calls, the table has every record', async (t) => {
@@ -30,7 +22,7 @@ test('after a pause with 1,000 calls, the table has every record', async (t) => 
 });
 
 test('records that the ring lost during a pause are one row with their exact range', async (t) => {
-  const opened = await openLivePage(t, [...NULL_TARGET, '--history', '50']);
+  const opened = await openLivePage(t, ['--history', '50']);
   if (!opened) return;
   const { page, service } = opened;
   await page.click('#pause');
@@ -40,7 +32,7 @@ test('records that the ring lost during a pause are one row with their exact ran
   await page.locator('#counts:text-is("51 rows of 50 records, 450 lost")').waitFor();
   await page.focus('#grid');
   await page.keyboard.press('End');
-  await page.locator('#rows .note:text-is("450 records are lost: 1 to 450")').waitFor();
+  await page.locator('#rows .note:text-is("450 records are no longer kept: 1 to 450")').waitFor();
 });
 
 test('the page reconnects by itself when the service is killed and started again', async (t) => {
@@ -52,7 +44,7 @@ test('the page reconnects by itself when the service is killed and started again
   service.child.kill('SIGKILL');
   await page.locator('#state[data-state=lost]').waitFor();
   const second = await startService(t, {
-    args: [...NULL_TARGET, '--target', 'other=/dev/null', '--port', new URL(service.url).port],
+    args: ['--target', 'other=/dev/null', '--port', new URL(service.url).port],
   });
   await page.locator('#rows .note:has-text("The service was restarted")').waitFor();
   await waitUntilLive(page);
@@ -189,7 +181,7 @@ test('the table filters by level, by target and by errors', async (t) => {
 });
 
 test('pause and resume during a connect lead to one connection, with each record once', async (t) => {
-  const service = await startService(t, { args: NULL_TARGET });
+  const service = await startService(t);
   await makeBurst(service, 5);
   const opened = await openPage(t, 'about:blank');
   if (!opened) return;
@@ -222,7 +214,7 @@ test('pause and resume during a connect lead to one connection, with each record
 });
 
 test('the filter that the form shows applies, also after a restart with other targets', async (t) => {
-  const opened = await openLivePage(t, [...NULL_TARGET, '--target', 'other=/dev/null']);
+  const opened = await openLivePage(t, ['--target', 'other=/dev/null']);
   if (!opened) return;
   const { page, service } = opened;
   await makeBurst(service, 3);
@@ -231,14 +223,14 @@ test('the filter that the form shows applies, also after a restart with other ta
   await page.locator('#rows [role=row]').waitFor({ state: 'detached' });
   await service.stop();
   await page.locator('#state[data-state=lost]').waitFor();
-  await startService(t, { args: [...NULL_TARGET, '--port', new URL(service.url).port] });
+  await startService(t, { args: ['--port', new URL(service.url).port] });
   await page.locator('#rows .note').waitFor();
   await page.locator('#counts:text-is("4 rows of 3 records")').waitFor();
   assert.equal(await page.inputValue('#filter-target'), '');
 });
 
 test('of 100,000 rows few are in the document, each can be reached, and a scrolled table stands still', async (t) => {
-  const opened = await openLivePage(t, [...NULL_TARGET, '--history', '200000']);
+  const opened = await openLivePage(t, ['--history', '200000']);
   if (!opened) return;
   const { page, service } = opened;
   await makeBurst(service, 100_000);
@@ -258,7 +250,7 @@ test('of 100,000 rows few are in the document, each can be reached, and a scroll
 
 test('a burst of 100,000 calls does not delay clicks', async (t) => {
   // The ring holds every record, so that none is lost: this test is about clicks.
-  const opened = await openLivePage(t, [...NULL_TARGET, '--history', '200000']);
+  const opened = await openLivePage(t, ['--history', '200000']);
   if (!opened) return;
   const { page, service } = opened;
   // Measure from the browser's receipt of the click until the page has handled it and drawn.

@@ -68,7 +68,9 @@ test('the names of fault targets are reserved, and free when fault targets are s
   assert.throws(() => buildApp({ targets: { full: '/dev/null' } }), /target 'full' exists already/);
   const { post } = testApp(t, { faults: false, targets: { full: '/dev/null' } });
   assert.equal((await post({ level: 'raw', target: 'full', msg: 'x' })).json<WriteResult>().written, 1);
-  assert.equal((await post({ level: 'raw', target: 'sealed', msg: 'x' })).statusCode, 404);
+  const refused = await post({ level: 'raw', target: 'sealed', msg: 'x' });
+  assert.equal(refused.statusCode, 404);
+  assert.match(refused.json().detail, /^there is no target 'sealed': .*; this service runs without the fault targets$/);
 });
 
 test('fault targets leave no descriptor behind', async () => {

@@ -60,6 +60,20 @@ test('objdump disassembles the code of levels on other platforms as GET /levels 
   }
 });
 
+test('each argument register has its meaning: those of write, and for uring those of io_uring_enter', async (t) => {
+  const { app } = testApp(t);
+  const { levels, elsewhere } = (await app.inject('/levels')).json<Levels>();
+  for (const { id, registers } of [...levels, ...elsewhere]) {
+    if (registers === null) continue;
+    const [first, ...others] = registers.meanings;
+    assert.equal(others.length + 1, registers.arguments.length, id);
+    if (id === 'uring') {
+      assert.equal(first, "the ring's descriptor");
+      assert.doesNotMatch(others.join(), /bytes/);
+    } else assert.deepEqual([first, ...others], ['descriptor', 'address of the bytes', 'number of bytes'], id);
+  }
+});
+
 test("the file of a level contains its code, and is mapped at the level's address", async (t) => {
   const { app } = testApp(t);
   const { levels } = (await app.inject('/levels')).json<Levels>();

@@ -157,6 +157,13 @@ const EXACT: [name: string, url: string, body: unknown, pointer: string, detail:
     'count must be at most 10,000,000, not 1,152,921,504,606,847,000',
   ],
   [
+    'a level far from all',
+    '/write',
+    { ...write, level: 'fast' },
+    '#/level',
+    "level 'fast' is unknown: use raw, int80, uring, os or std",
+  ],
+  [
     'a level that is a list',
     '/write',
     { ...write, level: ['raw'] },
@@ -193,6 +200,11 @@ for (const [name, url, sent, pointer, detail] of EXACT) {
     assert.equal(answer.json().detail, detail);
   });
 }
+
+test('behind a question there is no semicolon', async (t) => {
+  const { detail } = (await testApp(t).post({ writes: [{ level: 'RAW' }] }, {}, '/writes')).json<Problem>();
+  assert.match(detail, /; did you mean raw\? writes\[0\]\.msg is missing: give the text to write$/);
+});
 
 test('a parameter that is given twice', async (t) => {
   for (const query of ['since=1&since=2', 'level=raw&level=os', 'errors=1&errors=1']) {

@@ -70,6 +70,21 @@ const bytesOf = (text: string): Buffer => Buffer.from(text);
 
 const REFUSED: Record<string, Refused> = {
   'no body': { body: '', status: 400, says: /empty/ },
+  'a line feed inside a text': {
+    body: '{"level":"raw","msg":"hi\n","target":"out"}',
+    status: 400,
+    says: /^the body is not JSON from character 25 on: a line feed inside a text must be written \\n$/,
+  },
+  'a comma at the end': {
+    body: '{"level":"raw","msg":"hi","target":"out",\n}',
+    status: 400,
+    says: /^the body is not JSON from character 43 on: remove the comma before }$/,
+  },
+  'single quotes': {
+    body: "{'level':'raw','msg':'hi','target':'out'}",
+    status: 400,
+    says: /^the body is not JSON from character 2 on: names and texts stand in double quotes, and commas/,
+  },
   'a body that is not JSON': { body: '{"level":', status: 400, says: /not JSON/ },
   'JSON that is not an object': {
     body: '[]',
@@ -111,7 +126,7 @@ const REFUSED: Record<string, Refused> = {
     body: { ...good, level: 'RAW' },
     status: 400,
     pointer: '#/level',
-    says: /^level 'RAW' is unknown: use raw, int80, uring, os or std$/,
+    says: /^level 'RAW' is unknown: use raw, int80, uring, os or std; did you mean raw\?$/,
   },
   'no msg': {
     body: { level: 'raw', target: 'out' },
@@ -151,7 +166,13 @@ const REFUSED: Record<string, Refused> = {
     body: { ...good, target: 'printer' },
     status: 404,
     pointer: '#/target',
-    says: /no target 'printer'.*GET \/targets/,
+    says: /^there is no target 'printer': GET \/targets lists them; start the service with --target printer=PATH to add it$/,
+  },
+  'a mistyped target': {
+    body: { ...good, target: 'oyt' },
+    status: 404,
+    pointer: '#/target',
+    says: /^there is no target 'oyt': did you mean 'out'\? GET \/targets lists them; start the/,
   },
   'a target that is a path': {
     body: { ...good, target: '/etc/passwd' },
@@ -264,6 +285,18 @@ test('another method is a 405 that names the right one, and another path is a 40
   assert.deepEqual([wrong.statusCode, wrong.headers.allow], [405, 'POST']);
   const missing = await app.inject({ method: 'GET', url: '/wirte' });
   assert.deepEqual([missing.statusCode, missing.headers['content-type']], [404, 'application/problem+json']);
+  assert.equal(missing.json().detail, "there is nothing at '/wirte': did you mean /write? /docs lists the paths");
+});
+
+test('a 404 names the nearest path, and cuts a long one', async (t) => {
+  const { app } = testApp(t);
+  for (const [url, detail] of [
+    ['/write/', "there is nothing at '/write/': did you mean /write? /docs lists the paths"],
+    ['/event?since=1', "there is nothing at '/event': did you mean /events? /docs lists the paths"],
+    ['/favicon.ico', "there is nothing at '/favicon.ico': /docs lists the paths"],
+    [`/${'x'.repeat(5000)}`, `there is nothing at '/${'x'.repeat(63)}…': /docs lists the paths`],
+  ] as const)
+    assert.equal((await app.inject({ method: 'POST', url })).json().detail, detail);
 });
 
 test('a URL that cannot be decoded is a problem', async (t) => {

@@ -34,7 +34,7 @@ export const reconcile = command({
       'strace -f -ttt -y -e trace=write -o trace syswire --record records',
       'traces a service; make some calls, then stop it',
     ],
-    ['syswire reconcile trace records', 'shows which calls the trace lacks, or has otherwise'],
+    ['syswire reconcile trace records', 'shows the calls that are missing in the trace, and those that differ there'],
   ],
   exits: {
     0: 'the trace and the records agree',

@@ -1,6 +1,7 @@
 // Runs the service: starts it, and stops it at a signal or an uncaught error.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import { buildApp } from '../../../server/app.js';
 import { openScreen } from '../../../server/calls/screen.js';
 import { addon } from '../../../syscalls/bindings/addon.js';
@@ -19,8 +20,29 @@ const url = (at: AddressInfo | string): string => {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 };
 
+/** What to do when a file cannot be opened, by the error's code. */
+const REMEDIES: Readonly<Record<string, (file: string) => string>> = {
+  ENOENT: (file) => `make the folder ${path.dirname(file)}, or choose another path`,
+  ENOTDIR: () => 'choose another path',
+  EISDIR: () => 'give a file in it',
+  EACCES: () => 'choose a path that this user may write to',
+  EROFS: () => 'choose a path on a disk that can be written to',
+};
+
+/** Describe a file that cannot be opened, with the flag that names it; null if the error is about none. */
+function openError({ code = '', path: file, message }: NodeJS.ErrnoException, config: Config): string | null {
+  if (file === undefined) return null;
+  const [name] = Object.entries(config.targets).find(([, at]) => at === file) ?? [];
+  const flag = name === undefined ? (file === config.record ? `--record ${file}` : null) : `--target ${name}=${file}`;
+  if (flag === null) return null;
+  const remedy = REMEDIES[code]?.(file);
+  // Node's message goes on with the system call and the path.
+  return `${flag}: ${remedy === undefined ? message : `${message.split(',', 1)[0]}: ${remedy}`}`;
+}
+
 /** Describe an error at start in one line that says what to do. */
-function startError(error: NodeJS.ErrnoException, host: string, port: number): string {
+function startError(error: NodeJS.ErrnoException, config: Config): string {
+  const { host, port } = config;
   if (error.code === 'EADDRINUSE')
     return `port ${port} on ${host} is in use: choose another with --port (0 picks a free one)`;
   if (error.code === 'EACCES' && error.syscall === 'listen')
@@ -29,7 +51,7 @@ function startError(error: NodeJS.ErrnoException, host: string, port: number): s
     return `address ${host} does not belong to this machine: choose another with --host`;
   if (error.syscall === 'getaddrinfo')
     return `host ${host} has no known address (${error.code}): choose another with --host`;
-  return error.message;
+  return openError(error, config) ?? error.message;
 }
 
 /** Return the format of the log's lines; undefined leaves them JSON. */
@@ -80,7 +102,7 @@ export async function runService(cli: Cli, values: Values<typeof FLAGS>): Promis
     app.log.level = logLevel;
   } catch (error) {
     await app?.close();
-    return fail(1, startError(error as NodeJS.ErrnoException, host, port));
+    return fail(1, startError(error as NodeJS.ErrnoException, config));
   }
   for (const address of app.addresses()) app.log.info({ address: url(address) }, 'listening');
 

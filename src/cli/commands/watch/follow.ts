@@ -3,7 +3,7 @@ import { on, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallRecord, End, Gap, Hello, StreamError } from '../../../protocol/records.js';
 import { type Client, notSyswire } from '../../client.js';
-import { NoAnswer, UsageError } from '../../command.js';
+import { NoAnswer, Refused, UsageError } from '../../command.js';
 
 export type Line = { text: string; value: Hello | CallRecord | Gap | End };
 
@@ -61,7 +61,7 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
           const value = parse(text);
           if (value === null || (run === undefined && value.type !== 'hello'))
             throw notSyswire(client.origin, 'its stream does not begin with hello');
-          if (value.type === 'error') throw new UsageError(value.detail);
+          if (value.type === 'error') throw new Refused([value.detail]);
           if (value.type === 'hello') {
             if (run !== undefined && value.run !== run) {
               onNote(`the service was restarted (run ${value.run}): its records begin at 1 again`);

@@ -1,6 +1,6 @@
 // Formats a line of the stream as a row for people.
 import cliTruncate from 'cli-truncate';
-import { clock, duration } from '../../../protocol/format.js';
+import { clock, duration, number } from '../../../protocol/format.js';
 import type { LevelId } from '../../../protocol/names.js';
 import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
@@ -48,6 +48,9 @@ export function row({ value }: Line, look: Look): string | null {
 function wholeRow(value: CallRecord | Gap, look: Look): string {
   if (value.type === 'call') return callRow(value, look);
   const { from, to } = value;
-  const text = from === to ? `gap: record ${from} is lost` : `gap: ${to - from + 1} records are lost, ${from} to ${to}`;
+  const text =
+    from === to
+      ? `gap: record ${number(from)} is no longer kept`
+      : `gap: ${number(to - from + 1)} records are no longer kept, ${number(from)} to ${number(to)}`;
   return look.colour ? paint('yellow', text) : text;
 }

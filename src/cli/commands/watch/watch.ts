@@ -13,16 +13,17 @@ export const watch = command({
   summary: 'show every call of a running service as it happens',
   arguments: [],
   flags: {
-    since: { value: 'SEQ', help: 'start at this record; without it, show only new calls' },
+    since: { value: 'SEQ', field: 'since', help: 'start at this record; without it, show only new calls' },
     level: { value: 'LEVEL', help: `show only calls at this level: ${joinWithOr(LEVEL_IDS)}`, choices: LEVEL_IDS },
-    target: { value: 'NAME', help: 'show only calls to this target', completes: 'target' },
-    'request-id': { value: 'ID', help: 'show only calls of this request' },
+    target: { value: 'NAME', field: 'target', help: 'show only calls to this target', completes: 'target' },
+    'request-id': { value: 'ID', field: 'requestId', help: 'show only calls of this request' },
     errors: { help: 'show only calls that the operating system refused' },
     json: { help: 'print the lines of the stream unchanged, one JSON object per line' },
     ...CLIENT_FLAGS,
   },
   details: `After a lost connection watch connects again, and continues after the last record it received. If the
-service no longer has some of the records, watch prints a gap: the numbers of the lost records.`,
+service no longer has some of the records, watch prints a gap: their numbers. The names of the
+columns stand above the calls in a terminal only.`,
   examples: [
     ['syswire watch --since 1', 'shows every call so far, and those that follow'],
     ['syswire watch --errors --json > refused', 'keeps what the operating system refuses, one JSON object per line'],

@@ -92,7 +92,7 @@ test('records are read from a running service, with its token', async (t) => {
     assert.match(report.notes.join(), /records 1 to 2 are gone/);
   }
   await assert.rejects(run([trace, address]), /a token is needed.*--token, or SYSWIRE_TOKEN/);
-  await assert.rejects(run([trace, `${address}/docs/`, '--token', token]), /there is nothing at \/docs\/events/);
+  await assert.rejects(run([trace, `${address}/docs/`, '--token', token]), /there is nothing at '\/docs\/events'/);
   await app.close();
   await assert.rejects(run([trace, address, '--token', token]), /no service answers at http/);
 });

@@ -1,6 +1,6 @@
-// The values that a word of the command line may have, in messages: a list, and the one that a mistyped word was likely
-// meant to be.
-import { joinWithOr } from '../protocol/format.js';
+// The values that a word of a command line or a field of a request may have, in messages: a list, and the one that a
+// mistyped word was likely meant to be.
+import { joinWithOr } from './format.js';
 
 /** A name that needs more changes than these to be another one is not a mistyped form of that. */
 const MOST_CHANGES = 3;
@@ -28,15 +28,16 @@ function changes(from: string, to: string): number {
 
 /** Return the known name that a mistyped one is likely meant to be. More than half of it must be right. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
-  // The effort grows with the length, and no name is that long.
-  if (name.length > 64) return undefined;
   const [best] = known
+    // Another length needs changes too. The effort grows with the length, which this bounds.
+    .filter((each) => Math.abs(each.length - name.length) <= MOST_CHANGES)
     .map((each) => ({ each, distance: changes(name.toLowerCase(), each.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
   return best && best.distance <= MOST_CHANGES && best.distance < best.each.length / 2 ? best.each : undefined;
 }
 
-const suggestion = (given: string, choices: readonly string[]): string => {
+/** Return `; did you mean raw?`, or no text where nothing is near. */
+export const suggestion = (given: string, choices: readonly string[]): string => {
   const meant = nearest(given, choices);
   return meant === undefined ? '' : `; did you mean ${meant}?`;
 };

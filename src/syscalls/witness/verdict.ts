@@ -1,6 +1,7 @@
 // Compares what a level claims about a write with the system calls that a witness saw.
 import path from 'node:path';
 import type { LevelId } from '../../protocol/names.js';
+import { preview } from '../../protocol/preview.js';
 import { minusErrno } from '../bindings/errno.js';
 import type { SystemCall, Witnessed } from './witness.js';
 
@@ -14,8 +15,14 @@ export const AGREES = 'agrees';
 /** Every system call that can write bytes to a descriptor. */
 const WRITES = /^(?:p?writev?|pwrite64|pwritev2|send(?:to|msg|mmsg|file|file64)?|vmsplice|splice|tee|copy_file_range)$/;
 
+/**
+ * What libuv writes to an eventfd to wake an event loop. V8 asks for it when it has collected garbage.
+ * https://github.com/libuv/libuv/blob/v1.x/src/unix/async.c
+ */
+const WAKE_UP = preview(Buffer.of(1, 0, 0, 0, 0, 0, 0, 0), true);
+
 /** A number without a name: src/syscalls/witness/witness.ts. */
-const UNNAMED = /^syscall_\d+$/;
+const UNNAMED = /^syscall_-?\d+$/;
 
 /** The place from which a level makes its calls, in words. */
 const PLACES: Record<LevelId, string> = {
@@ -35,6 +42,8 @@ const placeOf = ({ origin: { file, offset, address, symbol } }: SystemCall): str
     : `${path.basename(file)}+0x${offset.toString(16)}${symbol === null ? '' : ` (${symbol})`}`;
 
 const descriptorOf = (call: SystemCall): number => Number(call.arguments[0]) | 0;
+const isWakeUp = (call: SystemCall, fd: number): boolean =>
+  call.name === 'write' && call.result === 8 && call.preview === WAKE_UP && descriptorOf(call) !== fd;
 const isForeign = ({ origin }: SystemCall): boolean => !origin.isLevel;
 const fromElsewhere = (level: LevelId, call: SystemCall): string =>
   `${call.name} came from ${placeOf(call)}, not from ${PLACES[level]}`;
@@ -79,8 +88,8 @@ export function verdictOf(claim: Claim, { systemCalls, complete, dropped }: List
   if (dropped > 0) return `${dropped} more calls were made than the ${systemCalls.length} that were kept`;
   const unnamed = systemCalls.find(({ name }) => UNNAMED.test(name));
   if (unnamed) return `${unnamed.name} has no name in the kernel's headers that the addon was built with`;
-  const { level, requested, result } = claim;
-  const writes = systemCalls.filter(({ name }) => WRITES.test(name));
+  const { level, fd, requested, result } = claim;
+  const writes = systemCalls.filter((call) => WRITES.test(call.name) && !isWakeUp(call, fd));
   if (level === 'uring') return judgeUring(writes, systemCalls);
 
   if (writes.length === 0) return isRefusedByNode(claim) ? AGREES : 'no write was called';

@@ -20,6 +20,8 @@ const write = (count: number, result: number): SystemCall => call({ arguments: [
 const i386 = call({ abi: 'i386', number: 4 });
 const enter = call({ number: 426, name: 'io_uring_enter', arguments: [9, 2, 2, 1, 0, 0], result: 2, preview: null });
 const futex = call({ number: 202, name: 'futex', arguments: [4096, 129, 1, 0, 0, 0], result: 0, preview: null });
+/** libuv wakes an event loop. */
+const wakeUp = call({ arguments: [9, 4096, 8, 0, 0, 0], result: 8, preview: `\\x01${'\\x00'.repeat(7)}` });
 const shim = { file: '/tmp/shim.so', offset: 0x113b, symbol: 'write', address: '0x7f000000113b', isLevel: false };
 const jit = { file: null, offset: null, symbol: null, address: '0x1234', isLevel: false };
 
@@ -37,6 +39,8 @@ const AGREE: Record<string, Row> = {
   'a short write': { claim: { result: 2 }, calls: [write(5, 2)] },
   'no bytes': { claim: { requested: 0, result: 0 }, calls: [write(0, 0)] },
   'calls that write nothing': { calls: [futex, call(), futex] },
+  'a wake-up of an event loop': { calls: [wakeUp, call(), wakeUp] },
+  'a wake-up of an event loop at uring': { claim: { level: 'uring' }, calls: [enter, wakeUp] },
   'std in parts': { claim: { level: 'std' }, calls: [write(5, 2), write(3, 3)] },
   'std, a part, then an error': { claim: { level: 'std', result: 2 }, calls: [write(5, 2), write(3, -11)] },
   'std after an interruption': { claim: { level: 'std' }, calls: [write(5, -4), write(5, 5)] },
@@ -87,6 +91,10 @@ const DISAGREE: Record<string, Row> = {
   "syscall_900 has no name in the kernel's headers that the addon was built with": {
     calls: [call(), call({ name: 'syscall_900', number: 900 })],
   },
+  "syscall_-1 has no name in the kernel's headers that the addon was built with": {
+    calls: [call(), call({ name: 'syscall_-1', number: -1 })],
+  },
+  'write went to descriptor 9, not 7': { calls: [{ ...wakeUp, preview: 'hellohel' }] },
 };
 
 for (const [verdict, { claim: claimed, calls, complete = true, dropped = 0 }] of Object.entries(DISAGREE))

@@ -259,6 +259,15 @@ test('qemu-user: no witness, and the levels work', (t) => {
   });
 });
 
+test('valgrind: no witness, and the levels work', here, (t) => {
+  if (underAsan) return t.skip('the sanitizer does not run there');
+  if (!need(t, { command: 'valgrind', package: 'valgrind' })) return;
+  assert.deepEqual(elsewhere(['valgrind', '--tool=none', '--quiet']), {
+    reason: 'valgrind runs this process, and makes the system calls itself',
+    raw: -9,
+  });
+});
+
 test('an LD_PRELOAD library that makes the call itself is a finding', here, (t) => {
   if (underAsan) return t.skip('the sanitizer has to be preloaded first');
   if (!need(t, { command: 'cc', package: 'gcc' })) return;

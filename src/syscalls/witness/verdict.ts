@@ -1,12 +1,12 @@
 // Compares what a level claims about a write with the system calls that a witness saw.
 import path from 'node:path';
 import type { LevelId } from '../../protocol/names.js';
-import { preview } from '../../protocol/preview.js';
+import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import { minusErrno } from '../bindings/errno.js';
 import type { SystemCall, Witnessed } from './witness.js';
 
-/** What a level was asked, and what it returned. */
-export type Claim = { level: LevelId; fd: number; requested: number; result: number };
+/** What a level was asked, and what it returned. Without the bytes, only their number is compared. */
+export type Claim = { level: LevelId; fd: number; requested: number; result: number; bytes?: Uint8Array };
 
 type List = Omit<Witnessed<unknown>, 'result'>;
 
@@ -63,8 +63,16 @@ const isRefusedByNode = ({ level, fd, requested, result }: Claim): boolean =>
   level === 'std' &&
   ((fd < 0 && result === minusErrno('EBADF')) || (requested > MAX_COUNT_OF_NODE && result === minusErrno('EINVAL')));
 
+/** Returns whether a `write` had the bytes that it should have, as far as they were kept. */
+function hasBytes(bytes: Uint8Array, { preview: kept, result }: SystemCall): boolean {
+  if (kept === null) return true;
+  const written = Math.min(bytes.length, Number(result));
+  const first = Buffer.from(bytes.subarray(0, Math.min(written, PREVIEW_BYTES)));
+  return kept === preview(first, written <= PREVIEW_BYTES);
+}
+
 /** Returns what is wrong with one `write`; null if it is as it should be. @param rest the bytes not yet written */
-function findMistake({ level, fd }: Claim, call: SystemCall, rest: number): string | null {
+function findMistake({ level, fd, requested, bytes }: Claim, call: SystemCall, rest: number): string | null {
   if (call.name !== 'write') return `${level} should call write, and ${call.name} was called`;
   const abi = level === 'int80' ? 'i386' : 'x86-64';
   if (call.abi !== abi) return `write was called by the ABI ${call.abi}, not ${abi}`;
@@ -75,6 +83,8 @@ function findMistake({ level, fd }: Claim, call: SystemCall, rest: number): stri
   const expected = level === 'int80' ? Math.min(rest, 2 ** 32 - 1) : rest;
   if (count !== expected) return `write was asked to write ${count} bytes, not ${expected}`;
   if (Number(call.result) > rest) return `write returned ${call.result}, more than the ${rest} bytes it was asked for`;
+  if (bytes && !hasBytes(bytes.subarray(requested - rest), call))
+    return `write was given other bytes: "${call.preview}"`;
   return null;
 }
 

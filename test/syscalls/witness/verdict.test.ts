@@ -39,6 +39,22 @@ const AGREE: Record<string, Row> = {
   'a short write': { claim: { result: 2 }, calls: [write(5, 2)] },
   'no bytes': { claim: { requested: 0, result: 0 }, calls: [write(0, 0)] },
   'calls that write nothing': { calls: [futex, call(), futex] },
+  'the same bytes': { claim: { bytes: Buffer.from('hello') }, calls: [call()] },
+  'the same bytes in parts': {
+    claim: { level: 'std', bytes: Buffer.from('hello') },
+    calls: [
+      { ...write(5, 2), preview: 'he' },
+      { ...write(3, 3), preview: 'llo' },
+    ],
+  },
+  'an error, of which no bytes were kept': {
+    claim: { result: -28, bytes: Buffer.from('hello') },
+    calls: [{ ...write(5, -28), preview: null }],
+  },
+  'the first of many bytes, whose last character is cut off': {
+    claim: { requested: 81, result: 81, bytes: Buffer.from(`x${'é'.repeat(40)}`) },
+    calls: [{ ...write(81, 81), preview: `x${'é'.repeat(31)}` }],
+  },
   'a wake-up of an event loop': { calls: [wakeUp, call(), wakeUp] },
   'a wake-up of an event loop at uring': { claim: { level: 'uring' }, calls: [enter, wakeUp] },
   'std in parts': { claim: { level: 'std' }, calls: [write(5, 2), write(3, 3)] },
@@ -65,6 +81,14 @@ const DISAGREE: Record<string, Row> = {
   'write was asked to write 4 bytes, not 5': { claim: { result: 4 }, calls: [write(4, 4)] },
   'write was asked to write 5 bytes, not 3': { claim: { level: 'std' }, calls: [write(5, 2), write(5, 3)] },
   'write returned 6, more than the 5 bytes it was asked for': { claim: { result: 6 }, calls: [write(5, 6)] },
+  'write was given other bytes: "hello"': { claim: { bytes: Buffer.from('HELLO') }, calls: [call()] },
+  'write was given other bytes: "hel"': {
+    claim: { level: 'std', bytes: Buffer.from('hello') },
+    calls: [
+      { ...write(5, 2), preview: 'he' },
+      { ...write(3, 3), preview: 'hel' },
+    ],
+  },
   'write was called 2 times, not once': { calls: [write(5, 2), write(3, 3)] },
   'no write was called': { calls: [futex] },
   'os should call write, and pwrite64 was called': { calls: [call({ name: 'pwrite64', number: 18 })] },

@@ -253,9 +253,9 @@ WitnessReport witness_disarm(Witness* witness) {
   window->is_stuck = !window->is_taken && dispatch(PR_SYS_DISPATCH_OFF, window) < 0;
   sigsys_leave(window);
   window->is_armed = false;
-  if (!window->is_released) set_mask(window->mask, nullptr);
-  // The depth is above 0 if a signal handler left our handler by longjmp(3).
+  // The depth is above 0 if a signal handler left our handler by longjmp(3). The thread then has its own mask.
   const bool complete = !window->is_released && window->depth == 0;
+  if (complete) set_mask(window->mask, nullptr);
   return {window->calls, window->previews, window->count, window->dropped, complete};
 }
 

@@ -82,6 +82,7 @@ for (const [name, expected] of Object.entries(CASES))
 /** The cases that call C code of their own. */
 for (const [name, program, out] of [
   ['interrupted', 'interrupt', /^65536\n-4\n/],
+  ['jump', 'jump', /^77\n.*SigBlk:\\t0000000000000200/],
   ['six', 'six', /^true\n$/],
 ] as const)
   test(`with a witness as without: ${name}`, here, async (t) => {

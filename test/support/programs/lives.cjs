@@ -442,6 +442,15 @@ const CASES = {
     arm(notify, 0);
     print(state());
   },
+  /** A signal handler leaves a read that waits by longjmp. The mask that is set afterwards stays. */
+  jump() {
+    const jump = require('koffi').load(process.argv[5]).func('int jump(int fd)');
+    const ends = [0, 0];
+    koffi().func('int pipe(_Out_ int *ends)')(ends);
+    print(during(() => jump(ends[0])));
+    print(state());
+    print(during(tryWrite));
+  },
   /** SIGTERM ends a process whose write waits. */
   'killed-while-writing'() {
     const ends = [0, 0];

@@ -14,6 +14,10 @@ extern "C" __attribute__((visibility("hidden"))) void return_from_signal();
 // Returns a value that no other running thread of the process has, without a system call.
 uintptr_t thread_pointer();
 
+// Returns true if valgrind runs this code. It makes the system calls by its own instructions, and those would be
+// dispatched to a handler that it could not start.
+bool is_under_valgrind();
+
 // Copies the registers of the six arguments.
 void read_arguments(const ucontext_t* context, bool is_32bit, uint64_t* arguments);
 

@@ -139,11 +139,21 @@ void sigsys_pass_on(int signal, siginfo_t* info, void* context) {
   }
   const Action by_default = {};
   set_action(&by_default, nullptr);
+  sigsys_send(signal, info);
+}
+
+void sigsys_send(int signal, const siginfo_t* info) {
   const intptr_t pid = system_call(__NR_getpid);
   const intptr_t thread = system_call(__NR_gettid);
   // The first one keeps the signal's cause. A seccomp filter may refuse it.
   if (system_call(__NR_rt_tgsigqueueinfo, pid, thread, signal, address_of(info)) < 0)
     system_call(__NR_tgkill, pid, thread, signal);
+}
+
+void sigsys_give_up() {
+  lock();
+  if (process.entered == 1) set_action(&process.earlier, nullptr);
+  unlock();
 }
 
 void sigsys_reinstall(uint64_t action, uint64_t previous) {

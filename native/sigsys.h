@@ -19,6 +19,13 @@ WitnessWindow* sigsys_window();
 // Does with a signal what would have happened to it without a witness.
 void sigsys_pass_on(int signal, siginfo_t* info, void* context);
 
+// Sends the signal to this thread, with its cause if possible.
+void sigsys_send(int signal, const siginfo_t* info);
+
+// To be called after the program has taken this thread's dispatch for itself: restores its handler, unless another
+// thread needs ours.
+void sigsys_give_up();
+
 // To be called after the program has made an rt_sigaction(2) for SIGSYS: installs our handler again, and lets the
 // program find its own earlier one. The parameters are those of its call.
 void sigsys_reinstall(uint64_t action, uint64_t previous);

@@ -9,11 +9,12 @@
 //   restarted or stopped as it is without one. At all other times the signals are blocked: a handler that blocks SIGSYS
 //   too, as those of Node do, would be killed at its first system call.
 // - Signals of a fault, such as SIGSEGV, come at any time. WebAssembly uses them. A system call of their handlers is
-//   listed like any other. When they return, the call rt_sigreturn is redirected to our own.
+//   listed like any other. When they return, the call rt_sigreturn is redirected to our own. Their handlers must not
+//   block SIGSYS, for the same reason.
 // - clone(2) and its like cannot be made by the handler: the child would go on inside it. From there on the thread runs
 //   without a witness.
-// - The handler runs inside any code, so it calls nothing of libc, and it finds its state without thread-local
-//   variables, whose memory is allocated at the first use.
+// - The handler runs inside any code, so it calls nothing of libc but memcpy, and it finds its state without
+//   thread-local variables, whose memory is allocated at the first use.
 #include "witness.h"
 
 #include <errno.h>
@@ -33,6 +34,8 @@ struct WitnessWindow {
   bool is_released;
   // The program itself changed this thread's dispatch, which must stay as it is now.
   bool is_taken;
+  // Dispatch could not be switched off. The kernel reads `selector` as long as the thread lives.
+  bool is_stuck;
   // The calls that the handler is making: above 1 if a signal handler interrupted the first one.
   uint32_t depth;
   uint32_t limit;
@@ -81,6 +84,19 @@ constexpr int FOR_ITSELF_32[] = {120, 435, 2, 190, 119, 173, -1};
 constexpr int WRITES_64[] = {__NR_write, __NR_pwrite64, __NR_sendto, -1};
 constexpr int WRITES_32[] = {4, 181, 369, -1};
 
+// Tells whether all bytes of a write can be read. A write to /dev/null succeeds with any address, and a tracer may
+// change a result. rt_sigprocmask copies 8 bytes from the address before it refuses `how`: kernel/signal.c.
+bool is_readable(uint64_t bytes, size_t size) {
+  constexpr intptr_t NO_HOW = -1;
+  const uint64_t ends[] = {bytes, bytes + size - 1};  // a preview is shorter than a page
+  for (const uint64_t end : ends)
+    if (system_call(__NR_rt_sigprocmask, NO_HOW, end & ~uint64_t{7}, 0, sizeof(uint64_t)) != -EINVAL) return false;
+  return true;
+}
+
+// Returns the smallest of the three.
+size_t least(uint64_t a, uint64_t b, uint64_t c) { return a < b ? (a < c ? a : c) : (b < c ? b : c); }
+
 // Keeps a call. The bytes of a write are read only after it succeeded: the address of one that failed may be invalid.
 void keep(WitnessWindow* window, const WitnessedCall& call) {
   if (window->count >= window->limit) {
@@ -92,18 +108,14 @@ void keep(WitnessWindow* window, const WitnessedCall& call) {
   kept->preview_size = -1;
   if (call.has_result && call.result >= 0 && is_one_of(call.number, call.is_32bit ? WRITES_32 : WRITES_64)) {
     const uint64_t bytes = call.is_32bit ? static_cast<uint32_t>(call.arguments[1]) : call.arguments[1];
-    const size_t written = static_cast<size_t>(call.result);
-    const size_t size = written < WITNESS_PREVIEW ? written : WITNESS_PREVIEW;
-    memcpy(window->previews[window->count], reinterpret_cast<void*>(bytes), size);
-    kept->preview_size = static_cast<int64_t>(size);
+    const uint64_t requested = call.is_32bit ? static_cast<uint32_t>(call.arguments[2]) : call.arguments[2];
+    const size_t size = least(static_cast<uint64_t>(call.result), requested, WITNESS_PREVIEW);
+    if (size == 0 || is_readable(bytes, size)) {
+      memcpy(window->previews[window->count], reinterpret_cast<void*>(bytes), size);
+      kept->preview_size = static_cast<int64_t>(size);
+    }
   }
   window->count++;
-}
-
-// Lets the thread go on without a witness.
-void release(WitnessWindow* window, ucontext_t* context) {
-  window->is_released = true;
-  memcpy(&context->uc_sigmask, &window->mask, sizeof(window->mask));
 }
 
 // Makes up for calls that have another effect when a signal handler makes them.
@@ -114,8 +126,8 @@ void repair(WitnessWindow* window, const WitnessedCall& call, ucontext_t* contex
   if (call.number == __NR_rt_sigaction && static_cast<int>(call.arguments[0]) == SIGSYS)
     sigsys_reinstall(call.arguments[1], call.arguments[2]);
   if (call.number == __NR_prctl && call.arguments[0] == PR_SET_SYSCALL_USER_DISPATCH) {
-    window->is_taken = true;
-    release(window, context);
+    window->is_taken = window->is_released = true;
+    sigsys_give_up();
   }
 }
 
@@ -135,7 +147,7 @@ void handle(WitnessWindow* window, const siginfo_t* info, ucontext_t* context) {
   if (is_one_of(call.number, call.is_32bit ? FOR_ITSELF_32 : FOR_ITSELF_64)) {
     keep(window, call);
     make_again(context, static_cast<intptr_t>(call.number));
-    release(window, context);
+    window->is_released = true;
     return;
   }
   const uint64_t* const of = call.arguments;
@@ -151,6 +163,19 @@ void handle(WitnessWindow* window, const siginfo_t* info, ucontext_t* context) {
   repair(window, call, context);
 }
 
+// Does with a SIGSYS of another cause what would have happened to it. If the thread has blocked the signal, it waits
+// again, and the rest of the calls is not seen: the witness cannot block it.
+void on_other(WitnessWindow* window, int signal, siginfo_t* info, void* context) {
+  const bool is_sent = info->si_code <= 0;
+  if (!is_sent || (window->mask & bit(signal)) == 0) {
+    sigsys_pass_on(signal, info, context);
+    return;
+  }
+  window->is_released = true;
+  set_mask(window->mask, nullptr);
+  sigsys_send(signal, info);
+}
+
 // No sanitizer here: before the selector says ALLOW, their runtime must not make a system call.
 __attribute__((no_sanitize("address", "undefined"))) void on_sigsys(int signal, siginfo_t* info, void* context) {
   WitnessWindow* const window = sigsys_window();
@@ -164,9 +189,14 @@ __attribute__((no_sanitize("address", "undefined"))) void on_sigsys(int signal, 
   if (info->si_code == USER_DISPATCH) {
     handle(window, info, static_cast<ucontext_t*>(context));
   } else {
-    sigsys_pass_on(signal, info, context);
+    on_other(window, signal, info, context);
   }
-  if (!window->is_released) window->selector = selector;
+  if (window->is_released) {
+    // The thread goes on without a witness.
+    memcpy(&static_cast<ucontext_t*>(context)->uc_sigmask, &window->mask, sizeof(window->mask));
+  } else {
+    window->selector = selector;
+  }
 }
 
 // --- Around the window ------------------------------------------------------------------------------------
@@ -182,6 +212,7 @@ intptr_t dispatch(int mode, WitnessWindow* window) {
 
 WitnessRefusal witness_arm(Witness* witness, uint32_t limit) {
   if (witness->window == nullptr) {
+    if (is_under_valgrind()) return {"valgrind", -ENOSYS};
     const intptr_t memory = system_call(__NR_mmap, 0, sizeof(WitnessWindow), PROT_READ | PROT_WRITE,
                                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (memory < 0 && memory >= -4095) return {"mmap", memory};
@@ -189,6 +220,9 @@ WitnessRefusal witness_arm(Witness* witness, uint32_t limit) {
   }
   WitnessWindow* const window = witness->window;
   if (window->is_armed) return {"witness", -EBUSY};
+  uint64_t waiting = 0;
+  system_call(__NR_rt_sigpending, address_of(&waiting), sizeof(waiting));
+  if ((waiting & bit(SIGSYS)) != 0) return {"rt_sigpending", -EBUSY};
   window->is_released = window->is_taken = false;
   window->depth = window->count = 0;
   window->dropped = 0;
@@ -215,12 +249,13 @@ WitnessRefusal witness_arm(Witness* witness, uint32_t limit) {
 WitnessReport witness_disarm(Witness* witness) {
   WitnessWindow* const window = witness->window;
   window->selector = ALLOW;
-  if (!window->is_taken) dispatch(PR_SYS_DISPATCH_OFF, window);
+  // A seccomp filter that was installed meanwhile may forbid it.
+  window->is_stuck = !window->is_taken && dispatch(PR_SYS_DISPATCH_OFF, window) < 0;
   sigsys_leave(window);
   window->is_armed = false;
-  if (!window->is_released) set_mask(window->mask, nullptr);
-  // The depth is above 0 if a signal handler left our handler by longjmp(3).
+  // The depth is above 0 if a signal handler left our handler by longjmp(3). The thread then has its own mask.
   const bool complete = !window->is_released && window->depth == 0;
+  if (complete) set_mask(window->mask, nullptr);
   return {window->calls, window->previews, window->count, window->dropped, complete};
 }
 
@@ -236,6 +271,7 @@ WitnessRefusal witness_probe(Witness* witness) {
 void witness_close(Witness* witness) {
   if (witness->window == nullptr) return;
   if (witness->window->is_armed) witness_disarm(witness);
+  if (witness->window->is_stuck) return;
   system_call(__NR_munmap, address_of(witness->window), sizeof(WitnessWindow));
   witness->window = nullptr;
 }

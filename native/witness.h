@@ -29,7 +29,8 @@ struct Witness {
 
 // Why there is no witness: the call that failed, with its -errno. `call` is null if nothing failed.
 // "witness" with -EBUSY: one is armed in this thread. "threads" with -EBUSY: too many threads have one.
-// "sigaction" with -EBUSY: this process handles SIGSYS itself.
+// "sigaction" with -EBUSY: this process handles SIGSYS itself. "rt_sigpending" with -EBUSY: a SIGSYS that this thread has
+// blocked is waiting, and would be delivered. "valgrind" with -ENOSYS: this process runs under valgrind.
 struct WitnessRefusal {
   const char* call;
   intptr_t result;

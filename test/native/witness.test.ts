@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -48,17 +48,20 @@ const CASES: Record<string, Expected> = {
   child: { out: /SigBlk:\t0+\n.*\n\nSIGTERM\n768\n-9\n/ },
   trap: { out: /^RuntimeError: memory access out of bounds -9 1\n/ },
   'seccomp-trap': { signal: 'SIGSYS', out: /^$/ },
+  'seccomp-prctl': { out: /^0\n-9\n$/ },
   'seccomp-trap-elsewhere': { signal: 'SIGSYS', out: /^$/ },
   'seccomp-handled': { out: /\ntrue\nSIGSYS\n$/ },
   'kill-sys': { signal: 'SIGSYS', out: /^$/ },
   'kill-sys-while-writing': { signal: 'SIGSYS', out: /^$/ },
   'kill-sys-ignored': { out: /SigBlk/ },
+  'kill-sys-blocked': { out: /^0,0,-9,1073741824\nSigPnd:\t0000000040000000\ntrue\n/ },
   'handler-inside': { out: /\nSIGSYS\n$/ },
   'handler-inside-called': { out: /\nSIGSYS\n$/ },
   'handler-removed': { signal: 'SIGSYS', out: /^$/ },
   mask: { out: /^0,0,512 512\n-9\n/ },
   'mask-all': { out: /^0,-9,-9\n/ },
   altstack: { out: /^0\ntrue\n$/ },
+  'bad-address': { out: /^5,100\n$/ },
   taken: { out: /^0,-9,0\n0\n-9\n/ },
   restart: { out: /^0 true\n$/ },
   'killed-while-writing': { signal: 'SIGTERM', out: /^$/ },
@@ -79,6 +82,7 @@ for (const [name, expected] of Object.entries(CASES))
 /** The cases that call C code of their own. */
 for (const [name, program, out] of [
   ['interrupted', 'interrupt', /^65536\n-4\n/],
+  ['jump', 'jump', /^77\n.*SigBlk:\\t0000000000000200/],
   ['six', 'six', /^true\n$/],
 ] as const)
   test(`with a witness as without: ${name}`, here, async (t) => {
@@ -88,6 +92,12 @@ for (const [name, program, out] of [
     execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, path.join(PROGRAMS, `${program}.c`)]);
     await compare(t, name, { out }, library);
   });
+
+test('with a witness as without: copy', here, async (t) => {
+  const copy = path.join(tempFolder(t), 'copy.node');
+  copyFileSync(builtAddon(), copy);
+  await compare(t, 'copy', { out: /^-9,-9\n-9\n/ }, copy);
+});
 
 /** Returns the state of a process: `T` for one that was stopped. proc_pid_stat(5) */
 const stateOf = (pid: number): string =>

@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { LEVEL_IDS } from '../../src/protocol/names.js';
 import { levels, type SystemCall, type Witnessed, witnessAvailability } from '../../src/syscalls/index.js';
 import { PROGRAMS } from '../support/native.js';
-import { tempFolder } from '../support/service.js';
+import { ROOT, tempFolder } from '../support/service.js';
 import { need } from '../support/tools.js';
 
 const LEVELS = LEVEL_IDS.filter((id) => levels[id].available);
@@ -115,4 +115,23 @@ test('the witness sees the result that strace injects, and the verdict says what
     const [write] = systemCalls;
     assert.deepEqual([write?.name, write?.error?.code, result, verdict], ['write', 'EDQUOT', -122, 'agrees'], level);
   }
+});
+
+test('a result that strace enlarges: no bytes beyond those of the write are read', (t) => {
+  if (reason !== null) return t.skip(reason);
+  if (!need(t, { command: 'strace', package: 'strace' })) return;
+  const out = path.join(tempFolder(t), 'out');
+  const script = `
+    const { levels, witnessWrite } = await import('${ROOT}/dist/syscalls/index.js');
+    const { result, report } = witnessWrite(levels.raw, (await import('node:fs')).openSync('${out}', 'w'), Buffer.from('hello'));
+    console.log(JSON.stringify([result, report.systemCalls[0].preview, report.verdict]));`;
+  const stdout = execFileSync('strace', [
+    ...['-o', '/dev/null', '-P', out, '-e', 'inject=write:retval=1000'],
+    ...[process.execPath, '--input-type=module', '-e', script],
+  ]);
+  assert.deepEqual(JSON.parse(`${stdout}`), [
+    1000,
+    'hello',
+    'write returned 1000, more than the 5 bytes it was asked for',
+  ]);
 });

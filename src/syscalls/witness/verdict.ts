@@ -1,11 +1,12 @@
 // Compares what a level claims about a write with the system calls that a witness saw.
 import path from 'node:path';
 import type { LevelId } from '../../protocol/names.js';
+import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import { minusErrno } from '../bindings/errno.js';
 import type { SystemCall, Witnessed } from './witness.js';
 
-/** What a level was asked, and what it returned. */
-export type Claim = { level: LevelId; fd: number; requested: number; result: number };
+/** What a level was asked, and what it returned. Without the bytes, only their number is compared. */
+export type Claim = { level: LevelId; fd: number; requested: number; result: number; bytes?: Uint8Array };
 
 type List = Omit<Witnessed<unknown>, 'result'>;
 
@@ -14,8 +15,14 @@ export const AGREES = 'agrees';
 /** Every system call that can write bytes to a descriptor. */
 const WRITES = /^(?:p?writev?|pwrite64|pwritev2|send(?:to|msg|mmsg|file|file64)?|vmsplice|splice|tee|copy_file_range)$/;
 
+/**
+ * What libuv writes to an eventfd to wake an event loop. V8 asks for it when it has collected garbage.
+ * https://github.com/libuv/libuv/blob/v1.x/src/unix/async.c
+ */
+const WAKE_UP = preview(Buffer.of(1, 0, 0, 0, 0, 0, 0, 0), true);
+
 /** A number without a name: src/syscalls/witness/witness.ts. */
-const UNNAMED = /^syscall_\d+$/;
+const UNNAMED = /^syscall_-?\d+$/;
 
 /** The place from which a level makes its calls, in words. */
 const PLACES: Record<LevelId, string> = {
@@ -35,6 +42,8 @@ const placeOf = ({ origin: { file, offset, address, symbol } }: SystemCall): str
     : `${path.basename(file)}+0x${offset.toString(16)}${symbol === null ? '' : ` (${symbol})`}`;
 
 const descriptorOf = (call: SystemCall): number => Number(call.arguments[0]) | 0;
+const isWakeUp = (call: SystemCall, fd: number): boolean =>
+  call.name === 'write' && call.result === 8 && call.preview === WAKE_UP && descriptorOf(call) !== fd;
 const isForeign = ({ origin }: SystemCall): boolean => !origin.isLevel;
 const fromElsewhere = (level: LevelId, call: SystemCall): string =>
   `${call.name} came from ${placeOf(call)}, not from ${PLACES[level]}`;
@@ -54,8 +63,16 @@ const isRefusedByNode = ({ level, fd, requested, result }: Claim): boolean =>
   level === 'std' &&
   ((fd < 0 && result === minusErrno('EBADF')) || (requested > MAX_COUNT_OF_NODE && result === minusErrno('EINVAL')));
 
+/** Returns whether a `write` had the bytes that it should have, as far as they were kept. */
+function hasBytes(bytes: Uint8Array, { preview: kept, result }: SystemCall): boolean {
+  if (kept === null) return true;
+  const written = Math.min(bytes.length, Number(result));
+  const first = Buffer.from(bytes.subarray(0, Math.min(written, PREVIEW_BYTES)));
+  return kept === preview(first, written <= PREVIEW_BYTES);
+}
+
 /** Returns what is wrong with one `write`; null if it is as it should be. @param rest the bytes not yet written */
-function findMistake({ level, fd }: Claim, call: SystemCall, rest: number): string | null {
+function findMistake({ level, fd, requested, bytes }: Claim, call: SystemCall, rest: number): string | null {
   if (call.name !== 'write') return `${level} should call write, and ${call.name} was called`;
   const abi = level === 'int80' ? 'i386' : 'x86-64';
   if (call.abi !== abi) return `write was called by the ABI ${call.abi}, not ${abi}`;
@@ -66,6 +83,8 @@ function findMistake({ level, fd }: Claim, call: SystemCall, rest: number): stri
   const expected = level === 'int80' ? Math.min(rest, 2 ** 32 - 1) : rest;
   if (count !== expected) return `write was asked to write ${count} bytes, not ${expected}`;
   if (Number(call.result) > rest) return `write returned ${call.result}, more than the ${rest} bytes it was asked for`;
+  if (bytes && !hasBytes(bytes.subarray(requested - rest), call))
+    return `write was given other bytes: "${call.preview}"`;
   return null;
 }
 
@@ -79,8 +98,8 @@ export function verdictOf(claim: Claim, { systemCalls, complete, dropped }: List
   if (dropped > 0) return `${dropped} more calls were made than the ${systemCalls.length} that were kept`;
   const unnamed = systemCalls.find(({ name }) => UNNAMED.test(name));
   if (unnamed) return `${unnamed.name} has no name in the kernel's headers that the addon was built with`;
-  const { level, requested, result } = claim;
-  const writes = systemCalls.filter(({ name }) => WRITES.test(name));
+  const { level, fd, requested, result } = claim;
+  const writes = systemCalls.filter((call) => WRITES.test(call.name) && !isWakeUp(call, fd));
   if (level === 'uring') return judgeUring(writes, systemCalls);
 
   if (writes.length === 0) return isRefusedByNode(claim) ? AGREES : 'no write was called';

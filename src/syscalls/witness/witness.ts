@@ -109,6 +109,8 @@ const NO_KERNEL_ERROR: Record<string, string> = {
   witness: 'one is running in this thread already: let the outer one end first',
   threads: 'too many threads have one at the same time',
   sigaction: 'this process handles SIGSYS itself: remove that handler first',
+  rt_sigpending: 'a SIGSYS waits that this thread has blocked: unblock it first',
+  valgrind: 'valgrind runs this process, and makes the system calls itself',
   getppid: 'the kernel accepts Syscall User Dispatch, but does not do it',
 };
 

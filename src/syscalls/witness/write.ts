@@ -20,6 +20,6 @@ export function witnessWrite(level: Level, fd: number, bytes: Uint8Array): { res
   // Reading it opens the level, so that its first use is not part of the list.
   const { id, write } = level;
   const { result, ...list } = witness(() => write(fd, bytes), { level: id });
-  const verdict = verdictOf({ level: id, fd, requested: bytes.byteLength, result }, list);
+  const verdict = verdictOf({ level: id, fd, requested: bytes.byteLength, result, bytes }, list);
   return { result, report: { agrees: verdict === AGREES, verdict, ...list } };
 }

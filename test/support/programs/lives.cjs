@@ -26,17 +26,26 @@ const state = () => {
   return JSON.stringify([signals, readdirSync('/proc/self/fd').length]);
 };
 
-/** Installs a seccomp filter: write(2) to descriptor 12345 raises SIGSYS. */
-function trapWrites() {
-  // struct sock_filter: code, jt, jf, k. https://man7.org/linux/man-pages/man2/seccomp.2.html
-  const filter = [
-    [0x20, 0, 0, 0], // load the number
-    [0x15, 0, 3, 1], // is it write?
-    [0x20, 0, 0, 16], // load the first argument
-    [0x15, 0, 1, 12345],
-    [0x06, 0, 0, 0x00030000], // SECCOMP_RET_TRAP
-    [0x06, 0, 0, 0x7fff0000], // SECCOMP_RET_ALLOW
-  ];
+// struct sock_filter: code, jt, jf, k. https://man7.org/linux/man-pages/man2/seccomp.2.html
+/** write(2) to descriptor 12345 raises SIGSYS. */
+const TRAP_WRITES = [
+  [0x20, 0, 0, 0], // load the number
+  [0x15, 0, 3, 1], // is it write?
+  [0x20, 0, 0, 16], // load the first argument
+  [0x15, 0, 1, 12345],
+  [0x06, 0, 0, 0x00030000], // SECCOMP_RET_TRAP
+  [0x06, 0, 0, 0x7fff0000], // SECCOMP_RET_ALLOW
+];
+/** prctl(2) fails with EPERM. */
+const FORBID_PRCTL = [
+  [0x20, 0, 0, 0],
+  [0x15, 0, 1, 157],
+  [0x06, 0, 0, 0x00050001], // SECCOMP_RET_ERRNO
+  [0x06, 0, 0, 0x7fff0000],
+];
+
+/** Installs a seccomp filter in this thread. */
+function confine(filter) {
   const bytes = Buffer.alloc(filter.length * 8);
   for (const [at, [code, jt, jf, k]] of filter.entries()) {
     bytes.writeUInt16LE(code, at * 8);
@@ -251,12 +260,22 @@ const CASES = {
   },
 
   'seccomp-trap'() {
-    trapWrites();
+    confine(TRAP_WRITES);
     print(during(() => addon.write(12345, Buffer.from('x'))));
+  },
+  /** A filter that is installed inside the window forbids to switch dispatch off. */
+  async 'seccomp-prctl'() {
+    const worker = startWorker('forbidden');
+    print(await new Promise((resolve) => worker.once('exit', resolve)));
+    print(during(tryWrite));
+  },
+  forbidden() {
+    during(() => confine(FORBID_PRCTL));
+    tryWrite();
   },
   /** The filter's SIGSYS comes in a thread without a witness, while this thread has one. */
   'seccomp-trap-elsewhere'() {
-    trapWrites();
+    confine(TRAP_WRITES);
     startWorker('trapped');
     during(() => {
       for (const until = performance.now() + 10_000; performance.now() < until; );
@@ -268,7 +287,7 @@ const CASES = {
   },
   /** The handler is installed inside the window, and the filter's SIGSYS reaches it. */
   'seccomp-handled'() {
-    trapWrites();
+    confine(TRAP_WRITES);
     process.on('SIGSYS', () => print('SIGSYS'));
     print(addon.write(12345, Buffer.from('x')) !== 1);
     if (how === 'with') print(addon.witness.run(tryWrite, 1, words, previews).refusedBy === 'sigaction');
@@ -291,6 +310,18 @@ const CASES = {
     // SIG_IGN is 1.
     koffi().func('uintptr_t signal(int number, uintptr_t handler)')(31, 1);
     during(() => process.kill(process.pid, 'SIGSYS'));
+    print(state());
+  },
+  /** The thread has blocked SIGSYS, and gets one: it waits. */
+  'kill-sys-blocked'() {
+    const { block, blocked } = signals();
+    const lib = koffi();
+    const thread = lib.func('uintptr_t pthread_self()')();
+    const kill = lib.func('int pthread_kill(uintptr_t thread, int signal)');
+    print(during(() => [block(2 ** 30), kill(thread, 31), tryWrite(), blocked()]));
+    print(readFileSync('/proc/thread-self/status', 'latin1').match(/^SigPnd:.*$/m)[0]);
+    if (how === 'with') print(addon.witness.run(tryWrite, 1, words, previews).refusedBy === 'rt_sigpending');
+    else print(true);
     print(state());
   },
   'handler-inside'() {
@@ -352,6 +383,23 @@ const CASES = {
     sigaltstack(null, after);
     print(after.equals(inside));
   },
+  /** The kernel takes any address for /dev/null: the witness may not read there. */
+  'bad-address'() {
+    const write = koffi().func('intptr_t write(int fd, uintptr_t bytes, size_t count)');
+    const fd = openSync('/dev/null', 'w');
+    print(during(() => [write(fd, 16, 5), write(fd, 0, 100)]));
+  },
+  /** Another copy of the witness takes dispatch over. */
+  copy() {
+    const other = require(process.argv[5]);
+    const inside = () =>
+      how === 'with'
+        ? other.witness.run(tryWrite, 256, new BigInt64Array(words.length), new Uint8Array(previews.length))
+        : tryWrite();
+    print(during(() => [inside(), tryWrite()]));
+    print(during(tryWrite));
+    print(state());
+  },
   /** The program itself switches dispatch off: PR_SET_SYSCALL_USER_DISPATCH is 59. */
   taken() {
     const prctl = koffi().func('int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)');
@@ -393,6 +441,15 @@ const CASES = {
     print(during(() => addon.write(ends[1], bytes)));
     arm(notify, 0);
     print(state());
+  },
+  /** A signal handler leaves a read that waits by longjmp. The mask that is set afterwards stays. */
+  jump() {
+    const jump = require('koffi').load(process.argv[5]).func('int jump(int fd)');
+    const ends = [0, 0];
+    koffi().func('int pipe(_Out_ int *ends)')(ends);
+    print(during(() => jump(ends[0])));
+    print(state());
+    print(during(tryWrite));
   },
   /** SIGTERM ends a process whose write waits. */
   'killed-while-writing'() {

@@ -20,6 +20,8 @@ const write = (count: number, result: number): SystemCall => call({ arguments: [
 const i386 = call({ abi: 'i386', number: 4 });
 const enter = call({ number: 426, name: 'io_uring_enter', arguments: [9, 2, 2, 1, 0, 0], result: 2, preview: null });
 const futex = call({ number: 202, name: 'futex', arguments: [4096, 129, 1, 0, 0, 0], result: 0, preview: null });
+/** libuv wakes an event loop. */
+const wakeUp = call({ arguments: [9, 4096, 8, 0, 0, 0], result: 8, preview: `\\x01${'\\x00'.repeat(7)}` });
 const shim = { file: '/tmp/shim.so', offset: 0x113b, symbol: 'write', address: '0x7f000000113b', isLevel: false };
 const jit = { file: null, offset: null, symbol: null, address: '0x1234', isLevel: false };
 
@@ -37,6 +39,24 @@ const AGREE: Record<string, Row> = {
   'a short write': { claim: { result: 2 }, calls: [write(5, 2)] },
   'no bytes': { claim: { requested: 0, result: 0 }, calls: [write(0, 0)] },
   'calls that write nothing': { calls: [futex, call(), futex] },
+  'the same bytes': { claim: { bytes: Buffer.from('hello') }, calls: [call()] },
+  'the same bytes in parts': {
+    claim: { level: 'std', bytes: Buffer.from('hello') },
+    calls: [
+      { ...write(5, 2), preview: 'he' },
+      { ...write(3, 3), preview: 'llo' },
+    ],
+  },
+  'an error, of which no bytes were kept': {
+    claim: { result: -28, bytes: Buffer.from('hello') },
+    calls: [{ ...write(5, -28), preview: null }],
+  },
+  'the first of many bytes, whose last character is cut off': {
+    claim: { requested: 81, result: 81, bytes: Buffer.from(`x${'é'.repeat(40)}`) },
+    calls: [{ ...write(81, 81), preview: `x${'é'.repeat(31)}` }],
+  },
+  'a wake-up of an event loop': { calls: [wakeUp, call(), wakeUp] },
+  'a wake-up of an event loop at uring': { claim: { level: 'uring' }, calls: [enter, wakeUp] },
   'std in parts': { claim: { level: 'std' }, calls: [write(5, 2), write(3, 3)] },
   'std, a part, then an error': { claim: { level: 'std', result: 2 }, calls: [write(5, 2), write(3, -11)] },
   'std after an interruption': { claim: { level: 'std' }, calls: [write(5, -4), write(5, 5)] },
@@ -61,6 +81,14 @@ const DISAGREE: Record<string, Row> = {
   'write was asked to write 4 bytes, not 5': { claim: { result: 4 }, calls: [write(4, 4)] },
   'write was asked to write 5 bytes, not 3': { claim: { level: 'std' }, calls: [write(5, 2), write(5, 3)] },
   'write returned 6, more than the 5 bytes it was asked for': { claim: { result: 6 }, calls: [write(5, 6)] },
+  'write was given other bytes: "hello"': { claim: { bytes: Buffer.from('HELLO') }, calls: [call()] },
+  'write was given other bytes: "hel"': {
+    claim: { level: 'std', bytes: Buffer.from('hello') },
+    calls: [
+      { ...write(5, 2), preview: 'he' },
+      { ...write(3, 3), preview: 'hel' },
+    ],
+  },
   'write was called 2 times, not once': { calls: [write(5, 2), write(3, 3)] },
   'no write was called': { calls: [futex] },
   'os should call write, and pwrite64 was called': { calls: [call({ name: 'pwrite64', number: 18 })] },
@@ -87,6 +115,10 @@ const DISAGREE: Record<string, Row> = {
   "syscall_900 has no name in the kernel's headers that the addon was built with": {
     calls: [call(), call({ name: 'syscall_900', number: 900 })],
   },
+  "syscall_-1 has no name in the kernel's headers that the addon was built with": {
+    calls: [call(), call({ name: 'syscall_-1', number: -1 })],
+  },
+  'write went to descriptor 9, not 7': { calls: [{ ...wakeUp, preview: 'hellohel' }] },
 };
 
 for (const [verdict, { claim: claimed, calls, complete = true, dropped = 0 }] of Object.entries(DISAGREE))

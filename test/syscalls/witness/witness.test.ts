@@ -4,11 +4,18 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, writevSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { Worker } from 'node:worker_threads';
+import { MessageChannel, Worker } from 'node:worker_threads';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import { PREVIEW_BYTES } from '../../../src/protocol/preview.js';
 import { addonPath } from '../../../src/syscalls/bindings/addon.js';
-import { levels, type SystemCall, witness, witnessAvailability, witnessWrite } from '../../../src/syscalls/index.js';
+import {
+  levels,
+  type SystemCall,
+  verdictOf,
+  witness,
+  witnessAvailability,
+  witnessWrite,
+} from '../../../src/syscalls/index.js';
 import { openTarget } from '../../../src/syscalls/targets/target.js';
 import { BINUTILS, PROGRAMS, run } from '../../support/native.js';
 import { openFifo, ROOT, tempFolder } from '../../support/service.js';
@@ -138,6 +145,18 @@ test('other calls have their own names, and do not come from a level', here, (t)
   assert.deepEqual([call?.result, call?.origin.isLevel], [10, false]);
 });
 
+test('the verdict does not count a write that wakes an event loop', here, (t) => {
+  const { port1, port2 } = new MessageChannel();
+  t.after(() => port1.close());
+  port2.on('message', () => {}); // an open port has an event loop to wake
+  const { result, ...list } = witness(() => {
+    port1.postMessage('x');
+    return levels.raw.write(-1, hello);
+  });
+  assert.ok(writesOf(list).length > 1);
+  assert.equal(verdictOf({ level: 'raw', fd: -1, requested: 5, result }, list), 'agrees');
+});
+
 test('a thread or a process that is started ends the list', here, async () => {
   const { systemCalls, complete, result } = witness(() => new Worker('', { eval: true }), { limit: 256 });
   assert.match(names(systemCalls).at(-1) ?? '', /^clone/);
@@ -236,6 +255,15 @@ test('qemu-user: no witness, and the levels work', (t) => {
   assert.deepEqual(elsewhere(['qemu-x86_64']), {
     reason:
       'the kernel has no Syscall User Dispatch (prctl failed with EINVAL): Linux has it since 5.11; gVisor and qemu-user do not',
+    raw: -9,
+  });
+});
+
+test('valgrind: no witness, and the levels work', here, (t) => {
+  if (underAsan) return t.skip('the sanitizer does not run there');
+  if (!need(t, { command: 'valgrind', package: 'valgrind' })) return;
+  assert.deepEqual(elsewhere(['valgrind', '--tool=none', '--quiet']), {
+    reason: 'valgrind runs this process, and makes the system calls itself',
     raw: -9,
   });
 });

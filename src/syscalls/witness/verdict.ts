@@ -95,7 +95,7 @@ function findMistake({ level, fd, requested, bytes }: Claim, call: SystemCall, r
  */
 export function verdictOf(claim: Claim, { systemCalls, complete, dropped }: List): string {
   if (!complete) return `the list ends with ${systemCalls.at(-1)?.name}: later calls were not seen`;
-  if (dropped > 0) return `${dropped} more calls were made than the ${systemCalls.length} that were kept`;
+  if (dropped > 0) return `only ${systemCalls.length} of ${systemCalls.length + dropped} calls were kept`;
   const unnamed = systemCalls.find(({ name }) => UNNAMED.test(name));
   if (unnamed) return `${unnamed.name} has no name in the kernel's headers that the addon was built with`;
   const { level, fd, requested, result } = claim;

@@ -156,10 +156,10 @@ for (const level of LEVELS) {
     const { status, stderr } = run([level, 'hello', '--witness', '--json', '--target', '/dev/full']);
     const [json = ''] = stderr.split('\n');
     const { witness, error } = JSON.parse(json) as CallRecord & { witness: WitnessReport };
-    const name = level === 'uring' ? 'io_uring_enter' : 'write';
-    const call = witness.systemCalls.find((each) => each.name === name);
     assert.deepEqual([error?.code, witness.verdict, witness.agrees, status], ['ENOSPC', 'agrees', true, 1]);
-    assert.equal(call?.error?.code, level === 'uring' ? undefined : 'ENOSPC');
+    // V8 may have asked the event loop of this thread to wake up: a write of its own.
+    const refused = witness.systemCalls.filter((call) => call.name === 'write' && call.error?.code === 'ENOSPC');
+    assert.equal(refused.length, level === 'uring' ? 0 : 1);
   });
 }
 

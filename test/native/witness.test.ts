@@ -12,7 +12,7 @@ import { type TestContext, test } from 'node:test';
 import { levels, witnessAvailability } from '../../src/syscalls/index.js';
 import { builtAddon, PROGRAMS } from '../support/native.js';
 import { tempFolder } from '../support/service.js';
-import { need } from '../support/tools.js';
+import { need, underAsan } from '../support/tools.js';
 
 const { reason } = witnessAvailability();
 const here = { skip: reason ?? false };
@@ -87,6 +87,7 @@ for (const [name, program, out] of [
 ] as const)
   test(`with a witness as without: ${name}`, here, async (t) => {
     if (!need(t, { command: 'cc', package: 'gcc' })) return;
+    if (name === 'jump' && underAsan) return t.skip('the sanitizer warns of a jump out of a signal handler');
     if (name === 'six' && !levels.int80.available) return t.skip(levels.int80.reason ?? '');
     const library = path.join(tempFolder(t), `${program}.so`);
     execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, path.join(PROGRAMS, `${program}.c`)]);

@@ -71,6 +71,12 @@ function sizeOf(address: bigint): number | null {
 }
 
 /**
+ * Returns the path of a file that the dynamic linker knows by `name`: the executable by the name with which it was started,
+ * such as `node`; a library by the path that was given, which LD_PRELOAD may give as a relative one.
+ */
+export const loadedFile = (name: string): string => (name === process.argv0 ? process.execPath : path.resolve(name));
+
+/**
  * Finds a function by name.
  *
  * @returns null if there is none, if dladdr(3) does not know its file, or if koffi cannot be loaded
@@ -85,7 +91,5 @@ export function locate(name: string): SymbolLocation | null {
   const info: Partial<DlInfo> = {};
   if (address === 0n || !dladdr(address, info) || !info.dli_fname) return null;
   const size = sizeOf(address);
-  // For the executable, dladdr returns the name by which it was started, such as `node`.
-  const file = path.isAbsolute(info.dli_fname) ? info.dli_fname : process.execPath;
-  return { file, isStub: size === 0, address, code: size ? bytesAt(address, size) : null };
+  return { file: loadedFile(info.dli_fname), isStub: size === 0, address, code: size ? bytesAt(address, size) : null };
 }

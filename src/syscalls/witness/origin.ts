@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { LevelId } from '../../protocol/names.js';
 import { type Addon, addon, addonPath, type NativeLevel } from '../bindings/addon.js';
+import { loadedFile } from '../bindings/symbol.js';
 
 export type Origin = {
   /** The path of the file that the instruction was loaded from; null for code that was made at run time. */
@@ -49,8 +50,7 @@ function levelAt(address: number, native: Addon): LevelId | null {
 
 function find(address: number, native: Addon): Place {
   const found = native.witness.locate(BigInt(address));
-  // For the executable, the dynamic linker knows the name by which it was started, such as `node`.
-  const file = found?.file === process.argv0 ? process.execPath : (found?.file ?? null);
+  const file = found ? loadedFile(found.file) : null;
   return {
     file,
     offset: found?.offset ?? null,

@@ -1,7 +1,7 @@
 // An incomplete installation, and a Node that is too old: one line says what is wrong, and what can work does.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { nodeProblem } from '../../src/syscalls/node-version.js';
@@ -65,9 +65,10 @@ test('--host takes an IPv6 address as a URL has it', async (t) => {
   assert.equal((await fetch(`${service.url}/health`)).status, 200);
 });
 
-test("the image's health check asks the port that the service has, also where Kubernetes sets an address", () => {
-  const [, command = ''] =
-    /^HEALTHCHECK .*\n +CMD (.+)$/m.exec(readFileSync(path.join(ROOT, 'Dockerfile'), 'utf8')) ?? [];
+test("the image's health check asks the port that the service has, also where Kubernetes sets an address", (t) => {
+  const file = path.join(ROOT, 'Dockerfile');
+  if (!existsSync(file)) return t.skip('not all files of the project are here');
+  const [, command = ''] = /^HEALTHCHECK .*\n +CMD (.+)$/m.exec(readFileSync(file, 'utf8')) ?? [];
   const [, , code] = JSON.parse(command) as string[];
   const show = 'globalThis.fetch = async (url) => { console.log(url); return { ok: true }; };';
   for (const [port, asked] of Object.entries({ '': 8080, 9999: 9999, 'tcp://10.0.0.7:80': 8080 })) {

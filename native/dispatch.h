@@ -1,5 +1,5 @@
-// What witness.cc needs from the CPU: how a system call lies in the registers, and the one piece of code whose system
-// calls are not dispatched. Defined in arch/*-dispatch.cc.
+// The part of the witness that depends on the CPU: the place of a system call in the registers, and the one piece of
+// code whose system calls are not dispatched. Defined in arch/*-dispatch.cc.
 #pragma once
 #include <stdint.h>
 #include <ucontext.h>

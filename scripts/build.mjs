@@ -53,7 +53,7 @@ const service = await build({
   // Chunks are two folders below the package, as the sources are that look for its files: syscalls/root.ts.
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
-  // What is imported with import() stays apart: `syswire call` does not load the server.
+  // Modules that are imported with import() stay apart: `syswire call` does not load the server.
   splitting: true,
   format: 'esm',
   platform: 'node',

@@ -1,7 +1,7 @@
 // A command: the table that describes it, its inputs and its result. The table is what `--help`, the completion scripts
 // and the parser are made from. Commands leave `process` to main.ts.
 
-/** What a shell can complete in place of a value: a file, the name of a target, either of them, or NAME=PATH. */
+/** The kinds of values that a shell can complete: a file, the name of a target, either of them, or NAME=PATH. */
 export type Completes = 'file' | 'target' | 'target-or-file' | 'assignment';
 
 export type Flag = {
@@ -19,7 +19,7 @@ export type Flag = {
   /** The values that it may have. */
   choices?: readonly string[];
   completes?: Completes;
-  /** What its number counts, which the parser then asks for: `milliseconds`. */
+  /** The unit of its number: `milliseconds`. The parser then requires a number. */
   unit?: string;
   /** The field of a request that it sets. The service names this in its refusals, and the user is told of the flag. */
   field?: string;
@@ -56,7 +56,7 @@ export type Command<F extends Flags = Flags> = {
   details?: string;
   /** Command lines, each with what it shows. */
   examples: readonly (readonly [line: string, shows: string])[];
-  /** What its exit codes mean. EXITS has the ones that all commands share. */
+  /** The meaning of its exit codes. EXITS has the ones that all commands share. */
   exits: Readonly<Record<number, string>>;
   /**
    * @param values the flags that were given

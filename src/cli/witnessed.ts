@@ -3,7 +3,7 @@ import path from 'node:path';
 import { PREVIEW_BYTES } from '../protocol/preview.js';
 import type { SystemCall, WitnessReport } from '../syscalls/index.js';
 
-/** How to print an argument: the descriptor or number in 32 bits, a count, a value in hexadecimal, the bytes written. */
+/** The form in which an argument is printed: the descriptor or number in 32 bits, a count, a value in hexadecimal, the bytes written. */
 type Format = 'int' | 'count' | 'hex' | 'bytes';
 
 /** The arguments of the calls that levels make. Of other calls, all six registers are printed. */

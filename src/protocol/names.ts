@@ -4,7 +4,7 @@
 export const LEVEL_IDS = ['raw', 'int80', 'uring', 'os', 'std'] as const;
 export type LevelId = (typeof LEVEL_IDS)[number];
 
-/** What each level is, in one plain line, and where its manual is. */
+/** A plain description of each level in one line, and the address of its manual. */
 export const LEVELS_IN_WORDS: Record<LevelId, { is: string; manual: string }> = {
   raw: {
     is: "syswire's own instruction that enters the kernel, with no library in between",

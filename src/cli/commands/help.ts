@@ -4,7 +4,7 @@ import { command, EXITS } from '../command.js';
 import { describeAll, describeCommand, describeLevel, describeLevels, describeTargets } from '../help.js';
 import { COMMAND_NAMES, loadAll } from './index.js';
 
-/** What can be explained besides the commands. */
+/** The subjects that can be explained besides the commands. */
 const TOPICS: Readonly<Record<string, () => string>> = {
   levels: describeLevels,
   targets: describeTargets,

@@ -5,7 +5,7 @@ import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import { minusErrno } from '../bindings/errno.js';
 import type { SystemCall, Witnessed } from './witness.js';
 
-/** What a level was asked, and what it returned. Without the bytes, only their number is compared. */
+/** The request to a level, and its result. Without the bytes, only their number is compared. */
 export type Claim = { level: LevelId; fd: number; requested: number; result: number; bytes?: Uint8Array };
 
 type List = Omit<Witnessed<unknown>, 'result'>;
@@ -16,7 +16,7 @@ export const AGREES = 'agrees';
 const WRITES = /^(?:p?writev?|pwrite64|pwritev2|send(?:to|msg|mmsg|file|file64)?|vmsplice|splice|tee|copy_file_range)$/;
 
 /**
- * What libuv writes to an eventfd to wake an event loop. V8 asks for it when it has collected garbage.
+ * The bytes that libuv writes to an eventfd to wake an event loop. V8 asks for it when it has collected garbage.
  * https://github.com/libuv/libuv/blob/v1.x/src/unix/async.c
  */
 const WAKE_UP = preview(Buffer.of(1, 0, 0, 0, 0, 0, 0, 0), true);

@@ -31,7 +31,7 @@ export type SystemCall = {
 };
 
 export type Witnessed<T> = {
-  /** What the callback returned. */
+  /** The callback's return value. */
   result: T;
   /** The system calls in the order in which they ended. */
   systemCalls: SystemCall[];

@@ -20,7 +20,7 @@ const url = (at: AddressInfo | string): string => {
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
 };
 
-/** What to do when a file cannot be opened, by the error's code. */
+/** The remedy for a file that cannot be opened, by the error's code. */
 const REMEDIES: Readonly<Record<string, (file: string) => string>> = {
   ENOENT: (file) => `make the folder ${path.dirname(file)}, or choose another path`,
   ENOTDIR: () => 'choose another path',

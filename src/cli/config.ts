@@ -8,7 +8,7 @@ import { mustBe } from '../protocol/choices.js';
 import { joinWithOr, number } from '../protocol/format.js';
 import { TARGET_NAME, TARGET_NAME_IN_WORDS } from '../protocol/names.js';
 import { DEFAULTS } from '../server/defaults.js';
-import { FAULT_NAMES } from '../syscalls/targets/faults.js';
+import { BUILT_IN_NAMES } from '../syscalls/targets/built-in.js';
 import { type Flag, UsageError, type Values } from './command.js';
 
 const MIN_TOKEN = 16;
@@ -22,7 +22,8 @@ const wholeNumber = (least: number, most: number) => {
     .pipe(z.int(message).min(least, message).max(most, message));
 };
 
-const RESERVED = new Set(['stdout', 'stderr', ...FAULT_NAMES]);
+/** --target may give `null` another path. */
+const RESERVED = new Set(BUILT_IN_NAMES.filter((name) => name !== 'null'));
 const target = z
   .string()
   .regex(/^[^=]+=.+$/, 'must be name=path')

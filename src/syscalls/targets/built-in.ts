@@ -7,8 +7,8 @@ import type { Target } from './target.js';
 export const BUILT_IN_NAMES: readonly string[] = ['stdout', 'stderr', 'null', ...FAULT_NAMES];
 
 /**
- * Opens a built-in target by its name, except for stdout and stderr, which are open. A target
- * that this machine does not have has a `reason`.
+ * Opens a built-in target by its name, except for stdout and stderr, which are open. A target that this machine does not
+ * have has a `reason`.
  *
  * @returns null if no such target has that name
  */

@@ -1,4 +1,4 @@
-// What `npm pack` packs: all that an installed README links to, and nothing of this machine.
+// The files that `npm pack` packs: all that an installed README links to, and nothing of this machine.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

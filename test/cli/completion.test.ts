@@ -84,7 +84,7 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
   assert.equal(String(registered), 'complete -F _syswire syswire\n');
 });
 
-/** What a user types, with Tab keys in it, and the words that the command then gets. */
+/** The keys that a user types, with Tab among them, and the words that the command then gets. */
 const IN_ZSH: [typed: string, words: string][] = [
   ['wri\tra\tx --tar\tfu\t', 'write|raw|x|--target=full'],
   ['wri\tur\tx --timeo\t5 --js\t', 'write|uring|x|--timeout=5|--json'],

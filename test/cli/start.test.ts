@@ -1,4 +1,4 @@
-// What a command loads: the service's modules take longer than most commands run, and node:util touches stderr.
+// The modules that a command loads: the service's modules take longer than most commands run, and node:util touches stderr.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';

@@ -31,7 +31,7 @@ async function live(name: string, how: How, library = ''): Promise<Outcome> {
   return { code, signal, out };
 }
 
-/** How the process ends, and what it prints. The rest of the output is compared only. */
+/** The end of the process, and its output. The rest of the output is compared only. */
 type Expected = { signal?: string; code?: number; out: RegExp };
 
 const CASES: Record<string, Expected> = {

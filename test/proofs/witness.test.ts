@@ -23,7 +23,7 @@ const CALL = /^(\w+)\((.*?)\)\s+= (-?(?:0x)?[\da-f]+)(?: (E\w+))?/;
 /** PR_SET_SYSCALL_USER_DISPATCH with PR_SYS_DISPATCH_ON, and with PR_SYS_DISPATCH_OFF. */
 const ON = 'prctl(0x3b, 0x1,';
 const OFF = 'prctl(0x3b, 0,';
-/** What the witness itself does inside its window. The lines of signals begin with `---`. */
+/** The witness's own calls inside its window. The lines of signals begin with `---`. */
 const OWN = /^(?:rt_sigprocmask|rt_sigreturn)\(/;
 
 /** Returns the calls between each ON and OFF. */

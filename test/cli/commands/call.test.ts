@@ -132,7 +132,7 @@ test("a message that ends in a backslash and an n is written as it is, with a hi
   }
 });
 
-/** What --witness prints of the call with which each level writes. V8 may make other calls before and after it. */
+/** The line that --witness prints for the call with which each level writes. V8 may make other calls before and after it. */
 const WITNESSED: Record<LevelId, RegExp> = {
   raw: /^write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.node\+0x[\da-f]+\]$/m,
   int80: /^\[i386\] write\(\d+, "hé\\n", 4\) = 4 {2}\[syswire\.node\+0x[\da-f]+\]$/m,

@@ -1,4 +1,4 @@
-// What a client reads when a body or a query is wrong: the field, its fault and the remedy in plain words, for every
+// The messages about a wrong body or query: the field, its fault and the remedy in plain words, for every
 // field of every request, and never zod's words or a token.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';

@@ -36,7 +36,7 @@ const { pid } = JSON.parse(await get('/health'));
 let isRunning = true;
 process.on('exit', () => isRunning && process.kill(pid));
 const files = (await load('/')) + (await load('/docs/'));
-// What scripts load.
+// The files that scripts load.
 for (const url of ['/worker.js', '/docs/json', '/openapi.yaml', '/asyncapi.yaml']) await get(url);
 const { levels } = JSON.parse(await get('/levels'));
 const written = [];

@@ -90,7 +90,7 @@ test(`strace and the witness see the same system calls in ${COUNT} writes`, asyn
     );
     // The garbage collector may make more calls than a list keeps.
     assert.deepEqual([complete, dropped], [true, seen.length - systemCalls.length], title);
-    assert.match(verdict, dropped > 0 ? /^\d+ more calls/ : /^agrees$/, title);
+    assert.match(verdict, dropped > 0 ? /^only \d+ of \d+ calls were kept/ : /^agrees$/, title);
     calls += seen.length;
   }
   const targets = new Set(lists.map(({ target }) => target));
@@ -112,7 +112,7 @@ test('the witness sees the result that strace injects, and the verdict says what
   const injected = lists.filter((list) => list.target === 'file' && levels[list.level as 'raw'].seenBy?.strace);
   assert.ok(injected.length > 0);
   for (const { systemCalls, result, verdict, level } of injected) {
-    const [write] = systemCalls;
+    const write = systemCalls.find(({ name }) => name === 'write'); // V8 may make calls before it
     assert.deepEqual([write?.name, write?.error?.code, result, verdict], ['write', 'EDQUOT', -122, 'agrees'], level);
   }
 });
@@ -124,7 +124,8 @@ test('a result that strace enlarges: no bytes beyond those of the write are read
   const script = `
     const { levels, witnessWrite } = await import('${ROOT}/dist/syscalls/index.js');
     const { result, report } = witnessWrite(levels.raw, (await import('node:fs')).openSync('${out}', 'w'), Buffer.from('hello'));
-    console.log(JSON.stringify([result, report.systemCalls[0].preview, report.verdict]));`;
+    const { preview } = report.systemCalls.find(({ name }) => name === 'write'); // V8 may make calls before it
+    console.log(JSON.stringify([result, preview, report.verdict]));`;
   const stdout = execFileSync('strace', [
     ...['-o', '/dev/null', '-P', out, '-e', 'inject=write:retval=1000'],
     ...[process.execPath, '--input-type=module', '-e', script],

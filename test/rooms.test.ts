@@ -15,7 +15,12 @@ const ROOMS: Record<string, Room> = {
   'protocol/names': { rooms: [], packages: /^$/ },
   'protocol/unsafe': { rooms: [], packages: /^$/ },
   'protocol/preview': { rooms: ['protocol/unsafe'], packages: /^$/ },
-  syscalls: { rooms: ['protocol/names', 'protocol/preview'], packages: /^(node:.*|koffi)$/ },
+  'protocol/system-call': { rooms: [], packages: /^$/ },
+  'protocol/system-call-text': { rooms: ['protocol/preview', 'protocol/system-call'], packages: /^$/ },
+  syscalls: {
+    rooms: ['protocol/names', 'protocol/preview', 'protocol/system-call', 'protocol/system-call-text'],
+    packages: /^(node:.*|koffi)$/,
+  },
   'server/refusal': { rooms: ['protocol'], packages: NODE_ONLY },
   'server/version': { rooms: [], packages: NODE_ONLY },
   'server/files': { rooms: [], packages: NODE_ONLY },

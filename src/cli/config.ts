@@ -129,6 +129,11 @@ export const FLAGS = {
     help: `the most requests with a timeoutMs at one target at once (${DEFAULTS.maxWaiting})`,
     shape: wholeNumber(1, 100_000).default(DEFAULTS.maxWaiting),
   },
+  witness: {
+    help: 'list the system calls of every call, not only where a request asks for it (Linux on x86-64)',
+    negatable: true,
+    shape: z.union([z.boolean(), z.stringbool()], 'must be true or false').default(DEFAULTS.witness),
+  },
   record: {
     value: 'FILE',
     help: 'append every record to this file, one JSON object per line',
@@ -170,6 +175,7 @@ export type Config = {
   history: number;
   maxSubscribers: number;
   maxWaiting: number;
+  witness: boolean;
   record: string | undefined;
   bodyLimit: number;
 };
@@ -256,6 +262,7 @@ export function readConfig(flags: Values<typeof FLAGS>, env: NodeJS.ProcessEnv):
     history: values.history,
     maxSubscribers: values['max-subscribers'],
     maxWaiting: values['max-waiting'],
+    witness: values.witness,
     record: values.record,
     bodyLimit: values['body-limit'],
   };

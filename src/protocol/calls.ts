@@ -5,6 +5,7 @@ import { number } from './format.js';
 import { MAX_BURST_CALLS, MAX_BURST_MS, MAX_TIMEOUT_MS, MAX_WRITES } from './limits.js';
 import { asked } from './messages.js';
 import { Problem } from './problem.js';
+import { witnessed, witnessedBurst, witnessFlag } from './witness.js';
 
 /** The fields that describe one call. */
 const message = {
@@ -22,6 +23,7 @@ const message = {
     .enum(['utf8', 'base64'])
     .default('utf8')
     .describe('The format of `msg`: `utf8` for text, `base64` for bytes in base64 with padding.'),
+  witness: witnessFlag,
 };
 
 export const WriteRequest = z
@@ -56,6 +58,7 @@ export const WriteResult = z
     durationNs: DurationNs.describe(
       'The time spent inside the calls, in nanoseconds. Waits between calls do not count.',
     ),
+    ...witnessed,
   })
   .meta({
     id: 'WriteResult',
@@ -205,6 +208,7 @@ export const BurstResult = z
       ),
     firstSeq: Seq.describe("The number of the first call's record."),
     lastSeq: Seq.describe("The number of the last call's record. Records of other requests may lie between the two."),
+    ...witnessedBurst,
   })
   .meta({
     id: 'BurstResult',

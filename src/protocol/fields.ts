@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { withValue } from './messages.js';
 import { LEVEL_IDS, LEVELS_IN_WORDS, TARGET_NAME, TARGET_NAME_IN_WORDS } from './names.js';
+import type { OsError } from './system-call.js';
 
 export const example = <T>(value: T): { examples: T[] } => ({ examples: [value] });
 
@@ -36,7 +37,7 @@ export const Seq = z
   .describe('The number of a record. The first call of a run has 1, and each further call has the next number.');
 export const DurationNs = z.int().min(0);
 
-const OsErrorShape = z
+export const OsErrorShape: z.ZodType<OsError> = z
   .object({
     code: z
       .string()

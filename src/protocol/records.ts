@@ -15,6 +15,7 @@ import {
 import { number } from './format.js';
 import { MAX_EVENTS } from './limits.js';
 import { withValue } from './messages.js';
+import { witnessed } from './witness.js';
 
 const callExample = {
   type: 'call',
@@ -51,6 +52,7 @@ export const CallRecord = z
       .describe(
         'The first 64 bytes of the message as text. Backslashes are escaped, and characters that are invisible or act on a terminal: control and format characters, line separators, private use (`\\n`, `\\x1b`, `\\u202e`, `\\u{e0001}`).',
       ),
+    ...witnessed,
   })
   .meta({
     id: 'CallRecord',

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { example, HostName, LevelName, TargetName } from './fields.js';
 import { asked } from './messages.js';
 import { KINDS } from './names.js';
+import { Sighting } from './witness.js';
 
 const Registers = z.object({
   number: z.string().describe('The register that takes the number of the system call.'),
@@ -60,6 +61,9 @@ const LevelShape = z
       .describe(
         'The outside tools that see the `write`; null on a platform where this was not tested. At level `uring` they see an io_uring_enter instead.',
       ),
+    witnessed: Sighting.nullable().describe(
+      'What a witness saw of one call of this level on this machine, to the target `null`: made when the levels are first asked for. Null if the level or the witness is not available.',
+    ),
     manPage: z.string().describe("The URL of the call's documentation."),
   })
   .meta({ id: 'Level', description: 'A level: one way to make the call.' });
@@ -82,6 +86,13 @@ const ElsewhereShape = z
 export const Levels = z
   .object({
     levels: z.array(LevelShape).describe('Every level, from the instruction to the standard library.'),
+    witness: z
+      .object({
+        available: z.boolean().describe('True if a request may ask for a witness.'),
+        reason: z.string().nullable().describe('The reason why it is not available; null if it is.'),
+        always: z.boolean().describe('True if every call has a witness: the service was started with --witness.'),
+      })
+      .describe('The witness of this service.'),
     elsewhere: z.array(ElsewhereShape).describe("The levels with syswire's own instructions, on the other platforms."),
   })
   .meta({
@@ -112,9 +123,33 @@ export const Levels = z
           code: 'b8010000000f05',
           disassembly: ['mov $0x1,%eax', 'syscall'],
           seenBy: { strace: true, seccomp: true, ldPreload: false, ltrace: false },
+          witnessed: {
+            systemCalls: [
+              {
+                abi: 'x86-64' as const,
+                number: 1,
+                name: 'write',
+                arguments: [25, 140_735_011_487_744, 6, 0, 0, 0],
+                result: 6,
+                error: null,
+                origin: {
+                  file: '/srv/syswire/prebuilds/linux-x64/syswire.node',
+                  offset: 0x6f18,
+                  symbol: null,
+                  address: '0x7f3a5c006f18',
+                  isLevel: true,
+                },
+                preview: 'hello\\n',
+              },
+            ],
+            complete: true,
+            dropped: 0,
+            verdict: 'agrees',
+          },
           manPage: 'https://man7.org/linux/man-pages/man2/syscall.2.html',
         },
       ],
+      witness: { available: true, reason: null, always: false },
       elsewhere: [
         {
           id: 'raw' as const,

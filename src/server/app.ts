@@ -7,7 +7,7 @@ import swagger from '@fastify/swagger';
 import websocket from '@fastify/websocket';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { LEVEL_IDS } from '../protocol/names.js';
-import { levels } from '../syscalls/index.js';
+import { levels, witnessAvailability } from '../syscalls/index.js';
 import { answerError } from './answers/errors.js';
 import { answerUnknown } from './answers/not-found.js';
 import { serializerCompiler } from './answers/serialize.js';
@@ -64,10 +64,12 @@ const MAX_HEADER_BYTES = 16 << 10;
  * Builds the service, ready for `listen` or `inject`. Its `close` goes through the phases of lifecycle/shutdown.ts.
  *
  * @throws an error with `code` when a target or the record file cannot be opened; an error when two targets have the
- *   same name
+ *   same name, or when every call is to have a witness and there is none
  */
 export function buildApp(options: AppOptions = {}): FastifyInstance {
   const settings = { ...DEFAULTS, ...options };
+  const { reason } = settings.witness ? witnessAvailability() : { reason: null };
+  if (reason !== null) throw new Error(`the witness is not available here: ${reason}`);
   const recordFile = options.record === undefined ? undefined : openRecordFile(options.record);
   let targets: ReturnType<typeof openTargets>;
   try {
@@ -101,7 +103,14 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
   const journal = createJournal({ capacity: settings.history, levels: LEVEL_IDS, targets: targets.all });
   const tasks = createTasks();
-  const calls = createCalls({ levels, targets, journal, counters, screen: options.screen });
+  const calls = createCalls({
+    levels,
+    targets,
+    journal,
+    counters,
+    screen: options.screen,
+    witnessAll: settings.witness,
+  });
   const recording =
     recordFile &&
     recordTo(recordFile, {
@@ -229,9 +238,17 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   });
   // Before the routes: it collects those that are registered after it.
   app.register(swagger, OPENAPI);
-  app.register(callRoutes, { writer, burst, budget });
+  app.register(callRoutes, { writer, burst, budget, witnessAll: settings.witness });
   app.register(eventRoutes, { targets, journal, stream, service, counters });
-  app.register(aboutRoutes, { levels, targets, journal, service, needsToken: isToken !== null, metrics });
+  app.register(aboutRoutes, {
+    levels,
+    targets,
+    journal,
+    service,
+    needsToken: isToken !== null,
+    metrics,
+    witnessAll: settings.witness,
+  });
   app.register(loginRoutes, { sessions });
   app.register(documentRoutes);
   app.register(pageRoutes);

@@ -7,5 +7,6 @@ export const DEFAULTS = {
   maxWaiting: 100,
   bodyLimit: 4 << 20,
   heldBytes: defaultBudget(),
+  witness: false,
   faults: process.platform === 'linux',
 };

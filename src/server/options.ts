@@ -24,6 +24,8 @@ export type AppOptions = {
   maxSubscribers?: number;
   /** The most writes that may wait for one target (default 100). */
   maxWaiting?: number;
+  /** True to make every call under a witness (default: only those that ask for one). */
+  witness?: boolean;
   /** A file to append every record to. */
   record?: string | undefined;
   /** The largest body, in bytes (default 4 MiB). */

@@ -10,18 +10,12 @@ import { std } from './levels/std.js';
 import { URING, uring } from './levels/uring.js';
 
 export type { LevelId } from '../protocol/names.js';
-export { type OsError, osError, outcomeOf } from './bindings/errno.js';
+export type { Origin, OsError, SystemCall, SystemCallList, WitnessReport } from '../protocol/system-call.js';
+export { osError, outcomeOf } from './bindings/errno.js';
 export type { Convention, Level, Registers, Via, Write } from './contract.js';
 export { type Claim, verdictOf } from './witness/verdict.js';
-export {
-  type Origin,
-  type SystemCall,
-  type Witnessed,
-  type WitnessOptions,
-  witness,
-  witnessAvailability,
-} from './witness/witness.js';
-export { type WitnessReport, witnessWrite } from './witness/write.js';
+export { type Witnessed, type WitnessOptions, witness, witnessAvailability } from './witness/witness.js';
+export { witnessWrite } from './witness/write.js';
 
 /** Every level by its id. A level that is not available here is listed too, with the `reason`. */
 export const levels: Record<LevelId, Level> = { raw, int80, uring, os, std };

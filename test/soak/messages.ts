@@ -71,10 +71,15 @@ function fieldsOf(message: Message): Pick<BurstRequest, 'level' | 'target' | 'ms
     : { level, target, msg: slice.toString('base64'), encoding: 'base64' };
 }
 
-export const writeOf = (message: Message): WriteRequest => ({ ...fieldsOf(message), timeoutMs: message.timeoutMs });
+export const writeOf = (message: Message): WriteRequest => ({
+  ...fieldsOf(message),
+  timeoutMs: message.timeoutMs,
+  witness: false,
+});
 
 export const burstOf = (message: Message, count: number, ratePerSecond?: number): BurstRequest => ({
   ...fieldsOf(message),
+  witness: false,
   count,
   ...(ratePerSecond !== undefined && { ratePerSecond }),
 });

@@ -9,6 +9,7 @@ const CALL = {
   bytes: Buffer.from('x'),
   result: 1,
   durationNs: 1,
+  report: null,
   end: 0,
 };
 

@@ -4,13 +4,14 @@ import path from 'node:path';
 import { unknown } from '../../protocol/choices.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import type { CallRecord } from '../../protocol/records.js';
+import { AGREES } from '../../protocol/system-call.js';
+import { describeWitnessed } from '../../protocol/system-call-text.js';
 import { levels, outcomeOf, witnessAvailability, witnessWrite } from '../../syscalls/index.js';
 import { BUILT_IN_NAMES, openBuiltIn } from '../../syscalls/targets/built-in.js';
 import { FAULT_NAMES } from '../../syscalls/targets/faults.js';
 import { openTarget, type Target } from '../../syscalls/targets/target.js';
 import { command, EXITS, UsageError } from '../command.js';
 import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, readMessage } from '../flags.js';
-import { describeWitnessed } from '../witnessed.js';
 
 type Opened = Pick<Target, 'name' | 'fd' | 'close'>;
 
@@ -101,10 +102,10 @@ ${FAULT_NAMES.slice(7).join(', ')}.`,
       pid: process.pid,
       preview: preview(bytes.subarray(0, PREVIEW_BYTES), bytes.length <= PREVIEW_BYTES),
     };
-    if (values.json) note(JSON.stringify(report ? { ...record, witness: report } : record));
+    if (values.json) note(JSON.stringify({ ...record, ...report }));
     else if (report) for (const line of describeWitnessed(report)) note(line);
     if (error) return fail(1, `write to ${target.name}: ${error.code} (${error.errno}): ${error.message}`);
     if (written < bytes.length) note(`syswire: the operating system took ${written} of ${bytes.length} bytes`);
-    return report?.agrees === false ? 1 : 0;
+    return report === null || report.verdict === AGREES ? 0 : 1;
   },
 });

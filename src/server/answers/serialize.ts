@@ -8,12 +8,16 @@ export type Serializer = (value: unknown) => string;
 
 const compiled = new WeakMap<z.core.$ZodType, Serializer>();
 
-/** Writes `X | null` as `nullable: true`, which compiles to a test for null. `anyOf` compiles to a slow validator. */
+/**
+ * Writes `X | null` as `nullable: true`, which compiles to a test for null, and leaves a choice of plain values to
+ * JSON.stringify. `anyOf` compiles to a slow validator.
+ */
 const override = ({ jsonSchema }: { jsonSchema: z.core.JSONSchema.BaseSchema }): void => {
   const [shape, none, ...others] = jsonSchema.anyOf ?? [];
-  if (!shape || none?.type !== 'null' || others.length > 0) return;
+  if (!shape || others.length > 0) return;
+  if (none?.type === 'null') Object.assign(jsonSchema, shape, { nullable: true });
+  else if (shape.type !== 'number' || none?.type !== 'string') return;
   delete jsonSchema.anyOf;
-  Object.assign(jsonSchema, shape, { nullable: true });
 };
 
 /** Returns a function that makes JSON of a value, compiled once per shape. It leaves out keys that the shape lacks. */

@@ -9,6 +9,7 @@ import type { MadeCall } from '../records/journal.js';
 import { busy } from '../refusal.js';
 import type { Calls, Job } from './call.js';
 import { CALL_SLICE_MS, timeSlice } from './time-slice.js';
+import { createSum, type Sum } from './witnessed.js';
 
 /** The time by which a burst at a rate may exceed MAX_BURST_MS, in ms, because its last timer may fire late. */
 const LATE_MS = 1000;
@@ -39,6 +40,8 @@ type Tally = {
   buckets: Uint32Array;
   /** The durations for the percentiles, to 0.1 %. It has a fixed size; sorting would need all durations in memory. */
   histogram: RecordableHistogram;
+  /** What the witness saw; null without one. */
+  seen: Sum | null;
 };
 
 /** Returns the bucket of a duration. There are eight buckets per octave, from 8 ns to 2 s. */
@@ -51,7 +54,7 @@ function histogramBucketOf(ns: number): number {
 /** Returns the lower end of a bucket, in ns. */
 const leastOf = (bucket: number): number => (8 + (bucket & 7)) * 2 ** ((bucket >> 3) - 3);
 
-const tallyOf = (first: MadeCall): Tally => ({
+const tallyOf = (first: MadeCall, isWitnessed: boolean): Tally => ({
   calls: 0,
   written: 0,
   durationNs: 0,
@@ -62,6 +65,7 @@ const tallyOf = (first: MadeCall): Tally => ({
   maxNs: 0,
   buckets: new Uint32Array(256),
   histogram: createHistogram(),
+  seen: isWitnessed ? createSum() : null,
 });
 
 function add(tally: Tally, call: MadeCall): void {
@@ -77,6 +81,7 @@ function add(tally: Tally, call: MadeCall): void {
   const bucket = histogramBucketOf(durationNs);
   tally.buckets[bucket] = (tally.buckets[bucket] as number) + 1;
   tally.histogram.record(durationNs || 1);
+  if (tally.seen !== null && call.report !== null) tally.seen.add(call.report);
 }
 
 /** Returns the start of a call, on performance.now()'s clock. */
@@ -88,7 +93,7 @@ export function createBurst({ calls, tasks }: BurstOptions): Burst {
 
   async function run(job: Job, count: number, perMs: number, signal: AbortSignal): Promise<BurstResult> {
     const first = calls.make(job, job.bytes);
-    const tally = tallyOf(first);
+    const tally = tallyOf(first, job.isWitnessed);
     add(tally, first);
     const start = startOf(first);
     const deadline = start + MAX_BURST_MS + (perMs < UNLIMITED / 1000 ? LATE_MS : 0);
@@ -125,7 +130,7 @@ export function createBurst({ calls, tasks }: BurstOptions): Burst {
 }
 
 function resultOf(job: Job, tally: Tally): BurstResult {
-  const { calls, written, durationNs, first, last, refused, minNs, maxNs, buckets, histogram } = tally;
+  const { calls, written, durationNs, first, last, refused, minNs, maxNs, buckets, histogram, seen } = tally;
   // createHistogram reports the upper end of its bucket, which may lie above the longest duration.
   const percentile = (percent: number): number => Math.min(maxNs, histogram.percentile(percent));
   return {
@@ -148,5 +153,6 @@ function resultOf(job: Job, tally: Tally): BurstResult {
     callsPerSecond: calls / ((last.end - startOf(first)) / 1000),
     firstSeq: first.seq,
     lastSeq: last.seq,
+    ...seen?.fields(),
   };
 }

@@ -1,6 +1,7 @@
 // One call: turns a checked request into a job, makes the call, and keeps its record.
 import type { WriteRequest } from '../../protocol/calls.js';
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
+import type { WitnessReport } from '../../protocol/system-call.js';
 import type { Level, Write } from '../../syscalls/contract.js';
 import type { Target } from '../../syscalls/targets/target.js';
 import type { Counters } from '../metrics/counters.js';
@@ -9,6 +10,7 @@ import { type Refusal, type RefusalKind, refusal, tooLate } from '../refusal.js'
 import { endsMidLine, isOn, type Screen } from './screen.js';
 import { type Targets, unknownTarget } from './targets.js';
 import { wallTimeOf } from './wall-time.js';
+import { whyNoWitness, writeWitnessed } from './witnessed.js';
 
 /** A request that can be carried out, with everything that its calls need. */
 export type Job = Readonly<{
@@ -20,6 +22,7 @@ export type Job = Readonly<{
   targetIndex: number;
   target: string;
   write: Write;
+  isWitnessed: boolean;
   fd: number;
   bytes: Uint8Array;
   /** The terminal of the log, if the target is that terminal too. */
@@ -31,10 +34,10 @@ export type Calls = {
    * Prepares a job for a request.
    *
    * @param pointer the place of the request in the body, as a JSON Pointer
-   * @throws a refusal of an unknown target, an unavailable level or target, or a `msg` that is not base64
+   * @throws a refusal of an unknown target, an unavailable level, target or witness, or a `msg` that is not base64
    */
   prepare: (
-    request: Pick<WriteRequest, 'level' | 'target' | 'msg' | 'encoding'>,
+    request: Pick<WriteRequest, 'level' | 'target' | 'msg' | 'encoding' | 'witness'>,
     requestId: string,
     pointer?: string,
   ) => Job;
@@ -50,6 +53,8 @@ export type CallsOptions = {
   journal: Journal;
   counters: Counters;
   screen: Screen | undefined;
+  /** True to make every call under a witness. */
+  witnessAll: boolean;
 };
 
 /** Returns the bytes of a message; null when `encoding` is base64 and the message is not. */
@@ -59,12 +64,12 @@ function decode(msg: string, encoding: WriteRequest['encoding']): Buffer | null 
   return encoding === 'base64' && bytes.toString('base64') !== msg ? null : bytes;
 }
 
-export function createCalls({ levels, targets, journal, counters, screen }: CallsOptions): Calls {
+export function createCalls({ levels, targets, journal, counters, screen, witnessAll }: CallsOptions): Calls {
   let hasEnded = false;
   const screens = targets.all.map((target) => (screen && isOn(screen, target) ? screen : null));
 
   return {
-    prepare({ level: id, target: name, msg, encoding }, requestId, pointer = '#') {
+    prepare({ level: id, target: name, msg, encoding, witness }, requestId, pointer = '#') {
       if (hasEnded) throw tooLate('the service has stopped');
       const refused = (kind: RefusalKind, field: string, detail: string): Refusal =>
         refusal(kind, detail, { errors: [{ pointer: `${pointer}/${field}`, detail }] });
@@ -76,6 +81,10 @@ export function createCalls({ levels, targets, journal, counters, screen }: Call
       const level = levels[id];
       if (!level.available)
         throw refused('unavailable', 'level', `level '${id}' is not available here: ${level.reason}`);
+      const isWitnessed = witness || witnessAll;
+      const noWitness = isWitnessed ? whyNoWitness() : null;
+      if (noWitness !== null)
+        throw refused('unavailable', 'witness', `the witness is not available here: ${noWitness}`);
       const bytes = decode(msg, encoding);
       if (bytes === null)
         throw refused(
@@ -90,6 +99,7 @@ export function createCalls({ levels, targets, journal, counters, screen }: Call
         targetIndex,
         target: name,
         write: level.write,
+        isWitnessed,
         fd,
         bytes,
         screen: screens[targetIndex] as Screen | null,
@@ -97,20 +107,26 @@ export function createCalls({ levels, targets, journal, counters, screen }: Call
     },
 
     make(job, bytes) {
-      const start = performance.now();
-      const time = wallTimeOf(start);
-      const result = job.write(job.fd, bytes);
-      const end = performance.now();
+      let start = performance.now();
+      let result: number;
+      let end: number;
+      let report: WitnessReport | null = null;
+      if (job.isWitnessed) ({ result, start, end, report } = writeWitnessed(job, bytes));
+      else {
+        result = job.write(job.fd, bytes);
+        end = performance.now();
+      }
       if (job.screen !== null && result > 0) job.screen.isMidLine = endsMidLine(bytes, result);
       const call: MadeCall = {
         seq: journal.next(),
-        time,
+        time: wallTimeOf(start),
         requestId: job.requestId,
         level: job.levelIndex,
         target: job.targetIndex,
         bytes,
         result,
         durationNs: Math.round((end - start) * 1e6),
+        report,
         end,
       };
       counters.call(call);

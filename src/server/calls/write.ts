@@ -1,6 +1,8 @@
 // Carries out POST /write and /writes. A write makes one call; with `timeoutMs`, it makes as many as its bytes need.
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { WriteRequest, WriteResult } from '../../protocol/calls.js';
+import type { WitnessReport } from '../../protocol/system-call.js';
+import { MAX_LISTED } from '../../protocol/witness.js';
 import { minusErrno, outcomeOf } from '../../syscalls/bindings/errno.js';
 import { waitForRoom } from '../../syscalls/targets/wait-for-room.js';
 import type { Tasks } from '../lifecycle/tasks.js';
@@ -11,6 +13,7 @@ import type { Calls, Job } from './call.js';
 import { createQueue, type Queue } from './queue.js';
 import type { Targets } from './targets.js';
 import { CALL_SLICE_MS, timeSlice } from './time-slice.js';
+import { joined } from './witnessed.js';
 
 /** A write that may wait goes on after these two: no room, and interrupted by a signal. */
 const EAGAIN = minusErrno('EAGAIN');
@@ -53,6 +56,7 @@ export type WriterOptions = {
 /**
  * @param last the last of the write's calls; `calls`, `written` and `durationNs` are totals of all of them
  * @param error the error of the last call
+ * @param report what a witness saw of all of them
  */
 function resultOf(
   job: Job,
@@ -61,6 +65,7 @@ function resultOf(
   calls: number,
   written: number,
   durationNs: number,
+  report: WitnessReport | null,
 ): WriteResult {
   return {
     requestId: job.requestId,
@@ -72,6 +77,7 @@ function resultOf(
     calls,
     seq: last.seq,
     durationNs,
+    ...report,
   };
 }
 
@@ -81,7 +87,7 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCa
   function once(job: Job): WriteResult {
     const call = calls.make(job, job.bytes);
     const { written, error } = outcomeOf(call.result, call.bytes.length);
-    return resultOf(job, call, error, 1, written, call.durationNs);
+    return resultOf(job, call, error, 1, written, call.durationNs, call.report);
   }
 
   /** Makes the calls of a write that may wait for room until `deadline`, on performance.now()'s clock. */
@@ -89,6 +95,7 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCa
     let made = 0;
     let written = 0;
     let durationNs = 0;
+    let report: WitnessReport | null = null;
     for (let isReady = false, isLate = false; ; ) {
       const call = calls.make(job, job.bytes.subarray(written));
       const { result } = call;
@@ -96,7 +103,8 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCa
       made += 1;
       written += outcome.written;
       durationNs += call.durationNs;
-      const resultSoFar = (): WriteResult => resultOf(job, call, outcome.error, made, written, durationNs);
+      report = joined(report, call.report);
+      const resultSoFar = (): WriteResult => resultOf(job, call, outcome.error, made, written, durationNs, report);
 
       if (written === job.bytes.length) return resultSoFar();
       if (outcome.error && result !== EAGAIN && result !== EINTR) return resultSoFar();
@@ -144,6 +152,15 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCa
   ): Promise<(WriteResult | Refusal)[]> {
     const results: (WriteResult | Refusal)[] = [];
     let sliceStart = -Infinity;
+    let listed = 0;
+    /** Leaves out the system calls of a result when the answer has many already: their records have them. */
+    const bounded = (result: WriteResult | Refusal): WriteResult | Refusal => {
+      if (isRefusal(result) || !result.systemCalls) return result;
+      const { length } = result.systemCalls;
+      listed += length;
+      if (listed <= MAX_LISTED.writes) return result;
+      return { ...result, systemCalls: [], dropped: (result.dropped ?? 0) + length };
+    };
     for (const [index, job] of jobs.entries()) {
       if (performance.now() - sliceStart >= CALL_SLICE_MS) {
         await timeSlice();
@@ -151,8 +168,8 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCa
       }
       const { timeoutMs } = requests[index] as WriteRequest;
       if (signal.aborted) results.push(tooLate('the service is stopping'));
-      else if (timeoutMs > 0) results.push(await orRefusal(inQueue(job, timeoutMs, signal)));
-      else results.push(once(job));
+      else if (timeoutMs > 0) results.push(bounded(await orRefusal(inQueue(job, timeoutMs, signal))));
+      else results.push(bounded(once(job)));
     }
     return results;
   }

@@ -1,4 +1,5 @@
 // Counters of calls, answers and limits since the start. prometheus.ts reads them for GET /metrics.
+import { AGREES, type WitnessReport } from '../../protocol/system-call.js';
 import { trustedResult } from '../../syscalls/bindings/errno.js';
 import { LIMITS, type Limit } from '../refusal.js';
 
@@ -28,11 +29,23 @@ export type CallCount = {
 /** The durations of one level's calls: the number of calls in each bucket, and their sum in ns. */
 export type Durations = { buckets: Float64Array; sum: number };
 
+/** The calls of one level that had a witness, and those of them whose verdict was not `agrees`. */
+export type Witnessed = { calls: number; disagreed: number };
+
 export type Answers = { method: string; route: string; status: number; times: number };
+
+type CountedCall = {
+  level: number;
+  target: number;
+  bytes: Uint8Array;
+  result: number;
+  durationNs: number;
+  report: WitnessReport | null;
+};
 
 export type Counters = {
   /** Counts one call. Its level and target are indices in their tables. */
-  call: (call: { level: number; target: number; bytes: Uint8Array; result: number; durationNs: number }) => void;
+  call: (call: CountedCall) => void;
   /**
    * Counts one answer that was sent. `route` is empty for unmatched requests, `method` for requests that could not be
    * parsed.
@@ -46,6 +59,8 @@ export type Counters = {
   durations: () => { level: number; durations: Durations }[];
   /** Returns the number of answers for each combination of method, route and status. */
   answers: () => Iterable<Answers>;
+  /** By level. */
+  witnessed: readonly Witnessed[];
   limits: Readonly<Record<Limit, number>>;
 };
 
@@ -62,11 +77,12 @@ export function createCounters(levels: number, targets: number): Counters {
     written: 0,
   }));
   const durations: Durations[] = Array.from({ length: levels }, () => ({ buckets: new Float64Array(BUCKETS), sum: 0 }));
+  const witnessed: Witnessed[] = Array.from({ length: levels }, () => ({ calls: 0, disagreed: 0 }));
   const answers = new Map<string, Answers>();
   const limits = Object.fromEntries(LIMITS.map((limit) => [limit, 0])) as Record<Limit, number>;
 
   return {
-    call({ level, target, bytes, result: returned, durationNs }) {
+    call({ level, target, bytes, result: returned, durationNs, report }) {
       const result = trustedResult(returned, bytes.length);
       const pair = pairs[level * targets + target] as (typeof pairs)[number];
       if (result < 0) pair.refused.set(result, (pair.refused.get(result) ?? 0) + 1);
@@ -78,6 +94,11 @@ export function createCounters(levels: number, targets: number): Counters {
       const bucket = octaveOf(durationNs);
       took.buckets[bucket] = (took.buckets[bucket] as number) + 1;
       took.sum += durationNs;
+      if (report !== null) {
+        const seen = witnessed[level] as Witnessed;
+        seen.calls += 1;
+        if (report.verdict !== AGREES) seen.disagreed += 1;
+      }
     },
     answer(status, method = '', route = '') {
       const key = `${status} ${method} ${route}`;
@@ -92,6 +113,7 @@ export function createCounters(levels: number, targets: number): Counters {
     durations: () =>
       durations.flatMap((took, level) => (took.buckets.some(Boolean) ? [{ level, durations: took }] : [])),
     answers: () => answers.values(),
+    witnessed,
     limits,
   };
 }

@@ -7,7 +7,7 @@ import type { Target } from '../../syscalls/targets/target.js';
 import type { Delivery } from '../records/cursor.js';
 import { LIMITS } from '../refusal.js';
 import { VERSION } from '../version.js';
-import { BUCKET_ENDS, type Counters } from './counters.js';
+import { BUCKET_ENDS, type Counters, type Witnessed } from './counters.js';
 
 export type MetricsOptions = {
   counters: Counters;
@@ -53,6 +53,9 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
   const targetOf = ({ target }: { target: number }): string => targets[target]?.name as string;
   const one = (value: number, labels: Labels = {}): Sample[] => [{ labels, value }];
 
+  const byLevel = (pick: (seen: Witnessed) => number): Sample[] =>
+    counters.witnessed.flatMap((seen, level) => (seen.calls > 0 ? one(pick(seen), { level: levelOf({ level }) }) : []));
+
   const callDurations = (): Sample[] =>
     counters.durations().flatMap(({ level, durations: { buckets, sum } }) => {
       const labels = { level: levelOf({ level }) };
@@ -96,6 +99,18 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
       type: 'histogram',
       help: 'Durations of calls.',
       samples: callDurations,
+    },
+    {
+      name: 'syswire_witnessed_calls_total',
+      type: 'counter',
+      help: 'Calls made under a witness.',
+      samples: () => byLevel(({ calls }) => calls),
+    },
+    {
+      name: 'syswire_witness_disagreements_total',
+      type: 'counter',
+      help: 'Calls under a witness whose verdict was not `agrees`.',
+      samples: () => byLevel(({ disagreed }) => disagreed),
     },
     {
       name: 'syswire_http_requests_total',

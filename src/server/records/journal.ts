@@ -3,7 +3,9 @@
 
 import type { LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
+import type { WitnessReport } from '../../protocol/system-call.js';
 import { outcomeOf, trustedResult } from '../../syscalls/bindings/errno.js';
+import { createReports } from './reports.js';
 
 export type Filter = { level?: number; target?: number; requestId?: string; errors?: boolean };
 
@@ -21,6 +23,8 @@ export type MadeCall = {
   /** The level's result: bytes written, or −errno. It may be a count that cannot be: read it with `outcomeOf`. */
   result: number;
   durationNs: number;
+  /** What a witness saw of the call; null without one. */
+  report: WitnessReport | null;
   /** The end of the call, on performance.now()'s clock. The journal does not keep it. */
   end: number;
 };
@@ -63,6 +67,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   const previews = Buffer.alloc(capacity * PREVIEW_BYTES);
   const requestIds = new Array<string>(capacity).fill('');
   const lines = new Array<string | null>(capacity).fill(null);
+  const reports = createReports(capacity);
 
   const levelParts = levels.map((id) => `","level":"${id}"`);
   const targetParts = targets.map(({ name, fd }) => `,"target":${JSON.stringify(name)},"fd":${fd},"requested":`);
@@ -103,7 +108,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
    * Written by hand with join(): the `+=` of a compiled serializer takes four times as long, and V8 then keeps a tree
    * of the parts that is three times as large as the text. Request ids need no escapes: their characters are all safe.
    */
-  function toJson(seq: number): string {
+  function toJson(seq: number, report: WitnessReport | null): string {
     const slot = seq % capacity;
     const asked = requested[slot] as number;
     const { written, error } = outcomeOf(results[slot] as number, asked);
@@ -127,7 +132,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       durations[slot],
       pidPart,
       JSON.stringify(preview(kept, asked <= PREVIEW_BYTES)),
-      '}',
+      report === null ? '}' : `,${JSON.stringify(report).slice(1)}`,
     ].join('');
   }
 
@@ -135,7 +140,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
     capacity,
     next: () => next,
     oldest,
-    append({ time, requestId, level, target, bytes, result, durationNs }) {
+    append({ time, requestId, level, target, bytes, result, durationNs, report }) {
       const slot = next % capacity;
       times[slot] = time;
       requestIds[slot] = requestId;
@@ -145,6 +150,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       results[slot] = result;
       durations[slot] = durationNs;
       lines[slot] = null;
+      reports.keep(next, report);
       // A copy, because a reference would keep a message of megabytes in memory. A loop, because for so few bytes it is
       // faster than a view and set().
       const kept = Math.min(bytes.length, PREVIEW_BYTES);
@@ -163,8 +169,10 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       const slot = seq % capacity;
       let line = lines[slot] ?? null;
       if (line === null) {
-        line = toJson(seq);
-        lines[slot] = line;
+        const report = reports.of(seq);
+        line = toJson(seq, report);
+        // The line of a report is not kept: it is long, and changes when the report loses its list.
+        if (report === null) lines[slot] = line;
       }
       return line;
     },

@@ -3,7 +3,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { Health, Levels, METRICS_TYPE, Metrics, Targets as TargetList } from '../../protocol/service.js';
 import type { Level } from '../../syscalls/contract.js';
-import { elsewhere } from '../../syscalls/index.js';
+import { elsewhere, witnessAvailability } from '../../syscalls/index.js';
+import { createSightings } from '../../syscalls/witness/sighting.js';
 import { problems } from '../answers/statuses.js';
 import type { Targets } from '../calls/targets.js';
 import type { Journal } from '../records/journal.js';
@@ -17,10 +18,13 @@ export type AboutRoutes = {
   needsToken: boolean;
   /** Makes the text of GET /metrics. */
   metrics: () => Promise<string>;
+  /** True if every call has a witness. */
+  witnessAll: boolean;
 };
 
 export const aboutRoutes: FastifyPluginAsyncZod<AboutRoutes> = async (app, deps) => {
-  const { levels, targets, journal, service, needsToken, metrics } = deps;
+  const { levels, targets, journal, service, needsToken, metrics, witnessAll } = deps;
+  const sightingOf = createSightings(levels);
 
   app.get(
     '/levels',
@@ -35,8 +39,9 @@ export const aboutRoutes: FastifyPluginAsyncZod<AboutRoutes> = async (app, deps)
     () => ({
       levels: LEVEL_IDS.map((id) => {
         const { code, write: _, ...level } = levels[id];
-        return { ...level, code: code && Buffer.from(code).toString('hex') };
+        return { ...level, code: code && Buffer.from(code).toString('hex'), witnessed: sightingOf(id) };
       }),
+      witness: { ...witnessAvailability(), always: witnessAll },
       elsewhere,
     }),
   );

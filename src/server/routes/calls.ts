@@ -19,6 +19,8 @@ import { isRefusal, type Refusal } from '../refusal.js';
 
 /** The memory of one of many writes: request, job and result. */
 const BYTES_PER_WRITE = 1 << 10;
+/** What a witness adds to it: mostly one system call, rarely ten. */
+const BYTES_PER_REPORT = 4 << 10;
 
 const resultToJson = serializer(WriteResult);
 
@@ -30,9 +32,17 @@ function* toJson(results: readonly (WriteResult | Refusal)[]): Generator<string>
 const RETRY =
   'Not idempotent: a request that is sent again makes its calls again. Send an `X-Request-Id` of your own. If the answer is lost, `GET /events?requestId=` returns the records of the calls that were made.';
 
-export type CallRoutes = { writer: Writer; burst: Burst; budget: Budget };
+export type CallRoutes = {
+  writer: Writer;
+  burst: Burst;
+  budget: Budget;
+  /** True if every call has a witness. */
+  witnessAll: boolean;
+};
 
-export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { writer, burst, budget }) => {
+export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, deps) => {
+  const { writer, burst, budget, witnessAll } = deps;
+
   app.post(
     '/write',
     {
@@ -64,7 +74,8 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, { write
       },
     },
     async ({ body, id, raw }, reply) => {
-      budget.hold(reply.raw, body.writes.length * BYTES_PER_WRITE);
+      const reports = body.writes.filter(({ witness }) => witness || witnessAll).length;
+      budget.hold(reply.raw, body.writes.length * BYTES_PER_WRITE + reports * BYTES_PER_REPORT);
       const results = await writer.writeMany(body.writes, id, clientGone(raw.socket));
       return sendList<WritesResult>(reply, '{"results":[', toJson(results), () => ']}');
     },

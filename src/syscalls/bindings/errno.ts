@@ -1,16 +1,9 @@
 // Translates −errno to { code, errno, message }. No other file does this.
 import { constants } from 'node:os';
 import { getSystemErrorMap } from 'node:util';
+import type { OsError } from '../../protocol/system-call.js';
 import { koffi } from './koffi.js';
 import { bind, lastErrno } from './libc.js';
-
-/**
- * An error of the operating system.
- *
- * `code` is its name (`EBADF`, on Windows also `ERROR_INVALID_HANDLE`), or `E` or `ERROR_` and the number where it has
- * no name. `errno` is the platform's number, positive. `message` is the platform's text: strerror(3), FormatMessageW.
- */
-export type OsError = { code: string; errno: number; message: string };
 
 function posix(): (errno: number) => OsError {
   const names = new Map<number, string>();

@@ -1,21 +1,9 @@
 // Finds the file that a system call came from, and decides whether it is the place from which a level makes its calls.
 import path from 'node:path';
 import type { LevelId } from '../../protocol/names.js';
+import type { Origin } from '../../protocol/system-call.js';
 import { type Addon, addon, addonPath, type NativeLevel } from '../bindings/addon.js';
 import { loadedFile } from '../bindings/symbol.js';
-
-export type Origin = {
-  /** The path of the file that the instruction was loaded from; null for code that was made at run time. */
-  file: string | null;
-  /** The instruction's address in the file, as objdump and addr2line take it; null without a file. */
-  offset: number | null;
-  /** The exported function that the instruction belongs to; null if it belongs to none. */
-  symbol: string | null;
-  /** The instruction's address in this process, in hexadecimal. */
-  address: string;
-  /** True if the level makes its calls from there. Without a level: if any level does. */
-  isLevel: boolean;
-};
 
 /** A place that calls come from, with what does not change about it. */
 type Place = Omit<Origin, 'isLevel'> & {
@@ -78,7 +66,7 @@ function placeOf(address: number, native: Addon): Place {
 const isMainCall = (name: string): boolean => name === 'write' || name === 'io_uring_enter';
 
 function isFromLevel(level: LevelId, name: string, place: Place): boolean {
-  if (!OWN[level]) return place.isLibc;
+  if (!OWN[level]) return isMainCall(name) && place.isLibc;
   return isMainCall(name) ? place.instructionOf === level : place.isAddon;
 }
 

@@ -1,25 +1,15 @@
 // Compares what a level claims about a write with the system calls that a witness saw.
-import path from 'node:path';
 import type { LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
+import { AGREES, type SystemCall, type SystemCallList } from '../../protocol/system-call.js';
+import { isWakeUp, placeOf } from '../../protocol/system-call-text.js';
 import { minusErrno } from '../bindings/errno.js';
-import type { SystemCall, Witnessed } from './witness.js';
 
 /** The request to a level, and its result. Without the bytes, only their number is compared. */
 export type Claim = { level: LevelId; fd: number; requested: number; result: number; bytes?: Uint8Array };
 
-type List = Omit<Witnessed<unknown>, 'result'>;
-
-export const AGREES = 'agrees';
-
 /** Every system call that can write bytes to a descriptor. */
 const WRITES = /^(?:p?writev?|pwrite64|pwritev2|send(?:to|msg|mmsg|file|file64)?|vmsplice|splice|tee|copy_file_range)$/;
-
-/**
- * The bytes that libuv writes to an eventfd to wake an event loop. V8 asks for it when it has collected garbage.
- * https://github.com/libuv/libuv/blob/v1.x/src/unix/async.c
- */
-const WAKE_UP = preview(Buffer.of(1, 0, 0, 0, 0, 0, 0, 0), true);
 
 /** A number without a name: src/syscalls/witness/witness.ts. */
 const UNNAMED = /^syscall_-?\d+$/;
@@ -36,17 +26,13 @@ const PLACES: Record<LevelId, string> = {
 /** The largest count that Node's fs.writeSync passes on. */
 const MAX_COUNT_OF_NODE = 2 ** 31 - 1;
 
-const placeOf = ({ origin: { file, offset, address, symbol } }: SystemCall): string =>
-  file === null || offset === null
-    ? `${address}, which is in no file`
-    : `${path.basename(file)}+0x${offset.toString(16)}${symbol === null ? '' : ` (${symbol})`}`;
+const whereFrom = ({ origin }: SystemCall): string =>
+  `${placeOf(origin)}${origin.file === null ? ', which is in no file' : origin.symbol === null ? '' : ` (${origin.symbol})`}`;
 
 const descriptorOf = (call: SystemCall): number => Number(call.arguments[0]) | 0;
-const isWakeUp = (call: SystemCall, fd: number): boolean =>
-  call.name === 'write' && call.result === 8 && call.preview === WAKE_UP && descriptorOf(call) !== fd;
 const isForeign = ({ origin }: SystemCall): boolean => !origin.isLevel;
 const fromElsewhere = (level: LevelId, call: SystemCall): string =>
-  `${call.name} came from ${placeOf(call)}, not from ${PLACES[level]}`;
+  `${call.name} came from ${whereFrom(call)}, not from ${PLACES[level]}`;
 
 /** `uring` enters the kernel to submit its write. The result is in the ring, where no witness sees it. */
 function judgeUring(writes: SystemCall[], systemCalls: SystemCall[]): string {
@@ -93,13 +79,13 @@ function findMistake({ level, fd, requested, bytes }: Claim, call: SystemCall, r
  *
  * @returns `agrees`, or one sentence that says what does not
  */
-export function verdictOf(claim: Claim, { systemCalls, complete, dropped }: List): string {
+export function verdictOf(claim: Claim, { systemCalls, complete, dropped }: SystemCallList): string {
   if (!complete) return `the list ends with ${systemCalls.at(-1)?.name}: later calls were not seen`;
   if (dropped > 0) return `only ${systemCalls.length} of ${systemCalls.length + dropped} calls were kept`;
   const unnamed = systemCalls.find(({ name }) => UNNAMED.test(name));
   if (unnamed) return `${unnamed.name} has no name in the kernel's headers that the addon was built with`;
   const { level, fd, requested, result } = claim;
-  const writes = systemCalls.filter((call) => WRITES.test(call.name) && !isWakeUp(call, fd));
+  const writes = systemCalls.filter((call) => WRITES.test(call.name) && (descriptorOf(call) === fd || !isWakeUp(call)));
   if (level === 'uring') return judgeUring(writes, systemCalls);
 
   if (writes.length === 0) return isRefusedByNode(claim) ? AGREES : 'no write was called';

@@ -3,43 +3,13 @@
 import { types } from 'node:util';
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
 import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
+import type { SystemCall, SystemCallList } from '../../protocol/system-call.js';
 import { type Addon, addon, type WitnessRefusal } from '../bindings/addon.js';
-import { type OsError, osError } from '../bindings/errno.js';
-import { type Origin, originOf } from './origin.js';
+import { osError } from '../bindings/errno.js';
+import { originOf } from './origin.js';
 
-export type { Origin } from './origin.js';
-
-/** One system call as the kernel got it. */
-export type SystemCall = {
-  /** The calling convention. `int $0x80` makes calls of i386, whose numbers are others. */
-  abi: 'x86-64' | 'i386';
-  number: number;
-  /** The name in the kernel's headers; `syscall_N` where they have none. */
-  name: string;
-  /**
-   * The six registers of the arguments; a call that takes fewer ignores the rest. A value that a number cannot hold is
-   * a string in hexadecimal. A negative descriptor may show as 4294967295: the kernel takes the lower 32 bits.
-   */
-  arguments: (number | string)[];
-  /** The result in the kernel's convention, −errno for an error. Null for a call that cannot be followed, such as clone. */
-  result: number | null;
-  /** The error in words; null if there is none. */
-  error: OsError | null;
-  origin: Origin;
-  /** The first 64 bytes that `write`, `pwrite64` or `sendto` wrote, as in a record; null for other calls and errors. */
-  preview: string | null;
-};
-
-export type Witnessed<T> = {
-  /** The callback's return value. */
-  result: T;
-  /** The system calls in the order in which they ended. */
-  systemCalls: SystemCall[];
-  /** False if there may be more calls after the last one: it started a thread or a process. */
-  complete: boolean;
-  /** The number of calls beyond the limit. */
-  dropped: number;
-};
+/** The list, and the callback's return value. */
+export type Witnessed<T> = SystemCallList & { result: T };
 
 export type WitnessOptions = {
   /** The level that the callback calls: `origin.isLevel` is about it. */
@@ -48,7 +18,8 @@ export type WitnessOptions = {
   limit?: number;
 };
 
-const MAX_CALLS = 256;
+/** The most calls that a list has. */
+export const MAX_CALLS = 256;
 const DEFAULT_CALLS = 64;
 
 /** The words before the first call, and those of one call: `run` in bindings/addon.ts. */
@@ -145,6 +116,9 @@ export function witnessAvailability(): { available: boolean; reason: string | nu
 const isThenable = (value: unknown): boolean =>
   typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 
+const notAvailable = (reason: string): Error =>
+  Object.assign(new Error(`the witness is not available: ${reason}`), { code: 'ERR_NO_WITNESS' });
+
 const ASYNC = 'a witness sees only what happens before its callback returns: give it a callback that is not async';
 
 /**
@@ -157,7 +131,7 @@ const ASYNC = 'a witness sees only what happens before its callback returns: giv
  *
  * @param callback must not be async
  * @returns its result, and the list
- * @throws Error when there is no witness here, before the callback is called; TypeError for wrong arguments, or when the
+ * @throws Error with the code ERR_NO_WITNESS when there is no witness here, before the callback is called; TypeError for wrong arguments, or when the
  *   callback returned a promise; and what the callback throws
  * @example witness(() => levels.std.write(fd, bytes), { level: 'std' })
  */
@@ -167,13 +141,13 @@ export function witness<T>(callback: () => T, { level, limit = DEFAULT_CALLS }: 
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_CALLS)
     throw new TypeError(`limit must be a whole number from 1 to ${MAX_CALLS}: ${limit}`);
   const reason = findReason();
-  if (reason !== null) throw new Error(`the witness is not available: ${reason}`);
+  if (reason !== null) throw notAvailable(reason);
   const native = addon as Addon;
   memory ??= allocate();
   const { words, previews } = memory;
   const result = native.witness.run(callback, limit, words, previews);
   const count = Number(words[0]);
-  if (count < 0) throw new Error(`the witness is not available: ${explain(result as WitnessRefusal)}`);
+  if (count < 0) throw notAvailable(explain(result as WitnessRefusal));
   if (isThenable(result)) throw new TypeError(ASYNC);
 
   const levels = level === undefined ? LEVEL_IDS : [level];

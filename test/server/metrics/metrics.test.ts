@@ -70,7 +70,7 @@ test('a duration is counted in the first bucket whose end it does not exceed', (
     [2 ** 33, 24],
   ] as const) {
     const counters = createCounters(1, 1);
-    counters.call({ level: 0, target: 0, bytes: Buffer.from('x'), result: 1, durationNs: ns });
+    counters.call({ level: 0, target: 0, bytes: Buffer.from('x'), result: 1, durationNs: ns, report: null });
     assert.equal(counters.durations()[0]?.durations.buckets.indexOf(1), bucket, `${ns} ns`);
   }
 });

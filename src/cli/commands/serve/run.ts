@@ -5,8 +5,9 @@ import path from 'node:path';
 import { buildApp } from '../../../server/app.js';
 import { openScreen } from '../../../server/calls/screen.js';
 import { addon } from '../../../syscalls/bindings/addon.js';
+import { witnessAvailability } from '../../../syscalls/index.js';
 import { hasColours } from '../../colours.js';
-import type { Cli, Values } from '../../command.js';
+import { type Cli, UsageError, type Values } from '../../command.js';
 import { type Config, type FLAGS, readConfig, VARIABLES } from '../../config.js';
 import { checkEnvironment } from '../../environment.js';
 import { openLog } from '../../log.js';
@@ -76,6 +77,8 @@ export async function runService(cli: Cli, values: Values<typeof FLAGS>): Promis
     for (const warning of warnings) note(`syswire: ${warning}`);
     throw error;
   }
+  const { reason } = config.witness ? witnessAvailability() : { reason: null };
+  if (reason !== null) throw new UsageError(`--witness is not available here: ${reason}`);
   const { host, port, logLevel, logFormat: _, ...options } = config;
   const signal = untilSignal();
   const screen = openScreen(STDERR);

@@ -114,15 +114,19 @@ test('watch in a terminal shows a header, rows no wider than the terminal, and c
   if (!need(t, { command: 'script', package: 'bsdutils' })) return;
   const service = await startService(t);
   await service.write({ level: 'raw', msg: 'x'.repeat(80), target: 'full' });
+  await service.write({ level: 'raw', msg: '🌍'.repeat(16), target: 'full' });
   for (const env of [{}, { NO_COLOR: '1' }]) {
-    const shown = await inTerminal(['watch', '--since', '1'], service.url, env, (out) => out.includes('…'));
+    const shown = await inTerminal(['watch', '--since', '1'], service.url, env, (out) => out.includes('🌍…'));
     const rows = shown.split('\r\n');
     assert.match(rows[0] as string, /^ +seq +time/);
     assert.equal(ESCAPE.test(rows.join('')), !('NO_COLOR' in env));
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the expression removes the colours, which take no columns
-    const plain = (rows[1] as string).replace(/\u001b\[\d+m/g, '');
+    const [plain = '', emoji = ''] = rows.slice(1).map((text) => text.replace(/\u001b\[\d+m/g, ''));
     assert.equal(plain.length, 100);
     assert.match(plain, /x{5,}…$/);
+    // An emoji is two code units, and takes two columns.
+    assert.match(emoji, /🌍{5,}…$/u);
+    assert.ok(emoji.length <= 100, emoji);
   }
 });
 

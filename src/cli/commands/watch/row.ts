@@ -37,12 +37,26 @@ function callRow(call: CallRecord, { colour }: Look): string {
   return `${cells.join('  ')}  ${makeSafe(call.preview)}`.trimEnd();
 }
 
-export const HEADER = `${'seq'.padStart(8)}  ${'time'.padEnd(12)}  level  ${'target'.padEnd(12)}  ${'asked → result'.padEnd(20)}  ${'took'.padStart(8)}  message`;
+const HEADER = `${'seq'.padStart(8)}  ${'time'.padEnd(12)}  level  ${'target'.padEnd(12)}  ${'asked → result'.padEnd(20)}  ${'took'.padStart(8)}  message`;
+
+/** A text that fits comes back as it is. Any other would begin with an ellipsis. */
+const fits = (text: string, width: number): boolean => cliTruncate(text, width, { position: 'start' }) === text;
+
+/** Cut a text to the width. cli-truncate 4 measures emoji as two columns and cuts them as one, so it may cut too little. */
+function cut(text: string, { width }: Look): string {
+  if (width === Infinity) return text;
+  let shown = cliTruncate(text, width);
+  for (let columns = width - 1; !fits(shown, width); columns--) shown = cliTruncate(text, columns);
+  return shown;
+}
+
+/** Return the names of the columns. */
+export const header = (look: Look): string => cut(HEADER, look);
 
 /** Format a line. @returns null for a hello and an end, which are of no interest to people */
 export function row({ value }: Line, look: Look): string | null {
   if (value.type === 'hello' || value.type === 'end') return null;
-  return look.width === Infinity ? wholeRow(value, look) : cliTruncate(wholeRow(value, look), look.width);
+  return cut(wholeRow(value, look), look);
 }
 
 function wholeRow(value: CallRecord | Gap, look: Look): string {

@@ -5,7 +5,7 @@ import { CLIENT_FLAGS, createClient, NO_ANSWER } from '../../client.js';
 import { hasColours } from '../../colours.js';
 import { command, EXITS } from '../../command.js';
 import { drained, follow } from './follow.js';
-import { HEADER, type Look, row } from './row.js';
+import { header, type Look, row } from './row.js';
 
 const STDOUT = 1;
 
@@ -58,7 +58,7 @@ columns stand above the calls in a terminal only.`,
       const texts = values.json
         ? lines.map(({ text }) => text)
         : lines.map((line) => row(line, look)).filter((text) => text !== null);
-      if (isFirst && isTerminal && !values.json) texts.unshift(HEADER);
+      if (isFirst && isTerminal && !values.json) texts.unshift(header(look));
       isFirst = false;
       if (texts.length > 0) out.write(`${texts.join('\n')}\n`);
       await drained(out, signal);

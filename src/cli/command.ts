@@ -75,6 +75,16 @@ export const COMMON_FLAGS = {
   version: { short: 'v', help: 'print the version; only as the first argument' },
 } satisfies Flags;
 
+/** Return the flags that a command takes: its own, and the common ones without a letter that stands for one of its own. */
+export function allFlags({ flags }: Command): Flags {
+  const letters = new Set(Object.values(flags).map(({ short }) => short));
+  const common = Object.entries(COMMON_FLAGS).map(([name, { short, help }]) => [
+    name,
+    letters.has(short) ? { help } : { short, help },
+  ]);
+  return { ...flags, ...Object.fromEntries(common) };
+}
+
 /** The exit codes of all commands. docs/command.md has the same table. */
 export const EXITS: Readonly<Record<number, string>> = {
   0: 'success',

@@ -6,7 +6,7 @@ import { mustBe, nearest, unknown } from '../protocol/choices.js';
 import { joinWithOr } from '../protocol/format.js';
 import { LEVEL_IDS, type LevelId } from '../protocol/names.js';
 import { bytesOf, hasEscapedBytes } from './arguments.js';
-import { type Argument, COMMON_FLAGS, type Command, type Flag, type Flags, UsageError } from './command.js';
+import { type Argument, allFlags, type Command, type Flag, type Flags, UsageError } from './command.js';
 import { readAll } from './streams.js';
 
 /** The arguments LEVEL MSG. */
@@ -107,7 +107,7 @@ export function parseCommandLine(
   command: Command,
   args: readonly string[],
 ): { values: GivenFlags; words: string[] } {
-  const spellings = spellingsOf({ ...command.flags, ...COMMON_FLAGS });
+  const spellings = spellingsOf(allFlags(command));
   const options = Object.fromEntries(
     [...spellings].map(([spelling, { flag, isNegation }]) => [
       spelling,

@@ -1,7 +1,7 @@
 // Lays out the table of a command as the text of --help, and all tables as that of `syswire help`.
 import { LEVEL_IDS, LEVELS_IN_WORDS, type LevelId } from '../protocol/names.js';
 import { BUILT_IN_NAMES } from '../syscalls/targets/built-in.js';
-import { COMMON_FLAGS, type Command, EXITS, type Flag, type Flags } from './command.js';
+import { allFlags, type Command, EXITS, type Flag, type Flags } from './command.js';
 import { usageOf } from './flags.js';
 
 type Row = readonly [left: string, right: string];
@@ -42,8 +42,7 @@ export function describeCommand(name: string, command: Command): string {
     `${usageOf(name, command)}${Object.keys(flags).length > 0 ? ' [flags]' : ''}: ${summary}`,
     columns([
       ...list.map((argument): Row => [argument.name, argument.help]),
-      ...flagRows(flags),
-      ...flagRows(COMMON_FLAGS),
+      ...flagRows(allFlags(command)),
     ]),
     ...(details === undefined ? [] : [details]),
     `Examples:\n${examples.map(([line, shows]) => `  ${line}\n      ${shows}`).join('\n')}`,

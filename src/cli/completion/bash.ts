@@ -1,7 +1,7 @@
 // The completion script for Bash, which has no descriptions: its words, and where each of them may stand.
 // https://www.gnu.org/software/bash/manual/html_node/Programmable-Completion.html
-import type { Command } from '../command.js';
-import { allFlags, quote, type Words, wordsOf } from './words.js';
+import { allFlags, type Command } from '../command.js';
+import { quote, type Words, wordsOf } from './words.js';
 
 /** Return the commands that complete `$cur`. */
 function reply({ words, shell }: Words): string {

@@ -1,6 +1,6 @@
 // The tables of the commands, as the shells' scripts need them.
 import { BUILT_IN_NAMES } from '../../syscalls/targets/built-in.js';
-import { COMMON_FLAGS, type Command, type Completes, type Flags } from '../command.js';
+import type { Completes } from '../command.js';
 
 /** The ways in which a value can be completed: words to pick from, and files, which the shell knows. */
 export type Words = { words: readonly string[]; shell: 'files' | 'files after =' | null };
@@ -16,8 +16,6 @@ const COMPLETES: Record<Completes, Words> = {
 export function wordsOf({ choices = [], completes }: { choices?: readonly string[]; completes?: Completes }): Words {
   return completes === undefined ? { words: choices, shell: null } : COMPLETES[completes];
 }
-
-export const allFlags = (command: Command): Flags => ({ ...command.flags, ...COMMON_FLAGS });
 
 /** Put a text into single quotes: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html */
 export const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

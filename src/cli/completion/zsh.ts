@@ -1,8 +1,8 @@
 // The completion script for Zsh: a specification of _arguments for each flag and argument.
 // https://zsh.sourceforge.io/Doc/Release/Completion-System.html#index-_005farguments
 import { BUILT_IN_NAMES } from '../../syscalls/targets/built-in.js';
-import type { Command, Flag } from '../command.js';
-import { allFlags, quote, type Words, wordsOf } from './words.js';
+import { allFlags, type Command, type Flag } from '../command.js';
+import { quote, type Words, wordsOf } from './words.js';
 
 /** Return the part of a specification that says what a value may be. */
 function action({ words, shell }: Words): string {

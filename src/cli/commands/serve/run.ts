@@ -78,7 +78,10 @@ export async function runService(cli: Cli, values: Values<typeof FLAGS>): Promis
     throw error;
   }
   const { reason } = config.witness ? witnessAvailability() : { reason: null };
-  if (reason !== null) throw new UsageError(`--witness is not available here: ${reason}`);
+  if (reason !== null) {
+    const source = values.witness ? '--witness' : `SYSWIRE_WITNESS=${settings.SYSWIRE_WITNESS}`;
+    throw new UsageError(`${source} is not available here: ${reason}`);
+  }
   const { host, port, logLevel, logFormat: _, ...options } = config;
   const signal = untilSignal();
   const screen = openScreen(STDERR);

@@ -43,8 +43,9 @@ function toError(status: number, body: string, from: string): Error {
       ? new NoAnswer(`${from} answered ${status} without a reason: try again later`)
       : notSyswire(from, `it answered ${status}`);
   if (status === 401) return new UsageError(`${problem.detail} (on the command line: --token, or SYSWIRE_TOKEN)`);
-  const details = problem.errors?.map(({ detail }) => detail) ?? [problem.detail];
-  return status < 500 || status === 501 ? new Refused(details) : new NoAnswer(problem.detail);
+  return status < 500 || status === 501
+    ? new Refused(problem.errors ?? [{ detail: problem.detail }])
+    : new NoAnswer(problem.detail);
 }
 
 /**
@@ -127,6 +128,9 @@ export function createClient({ url, token }: { url?: string; token?: string }, e
     },
   };
 }
+
+/** An error for a service that was asked for a witness and answers without one. It has made the calls all the same. */
+export const withoutWitness = (origin: string): UsageError => notSyswire(origin, 'its answer has no verdict');
 
 /** Encode bytes for a request: as text if they are UTF-8, otherwise as base64. */
 export const encodeMessage = (bytes: Buffer): { msg: string; encoding: 'utf8' | 'base64' } =>

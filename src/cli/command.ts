@@ -129,10 +129,13 @@ export type Terminal = { write: (text: string) => void };
 /** The command line or the environment is wrong. The message is one line for people. */
 export class UsageError extends Error {}
 
-/** The service refused the request. Each message is about one field. */
+/** One mistake in a request. `pointer` is the field as a problem has it, `#/msg`; the stream's errors have none. */
+export type Mistake = { detail: string; pointer?: string };
+
+/** The service refused the request. */
 export class Refused extends UsageError {
-  constructor(readonly details: readonly string[]) {
-    super(details.join('; '));
+  constructor(readonly mistakes: readonly Mistake[]) {
+    super(mistakes.map(({ detail }) => detail).join('; '));
   }
 }
 

@@ -6,7 +6,7 @@ import { mustBe, nearest, unknown } from '../protocol/choices.js';
 import { joinWithOr } from '../protocol/format.js';
 import { LEVEL_IDS, type LevelId } from '../protocol/names.js';
 import { bytesOf, hasEscapedBytes } from './arguments.js';
-import { type Argument, allFlags, type Command, type Flag, type Flags, UsageError } from './command.js';
+import { type Argument, allFlags, type Command, type Flag, type Flags, type Mistake, UsageError } from './command.js';
 import { readAll } from './streams.js';
 
 /** The arguments LEVEL MSG. */
@@ -83,9 +83,13 @@ function faultOf({ choices, unit, completes }: Flag, value: string): string | nu
 
 /**
  * Say what the service refused in the user's words: `timeoutMs must be at most 60,000` becomes
- * `--timeout 99999999: must be at most 60,000`.
+ * `--timeout 99999999: must be at most 60,000`, and `the witness is not available here` gets `--witness: ` before it.
  */
-export function inFlags(detail: string, flags: Flags, values: GivenFlags): string {
+export function inFlags({ detail, pointer }: Mistake, flags: Flags, values: GivenFlags): string {
+  const isAbout = ([name, { field }]: [string, Flag]): boolean =>
+    values[name] === true && field !== undefined && pointer === `#/${field}`;
+  const [turnedOn] = Object.entries(flags).find(isAbout) ?? [];
+  if (turnedOn !== undefined) return `--${turnedOn}: ${detail}`;
   const [, field, rest = ''] = /^(\w+)[ =](.*)$/s.exec(detail) ?? [];
   const [name = ''] = Object.entries(flags).find(([, flag]) => flag.field !== undefined && flag.field === field) ?? [];
   const value = values[name];

@@ -40,10 +40,7 @@ export function describeCommand(name: string, command: Command): string {
   const { summary, arguments: list, flags, details, examples, exits } = command;
   return [
     `${usageOf(name, command)}${Object.keys(flags).length > 0 ? ' [flags]' : ''}: ${summary}`,
-    columns([
-      ...list.map((argument): Row => [argument.name, argument.help]),
-      ...flagRows(allFlags(command)),
-    ]),
+    columns([...list.map((argument): Row => [argument.name, argument.help]), ...flagRows(allFlags(command))]),
     ...(details === undefined ? [] : [details]),
     `Examples:\n${examples.map(([line, shows]) => `  ${line}\n      ${shows}`).join('\n')}`,
     `Exit codes:\n${exitRows(exits)}`,
@@ -74,7 +71,8 @@ explain those; syswire --version prints the version.`,
     PAGE,
   ].join('\n\n');
 
-const LEVELS_HERE = `Which levels this machine has, and their machine code:\n  curl -s http://127.0.0.1:8080/levels`;
+const LEVELS_HERE = `Which levels this machine has, their machine code, and the system calls that each makes:
+  curl -s http://127.0.0.1:8080/levels`;
 
 /** Return the text of `syswire help levels`. */
 export const describeLevels = (): string =>
@@ -90,7 +88,8 @@ export const describeLevel = (id: LevelId): string =>
   [
     `${id}: ${LEVELS_IN_WORDS[id].is}`,
     `Read on: ${LEVELS_IN_WORDS[id].manual}`,
-    `Write at this level, with a service that runs:\n  syswire write ${id} hello`,
+    `Write at this level, with a service that runs; --witness lists the system calls that it makes:
+  syswire write ${id} hello`,
     LEVELS_HERE,
   ].join('\n\n');
 

@@ -12,7 +12,7 @@ export async function runCommand(name: string, command: Command, cli: Cli, args:
       return await command.run(cli, values as Values, words);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
-      throw new UsageError(error.details.map((detail) => inFlags(detail, command.flags, values)).join('; '));
+      throw new UsageError(error.mistakes.map((mistake) => inFlags(mistake, command.flags, values)).join('; '));
     }
   return 0;
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { EXITS } from '../../src/cli/command.js';
+import { EXITS, type Flag } from '../../src/cli/command.js';
 import { loadAll } from '../../src/cli/commands/index.js';
 import { LEVEL_IDS, LEVELS_IN_WORDS } from '../../src/protocol/names.js';
 import { BUILT_IN_NAMES } from '../../src/syscalls/targets/built-in.js';
@@ -15,6 +15,9 @@ const commands = await loadAll();
 const VERSION: string = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')).version;
 
 for (const [name, { summary, flags, details = '', examples, exits }] of commands) {
+  /** The letter v stands for a flag of the command, and not for --version. */
+  const hasOwnV = Object.values(flags).some((flag: Flag) => flag.short === 'v');
+
   test(`${name} --help and help ${name}: its flags, two examples, its exit codes, and the page`, async () => {
     const { code, out, err } = await run([name, '--help'], '');
     assert.deepEqual([code, err], [0, '']);
@@ -31,7 +34,7 @@ for (const [name, { summary, flags, details = '', examples, exits }] of commands
       details,
       ...Object.keys(flags).map((flag) => `${flag} `),
       '-h, --help',
-      '-v, --version',
+      hasOwnV ? '  --version ' : '-v, --version',
       ...examples.flat(),
       ...Object.entries(exits).map(([exit, meaning]) => `  ${exit}  ${meaning}\n`),
       'http://127.0.0.1:8080/,',
@@ -53,7 +56,7 @@ for (const [name, { summary, flags, details = '', examples, exits }] of commands
   });
 
   test(`${name} --version prints the version`, async () => {
-    for (const flag of ['--version', '-v'])
+    for (const flag of hasOwnV ? ['--version'] : ['--version', '-v'])
       assert.deepEqual(await run([name, flag], ''), { code: 0, out: `${VERSION}\n`, err: '' });
   });
 }
@@ -104,6 +107,8 @@ const MISTAKES: [line: string, says: string][] = [
   ['--no-fault', 'unknown flag --no-fault: did you mean --no-faults\\?'],
   ['write raw x --no-json', 'unknown flag --no-json: syswire write --help lists the flags; a message that .*'],
   ['write raw hi -v', '-v prints the version and does nothing else: leave it out, or give syswire -v'],
+  ['watch -v --version', '--version prints the version and does nothing else: leave it out, or .*'],
+  ['write raw hi --witness=yes', "--witness takes no value: leave 'yes' out"],
   ['call --json --version raw hi', '--version prints the version and does nothing else: leave it out, or .*'],
   ['write raw -x', 'unknown flag -x: .*; a message that begins with - comes after --'],
   ['call RAW x', "level 'RAW' is unknown: use raw, int80, uring, os or std; did you mean raw\\?"],

@@ -4,9 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { BurstResult } from '../../protocol/calls.js';
 import { duration, number } from '../../protocol/format.js';
 import type { Health } from '../../protocol/service.js';
-import { CLIENT_FLAGS, type Client, createClient, encodeMessage } from '../client.js';
+import { CLIENT_FLAGS, type Client, createClient, encodeMessage, withoutWitness } from '../client.js';
 import { command, EXITS, type Terminal } from '../command.js';
 import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, readMessage, toNumber } from '../flags.js';
+import { burstLines, WITNESS_FLAG } from '../witnessed.js';
 
 const DEFAULT_COUNT = 100_000;
 
@@ -63,18 +64,21 @@ export const burst = command({
       completes: 'target',
       field: 'target',
     },
+    witness: WITNESS_FLAG,
     json: { help: 'print the answer of the service as JSON' },
     ...CLIENT_FLAGS,
   },
   details: `Trust p50 for what a call costs. The calls a second are fewer than the durations give: they include what the
-service does between two calls (each is recorded, and other requests have their turns), and a busy machine's pauses.`,
+service does between two calls (each is recorded, and other requests have their turns), and a busy machine's pauses.
+With --witness the durations include what the witness takes: a signal for each system call, some microseconds.`,
   examples: [
     ['syswire burst raw x', `shows what ${number(DEFAULT_COUNT)} calls of the instruction cost`],
     ['syswire burst std x --target full --count 1000 --rate 100', 'makes 100 calls a second, which the kernel refuses'],
+    ['syswire burst uring x --witness --count 1000', 'counts the system calls of 1,000 calls, each kind in a line'],
   ],
   exits: {
     0: 'the operating system accepted every call',
-    1: 'it refused some, or the output could not be written',
+    1: 'it refused some, some verdicts of the witness do not agree, or the output could not be written',
     2: EXITS[2] as string,
     3: 'the service did not answer, or made fewer calls than requested',
   },
@@ -85,7 +89,8 @@ service does between two calls (each is recorded, and other requests have their 
     const client = createClient(values, env);
     const hint = hintAt(msg);
     if (hint !== null) note(hint);
-    const body = { level, target: values.target, count, ratePerSecond, ...encodeMessage(readMessage(msg)) };
+    const { target, witness } = values;
+    const body = { level, target, count, ratePerSecond, witness, ...encodeMessage(readMessage(msg)) };
 
     const over = new AbortController();
     const drawn = terminal && showProgress(client, count, terminal, over.signal);
@@ -96,8 +101,11 @@ service does between two calls (each is recorded, and other requests have their 
       over.abort();
       await drawn;
     }
+    if (witness && result.verdict === undefined) throw withoutWitness(client.origin);
     print(values.json ? JSON.stringify(result) : describe(count, result));
+    if (witness && !values.json) for (const line of burstLines(result)) print(line);
     if (result.count < count) return 3;
-    return Object.keys(result.errors).length > 0 ? 1 : 0;
+    const disagreed = witness ? (result.disagreed ?? 0) : 0;
+    return Object.keys(result.errors).length > 0 || disagreed > 0 ? 1 : 0;
   },
 });

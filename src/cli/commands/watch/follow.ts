@@ -61,7 +61,7 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
           const value = parse(text);
           if (value === null || (run === undefined && value.type !== 'hello'))
             throw notSyswire(client.origin, 'its stream does not begin with hello');
-          if (value.type === 'error') throw new Refused([value.detail]);
+          if (value.type === 'error') throw new Refused([{ detail: value.detail }]);
           if (value.type === 'hello') {
             if (run !== undefined && value.run !== run) {
               onNote(`the service was restarted (run ${value.run}): its records begin at 1 again`);

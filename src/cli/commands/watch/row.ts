@@ -1,10 +1,12 @@
-// Formats a line of the stream as a row for people.
+// Formats a line of the stream as a row for people, and what a witness saw as lines below it.
 import cliTruncate from 'cli-truncate';
 import { clock, duration, number } from '../../../protocol/format.js';
 import type { LevelId } from '../../../protocol/names.js';
 import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
+import { AGREES } from '../../../protocol/system-call.js';
 import { paint, type Style } from '../../colours.js';
+import { reportLines, reportOf } from '../../witnessed.js';
 import type { Line } from './follow.js';
 
 const LEVEL_STYLES: Record<LevelId, Style> = {
@@ -20,6 +22,11 @@ export type Look = {
   /** The most columns of a row: a longer row is cut. Infinity cuts none. */
   width: number;
 };
+
+/** Narrow, so that most system calls fit into 80 columns with their origin. */
+const INDENT = '    ';
+/** In its place before a verdict that does not agree, so that it stands out without colours too. */
+const MARK = '  ! ';
 
 function callRow(call: CallRecord, { colour }: Look): string {
   const { seq, time, level, target, requested, written, error, durationNs } = call;
@@ -57,6 +64,18 @@ export const header = (look: Look): string => cut(HEADER, look);
 export function row({ value }: Line, look: Look): string | null {
   if (value.type === 'hello' || value.type === 'end') return null;
   return cut(wholeRow(value, look), look);
+}
+
+/** Format what a witness saw of a call, for the lines below its row. Empty if there was no witness. */
+export function rowsBelow({ value }: Line, look: Look): string[] {
+  const report = value.type === 'call' ? reportOf(value) : null;
+  if (report === null) return [];
+  const lines = reportLines(report);
+  const verdict = lines.pop() as string;
+  const isMarked = report.verdict !== AGREES;
+  const last = `${isMarked ? MARK : INDENT}${verdict}`;
+  const rows = [...lines.map((line) => `${INDENT}${line}`), isMarked && look.colour ? paint('red', last) : last];
+  return rows.map((text) => cut(text, look));
 }
 
 function wholeRow(value: CallRecord | Gap, look: Look): string {

@@ -4,8 +4,8 @@ import { LEVEL_IDS } from '../../../protocol/names.js';
 import { CLIENT_FLAGS, createClient, NO_ANSWER } from '../../client.js';
 import { hasColours } from '../../colours.js';
 import { command, EXITS } from '../../command.js';
-import { drained, follow } from './follow.js';
-import { header, type Look, row } from './row.js';
+import { drained, follow, type Line } from './follow.js';
+import { header, type Look, row, rowsBelow } from './row.js';
 
 const STDOUT = 1;
 
@@ -18,14 +18,19 @@ export const watch = command({
     target: { value: 'NAME', field: 'target', help: 'show only calls to this target', completes: 'target' },
     'request-id': { value: 'ID', field: 'requestId', help: 'show only calls of this request' },
     errors: { help: 'show only calls that the operating system refused' },
+    verbose: { short: 'v', help: 'show below each row the system calls that a witness saw' },
     json: { help: 'print the lines of the stream unchanged, one JSON object per line' },
     ...CLIENT_FLAGS,
   },
   details: `After a lost connection watch connects again, and continues after the last record it received. If the
 service no longer has some of the records, watch prints a gap: their numbers. The names of the
-columns stand above the calls in a terminal only.`,
+columns stand above the calls in a terminal only.
+
+The calls of syswire write --witness and burst --witness have a witness, and all calls of a service that was
+started with --witness. An exclamation mark stands before a verdict that does not agree.`,
   examples: [
     ['syswire watch --since 1', 'shows every call so far, and those that follow'],
+    ['syswire watch -v', 'shows new calls, and the system calls that a witness saw of them'],
     ['syswire watch --errors --json > refused', 'keeps what the operating system refuses, one JSON object per line'],
   ],
   exits: {
@@ -55,9 +60,8 @@ columns stand above the calls in a terminal only.`,
     let isFirst = true;
     for await (const lines of follow({ client, since, filters, onNote: (line) => note(`syswire: ${line}`), signal })) {
       const look: Look = { colour, width: (isTerminal && out.columns) || Infinity };
-      const texts = values.json
-        ? lines.map(({ text }) => text)
-        : lines.map((line) => row(line, look)).filter((text) => text !== null);
+      const rows = (line: Line) => [row(line, look), ...(values.verbose ? rowsBelow(line, look) : [])];
+      const texts = values.json ? lines.map(({ text }) => text) : lines.flatMap(rows).filter((text) => text !== null);
       if (isFirst && isTerminal && !values.json) texts.unshift(header(look));
       isFirst = false;
       if (texts.length > 0) out.write(`${texts.join('\n')}\n`);

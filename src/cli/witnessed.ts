@@ -1,0 +1,72 @@
+// Prints what a witness saw, in answers and records. These come from a service, and --url may lead to any program: names,
+// files and verdicts are made safe for a terminal.
+import type { BurstResult, WriteResult } from '../protocol/calls.js';
+import { number } from '../protocol/format.js';
+import { makeSafe } from '../protocol/preview.js';
+import type { SystemCall, WitnessReport } from '../protocol/system-call.js';
+import { describeWitnessed, ownerOf, placeOf } from '../protocol/system-call-text.js';
+
+/** The flag of the commands that ask a service for calls. */
+export const WITNESS_FLAG = {
+  help: 'list the system calls that the kernel got, and whether they confirm the result (Linux on x86-64)',
+  field: 'witness',
+} as const;
+
+/** Return what a witness saw of a write; null if there was none. */
+export const reportOf = ({
+  systemCalls = [],
+  complete = true,
+  dropped = 0,
+  verdict,
+}: Pick<WriteResult, keyof WitnessReport>): WitnessReport | null =>
+  verdict === undefined ? null : { systemCalls, complete, dropped, verdict };
+
+/** Return a line for each system call, and last the verdict. */
+export const reportLines = (report: WitnessReport): string[] => describeWitnessed(report).map(makeSafe);
+
+type Kind = NonNullable<BurstResult['systemCalls']>[number];
+
+const OWNERS: Record<ReturnType<typeof ownerOf>, string | null> = {
+  level: null,
+  libuv: "libuv's",
+  V8: "V8's",
+  other: "not the level's own",
+};
+
+function printResult({ result, error }: Kind): string {
+  if (result === null) return '?';
+  if (error) return `-1 ${error.code} (${error.message})`;
+  // The service sums calls that return addresses, whatever the address.
+  return result > 0xffff_ffff ? 'an address' : `${result}`;
+}
+
+function printOrigin(kind: Kind): string {
+  const call: SystemCall = { ...kind, arguments: [], preview: null };
+  return [placeOf(kind.origin), kind.origin.symbol, OWNERS[ownerOf(call)]].filter((part) => part !== null).join(', ');
+}
+
+/** Return `every verdict agrees`, or how many do not and the first of them. */
+function verdictLine({ count, disagreed = 0, verdict }: BurstResult): string {
+  if (disagreed === 0) return 'every verdict agrees';
+  return `${number(disagreed)} of ${number(count)} verdicts ${disagreed === 1 ? 'does' : 'do'} not agree: ${verdict}`;
+}
+
+/** Return a line for each kind of system call that a burst made, and last the verdicts. Empty if there was no witness. */
+export function burstLines(result: BurstResult): string[] {
+  const { systemCalls = [], complete = true, dropped = 0, verdict } = result;
+  if (verdict === undefined) return [];
+  const rows = systemCalls.map((kind) => ({
+    name: makeSafe(`${kind.abi === 'i386' ? '[i386] ' : ''}${kind.name}`),
+    times: `×${number(kind.times)}`,
+    rest: makeSafe(`= ${printResult(kind)}  [${printOrigin(kind)}]`),
+  }));
+  const widest = (lengths: number[]): number => Math.max(0, ...lengths);
+  const [nameWidth, timesWidth] = [
+    widest(rows.map(({ name }) => name.length)),
+    widest(rows.map(({ times }) => times.length)),
+  ];
+  const lines = rows.map(({ name, times, rest }) => `${name.padEnd(nameWidth)} ${times.padStart(timesWidth)} ${rest}`);
+  if (dropped > 0) lines.push(`and ${number(dropped)} more`);
+  if (!complete) lines.push('later calls were not seen');
+  return [...lines, makeSafe(verdictLine(result))];
+}

@@ -3,8 +3,8 @@
 import type { BurstResult, WriteResult } from '../protocol/calls.js';
 import { number } from '../protocol/format.js';
 import { makeSafe } from '../protocol/preview.js';
-import type { SystemCall, WitnessReport } from '../protocol/system-call.js';
-import { describeWitnessed, ownerOf, placeOf } from '../protocol/system-call-text.js';
+import type { WitnessReport } from '../protocol/system-call.js';
+import { describeWitnessed, isAddress, printOrigin } from '../protocol/system-call-text.js';
 
 /** The flag of the commands that ask a service for calls. */
 export const WITNESS_FLAG = {
@@ -26,23 +26,11 @@ export const reportLines = (report: WitnessReport): string[] => describeWitnesse
 
 type Kind = NonNullable<BurstResult['systemCalls']>[number];
 
-const OWNERS: Record<ReturnType<typeof ownerOf>, string | null> = {
-  level: null,
-  libuv: "libuv's",
-  V8: "V8's",
-  other: "not the level's own",
-};
-
 function printResult({ result, error }: Kind): string {
   if (result === null) return '?';
   if (error) return `-1 ${error.code} (${error.message})`;
   // The service sums calls that return addresses, whatever the address.
-  return result > 0xffff_ffff ? 'an address' : `${result}`;
-}
-
-function printOrigin(kind: Kind): string {
-  const call: SystemCall = { ...kind, arguments: [], preview: null };
-  return [placeOf(kind.origin), kind.origin.symbol, OWNERS[ownerOf(call)]].filter((part) => part !== null).join(', ');
+  return isAddress(result) ? 'an address' : `${result}`;
 }
 
 /** Return `every verdict agrees`, or how many do not and the first of them. */

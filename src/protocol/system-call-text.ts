@@ -45,11 +45,14 @@ function printArguments(call: SystemCall): string {
   return formats.map((format, at) => print[format](call.arguments[at] ?? 0)).join(', ');
 }
 
+/** No `write` returns more than 0x7ffff000. */
+export const isAddress = (result: number): boolean => result > 0xffff_ffff;
+
 function printResult({ result, error }: SystemCall): string {
   if (result === null) return '?';
   if (error) return `-1 ${error.code} (${error.message})`;
   // Like strace: an address in hexadecimal, any other result as it is.
-  return result > 0xffff_ffff ? hex(result) : `${result}`;
+  return isAddress(result) ? hex(result) : `${result}`;
 }
 
 /** Returns the instruction of a call: `libc.so.6+0xf838f`, or its address if it is in no file. */
@@ -64,15 +67,18 @@ export function placeOf({ file, offset, address }: SystemCall['origin']): string
  */
 const WAKE_UP = '\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00';
 
+/** A call, or the calls of a burst that are alike, whose bytes are not known. */
+type Kind = Pick<SystemCall, 'name' | 'result' | 'origin'> & { preview?: string | null };
+
 /** Returns true if a call is such a write. It is not told from a message of the same eight bytes. */
-export const isWakeUp = ({ name, result, preview }: SystemCall): boolean =>
+export const isWakeUp = ({ name, result, preview = WAKE_UP }: Omit<Kind, 'origin'>): boolean =>
   name === 'write' && result === 8 && preview === WAKE_UP;
 
 /** Calls for memory and threads, which V8 makes when it collects garbage or compiles. */
 const CALLS_OF_V8 = new Set(['brk', 'futex', 'madvise', 'mmap', 'mprotect', 'mremap', 'munmap', 'sched_yield']);
 
 /** Returns whose call it is. Other code of the process may make the same calls as V8. */
-export function ownerOf(call: SystemCall): 'level' | 'libuv' | 'V8' | 'other' {
+export function ownerOf(call: Kind): 'level' | 'libuv' | 'V8' | 'other' {
   if (call.origin.isLevel) return 'level';
   if (isWakeUp(call)) return 'libuv';
   return CALLS_OF_V8.has(call.name) ? 'V8' : 'other';
@@ -80,7 +86,8 @@ export function ownerOf(call: SystemCall): 'level' | 'libuv' | 'V8' | 'other' {
 
 const OWNERS = { level: null, libuv: "libuv's", V8: "V8's", other: "not the level's own" };
 
-function printOrigin(call: SystemCall): string {
+/** Returns the place of a call, the function around it, and whose it is if it is not the level's. */
+export function printOrigin(call: Kind): string {
   const parts = [placeOf(call.origin), call.origin.symbol, OWNERS[ownerOf(call)]];
   return parts.filter((part) => part !== null).join(', ');
 }

@@ -29,7 +29,8 @@ const MAX_COUNT_OF_NODE = 2 ** 31 - 1;
 const whereFrom = ({ origin }: SystemCall): string =>
   `${placeOf(origin)}${origin.file === null ? ', which is in no file' : origin.symbol === null ? '' : ` (${origin.symbol})`}`;
 
-const descriptorOf = (call: SystemCall): number => Number(call.arguments[0]) | 0;
+/** Returns the descriptor that a call was given. */
+export const descriptorOf = (call: Pick<SystemCall, 'arguments'>): number => Number(call.arguments[0]) | 0;
 const isForeign = ({ origin }: SystemCall): boolean => !origin.isLevel;
 const fromElsewhere = (level: LevelId, call: SystemCall): string =>
   `${call.name} came from ${whereFrom(call)}, not from ${PLACES[level]}`;

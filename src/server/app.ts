@@ -101,7 +101,12 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   };
   const counters = createCounters(LEVEL_IDS.length, targets.all.length);
   const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
-  const journal = createJournal({ capacity: settings.history, levels: LEVEL_IDS, targets: targets.all });
+  const journal = createJournal({
+    capacity: settings.history,
+    run: service.run,
+    levels: LEVEL_IDS,
+    targets: targets.all,
+  });
   const tasks = createTasks();
   const calls = createCalls({
     levels,

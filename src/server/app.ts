@@ -32,7 +32,7 @@ import { createShutdown } from './lifecycle/shutdown.js';
 import { createTasks } from './lifecycle/tasks.js';
 import { createCounters } from './metrics/counters.js';
 import { createMetrics } from './metrics/prometheus.js';
-import type { AppOptions } from './options.js';
+import type { AppOptions, Logger } from './options.js';
 import { createJournal } from './records/journal.js';
 import { openRecordFile, recordTo } from './records/record-file.js';
 import { createStream } from './records/stream.js';
@@ -59,6 +59,16 @@ const SILENCE_MS = 90_000;
 const REQUEST_CHECK_MS = 5000;
 /** Node's own limit. It is far more than the longest query and a browser's cookies for all ports of this host need. */
 const MAX_HEADER_BYTES = 16 << 10;
+
+/**
+ * Returns a logger that is its own child. Fastify makes a child for each request, and hardly any request logs: the lines
+ * that are about one have its id anyway.
+ */
+function childless(logger: Logger): FastifyBaseLogger {
+  const own = Object.create(logger) as Logger;
+  own.child = () => own;
+  return own as FastifyBaseLogger;
+}
 
 /**
  * Builds the service, ready for `listen` or `inject`. Its `close` goes through the phases of lifecycle/shutdown.ts.
@@ -101,7 +111,12 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   };
   const counters = createCounters(LEVEL_IDS.length, targets.all.length);
   const deliveries = { stream: { delivered: 0, lost: 0 }, file: { delivered: 0, lost: 0 } };
-  const journal = createJournal({ capacity: settings.history, levels: LEVEL_IDS, targets: targets.all });
+  const journal = createJournal({
+    capacity: settings.history,
+    run: service.run,
+    levels: LEVEL_IDS,
+    targets: targets.all,
+  });
   const tasks = createTasks();
   const calls = createCalls({
     levels,
@@ -135,7 +150,7 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   const budget = createBudget(settings.heldBytes);
 
   const app: FastifyInstance = fastify({
-    ...(options.logger && { loggerInstance: options.logger as FastifyBaseLogger }),
+    ...(options.logger && { loggerInstance: childless(options.logger) }),
     // No log of requests: the records have every call.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: settings.bodyLimit,
@@ -196,7 +211,8 @@ export function buildApp(options: AppOptions = {}): FastifyInstance {
   app.register(websocket, {
     options: { server: protocolErrors.upgrades, maxPayload: 1024, handleProtocols: () => false, autoPong: false },
     // ws has closed the connection already, with the code for the error.
-    errorHandler: (error, _socket, request) => request.log.debug({ err: error }, "error on a subscriber's connection"),
+    errorHandler: (error, _socket, request) =>
+      request.log.debug({ err: error, requestId: request.id }, "error on a subscriber's connection"),
     preClose(done) {
       shutdown.begin();
       done();

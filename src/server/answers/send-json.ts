@@ -1,5 +1,6 @@
 // Answers whose body is JSON already: put together from parts that were serialized before.
 import { Readable } from 'node:stream';
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
 
 /** An answer up to about this size is sent at once. Of a larger one, no more than this is held for a slow client. */
@@ -30,10 +31,14 @@ export function sendList<T>(reply: FastifyReply, head: string, items: Iterable<s
   const first = pieces.next().value as string;
   const second = pieces.next();
   if (second.done) return first as unknown as T;
-  function* rest(): Generator<string> {
+  async function* rest(): AsyncGenerator<string> {
     yield first;
     yield second.value as string;
-    yield* pieces;
+    for (const piece of pieces) {
+      // A client that takes all at once would otherwise hold up the others until the last piece.
+      await setImmediate();
+      yield piece;
+    }
   }
   return Readable.from(rest(), { objectMode: false, highWaterMark: PIECE_CHARS }) as unknown as T;
 }

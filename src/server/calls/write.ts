@@ -146,6 +146,20 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCa
     }
   }
 
+  /** Prepares all writes before the first call, in slices. @throws a refusal */
+  async function prepareAll(requests: readonly WriteRequest[], requestId: string): Promise<Job[]> {
+    const jobs: Job[] = [];
+    let sliceStart = -Infinity;
+    for (const [index, request] of requests.entries()) {
+      if (performance.now() - sliceStart >= CALL_SLICE_MS) {
+        await timeSlice();
+        sliceStart = performance.now();
+      }
+      jobs.push(calls.prepare(request, requestId, `#/writes/${index}`));
+    }
+    return jobs;
+  }
+
   async function inOrder(
     jobs: readonly Job[],
     requests: readonly WriteRequest[],
@@ -192,7 +206,7 @@ export function createWriter({ calls, tasks, targets, maxWaiting, counters, onCa
     },
 
     async writeMany(requests, requestId, clientGone) {
-      const jobs = requests.map((request, index) => calls.prepare(request, requestId, `#/writes/${index}`));
+      const jobs = await prepareAll(requests, requestId);
       const results = await tasks.run(clientGone, (signal) => inOrder(jobs, requests, signal));
       onCalled?.();
       const refusals = results.filter(isRefusal);

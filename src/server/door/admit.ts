@@ -43,8 +43,8 @@ export function addHeaders({ id }: FastifyRequest, reply: FastifyReply): void {
 }
 
 /** Refuses WebSocket elsewhere than at /events. Other upgrades are ignored (upgrades.ts). */
-function checkUpgrade({ ws, routeOptions }: FastifyRequest): void {
-  if (ws && routeOptions.url !== '/events')
+function checkUpgrade(request: FastifyRequest): void {
+  if (request.ws && request.routeOptions.url !== '/events')
     throw refusal('malformed', 'WebSocket is not supported here: leave out the Upgrade header, or use /events');
 }
 

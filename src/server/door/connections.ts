@@ -50,25 +50,24 @@ export function limitConnections(server: Server, wanted: number, onDrop: () => v
   const answeredAboveLimit = Math.min(MAX_ANSWERED_ABOVE_LIMIT, Math.floor(descriptors / 2));
   const limit = Math.min(wanted, descriptors - answeredAboveLimit);
   const excess = new WeakSet<Socket>();
-  /** The responses of each connection that are not answered. A connection that has sent no request is not in it. */
-  const unanswered = new Map<Socket, Set<ServerResponse>>();
-  const open = new Set<Socket>();
+  /** The open connections, each with its responses that are not answered; null: it has sent no request yet. */
+  const open = new Map<Socket, Set<ServerResponse> | null>();
   server.maxConnections = limit + answeredAboveLimit;
   server.on('connection', (socket: Socket) => {
     // A connection comes again after an upgrade that is ignored: upgrades.ts.
     if (open.has(socket)) return;
-    open.add(socket);
+    open.set(socket, null);
     if (open.size > limit) {
       excess.add(socket);
       // Close idle keep-alive connections first: their clients reconnect by themselves. Node's closeIdleConnections()
       // does not fit: since Node 26 it also closes connections that have sent nothing yet, this one included.
-      for (const [idle, responses] of unanswered) if (responses.size === 0) idle.destroy();
+      for (const [idle, responses] of open) if (responses?.size === 0) idle.destroy();
     }
     socket.once('close', () => {
+      const responses = open.get(socket) ?? [];
       open.delete(socket);
       // Node does not tell the responses that are queued behind others, and what they hold would stay: memory, files.
-      for (const response of unanswered.get(socket) ?? []) if (!response.socket) response.emit('close');
-      unanswered.delete(socket);
+      for (const response of responses) if (!response.socket) response.emit('close');
     });
   });
   server.on('drop', onDrop);
@@ -77,19 +76,19 @@ export function limitConnections(server: Server, wanted: number, onDrop: () => v
     open: () => open.size,
     isExcess: (socket) => open.size > limit && excess.has(socket),
     onRequest(socket, response) {
+      let responses = open.get(socket);
       // Not for inject(), whose sockets are no connections.
-      if (!open.has(socket)) return 1;
-      let responses = unanswered.get(socket);
-      if (!responses) {
+      if (responses === undefined) return 1;
+      if (responses === null) {
         responses = new Set();
-        unanswered.set(socket, responses);
+        open.set(socket, responses);
       }
       responses.add(response);
       return responses.size;
     },
-    onAnswered: (socket, response) => void unanswered.get(socket)?.delete(response),
+    onAnswered: (socket, response) => void open.get(socket)?.delete(response),
     cut() {
-      for (const socket of open) socket.destroy();
+      for (const socket of open.keys()) socket.destroy();
     },
   };
 }

@@ -29,6 +29,19 @@ function authorityOf(origin: string): string | null {
   }
 }
 
+/** The most Host headers that are remembered as allowed. */
+const MAX_KNOWN_HOSTS = 100;
+
+/** Returns the number of Host headers. @param rawHeaders names and values in turn */
+function countHosts(rawHeaders: readonly string[]): number {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at] as string;
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts += 1;
+  }
+  return hosts;
+}
+
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
 
 /** Returns a function that compares a text with `token`. It compares hashes, so that its time reveals nothing. */
@@ -58,12 +71,15 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
   const names = new Set(['localhost', ...allowHost.map((name) => name.toLowerCase())]);
   const expectedHosts = [...names].join(' or ');
 
+  /** Host headers that are allowed: nearly all requests have the same one, which is then checked once. */
+  const allowedHosts = new Set<string>();
+
   function checkHost(host: string | undefined, rawHeaders: readonly string[]): void {
     if (host === undefined) throw refusal('malformed', 'the Host header is missing: send one');
     // Node uses the first Host header, but a proxy in front may have used the last.
     // https://www.rfc-editor.org/rfc/rfc9112#section-3.2
-    if (rawHeaders.filter((text, index) => index % 2 === 0 && text.toLowerCase() === 'host').length > 1)
-      throw refusal('malformed', 'the request has more than one Host header: send one');
+    if (countHosts(rawHeaders) > 1) throw refusal('malformed', 'the request has more than one Host header: send one');
+    if (allowedHosts.has(host)) return;
     const name = hostname(host);
     if (name === null)
       throw refusal(
@@ -75,6 +91,7 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
         'foreign',
         `Host '${name}' is not allowed: use an IP address or ${expectedHosts}, or start with --allow-host ${name}; ${KEEP_HOST}`,
       );
+    if (allowedHosts.size < MAX_KNOWN_HOSTS) allowedHosts.add(host);
   }
 
   /** Checks a request target that is a whole URL, because it overrides Host: RFC 9112, section 3.2.2. */
@@ -99,20 +116,21 @@ export function createGuard({ allowHost, isToken, isLoggedIn }: GuardOptions): (
       );
   }
 
-  function checkToken(headers: IncomingHttpHeaders): void {
-    if (isToken === null) return;
+  function checkToken(headers: IncomingHttpHeaders, isToken: (token: string) => boolean): void {
     const sent = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
     if (sent === undefined ? isLoggedIn(headers) : isToken(sent)) return;
     const detail = sent === undefined ? 'a token is needed: send Authorization: Bearer TOKEN' : WRONG_TOKEN;
     throw refusal('no-token', detail);
   }
 
-  return ({ headers, raw, originalUrl, routeOptions }) => {
+  return (request) => {
+    const { headers, raw, originalUrl } = request;
     if (!isHostless(raw)) {
       checkHost(headers.host, raw.rawHeaders);
       checkTarget(originalUrl, headers.host as string);
       checkOrigin(headers.origin, headers.host as string);
     }
-    if (!routeOptions.config.isOpen) checkToken(headers);
+    // Fastify makes the object routeOptions anew each time that it is read.
+    if (isToken !== null && !request.routeOptions.config.isOpen) checkToken(headers, isToken);
   };
 }

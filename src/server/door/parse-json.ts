@@ -13,6 +13,10 @@ const COPIES = 4;
 /** Bodies up to this size are not counted: as many of them as there may be connections fit into little memory. */
 const SMALL_BYTES = 16 << 10;
 
+/** The limit of routes whose bodies are short. No route has a lower one of its own. */
+export const SMALLEST_LIMIT = 8 << 10;
+const EMPTY: Buffer = Buffer.alloc(0);
+
 /** Characters that a shell or an editor puts into a text, and how JSON has them. */
 const ESCAPED: Readonly<Record<string, string>> = {
   '\n': 'a line feed inside a text must be written \\n',
@@ -59,19 +63,18 @@ function hasTooManyValues(body: Buffer): boolean {
   return marks > MAX_MARKS;
 }
 
-function parse(body: Buffer): [error: Error | null, value?: unknown] {
-  if (body.length === 0) return [refusal('malformed', 'the body is empty: send JSON')];
+/** @throws a refusal */
+function parse(body: Buffer): unknown {
+  if (body.length === 0) throw refusal('malformed', 'the body is empty: send JSON');
   if (!isUtf8(body))
-    return [
-      refusal('malformed', 'the body is not valid UTF-8: to write such bytes, send them with "encoding": "base64"'),
-    ];
+    throw refusal('malformed', 'the body is not valid UTF-8: to write such bytes, send them with "encoding": "base64"');
   if (body.length > MAX_MARKS && hasTooManyValues(body))
-    return [refusal('malformed', `the body has more values than ${MAX_WRITES} writes have: send fewer`)];
+    throw refusal('malformed', `the body has more values than ${MAX_WRITES} writes have: send fewer`);
   const text = body.toString();
   try {
-    return [null, JSON.parse(text)];
+    return JSON.parse(text);
   } catch (error) {
-    return [notJson(error as SyntaxError, text)];
+    throw notJson(error as SyntaxError, text);
   }
 }
 
@@ -89,38 +92,47 @@ function tooLarge(limit: number, isFlag: boolean): Refusal {
  * @param bodyLimit the largest body in bytes, where a route has no limit of its own
  */
 export function createJsonParser(budget: Budget, bodyLimit: number) {
+  const leastLimit = Math.min(bodyLimit, SMALLEST_LIMIT);
   return (request: FastifyRequest, payload: IncomingMessage, done: Done): void => {
-    const { headers, routeOptions } = request;
-    const limit = routeOptions.bodyLimit ?? bodyLimit;
+    const { headers } = request;
     const coding = headers['content-encoding'] ?? 'identity';
     if (coding.toLowerCase() !== 'identity') {
       done(refusal('coded-body', `Content-Encoding ${quoteHeader(coding)} is not supported: send the body without it`));
       return;
     }
-    if (Number(headers['content-length'] ?? 0) > limit) {
-      done(tooLarge(limit, limit === bodyLimit));
+    let limit = leastLimit;
+    /** @throws a refusal of a size above the limit of the route */
+    function checkSize(bytes: number): void {
+      if (bytes <= limit) return;
+      // Fastify makes the object routeOptions anew each time that it is read: most requests need no look at it.
+      limit = request.routeOptions.bodyLimit ?? bodyLimit;
+      if (bytes > limit) throw tooLarge(limit, limit === bodyLimit);
+    }
+    try {
+      checkSize(Number(headers['content-length'] ?? 0));
+    } catch (error) {
+      done(error as Error);
       return;
     }
     // One buffer that grows, because a list of thousands of small chunks would take a hundred times their bytes.
-    let body: Buffer = Buffer.alloc(0);
+    let body = EMPTY;
     let size = 0;
+    let isOver = false;
 
-    function finish(error: Error | null, value?: unknown): void {
+    function giveUp(error: Error): void {
       payload.off('data', onData).off('end', onEnd).off('error', onError);
-      done(error, value);
+      isOver = true;
+      done(error);
     }
     function onData(chunk: Buffer): void {
       const before = size;
       size += chunk.length;
-      if (size > limit) {
-        finish(tooLarge(limit, limit === bodyLimit));
-        return;
-      }
       try {
+        checkSize(size);
         // The first bytes are counted once the body turns out to be large.
         if (size > SMALL_BYTES) budget.hold(request.answer, COPIES * (size - (before > SMALL_BYTES ? before : 0)));
       } catch (error) {
-        finish(error as Error);
+        giveUp(error as Error);
         return;
       }
       if (before === 0) body = chunk;
@@ -130,10 +142,19 @@ export function createJsonParser(budget: Budget, bodyLimit: number) {
       }
     }
     function onEnd(): void {
-      finish(...parse(body.subarray(0, size)));
+      // The listeners stay: to remove them takes as long as to parse a small body.
+      isOver = true;
+      let value: unknown;
+      try {
+        value = parse(size === body.length ? body : body.subarray(0, size));
+      } catch (error) {
+        done(error as Error);
+        return;
+      }
+      done(null, value);
     }
     function onError(): void {
-      finish(refusal('malformed', 'the body broke off: send all of it'));
+      if (!isOver) giveUp(refusal('malformed', 'the body broke off: send all of it'));
     }
     payload.on('data', onData).on('end', onEnd).on('error', onError);
   };

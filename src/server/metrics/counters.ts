@@ -78,7 +78,8 @@ export function createCounters(levels: number, targets: number): Counters {
   }));
   const durations: Durations[] = Array.from({ length: levels }, () => ({ buckets: new Float64Array(BUCKETS), sum: 0 }));
   const witnessed: Witnessed[] = Array.from({ length: levels }, () => ({ calls: 0, disagreed: 0 }));
-  const answers = new Map<string, Answers>();
+  /** By route, method and status: no key has to be put together for an answer. */
+  const answers = new Map<string, Map<string, Map<number, Answers>>>();
   const limits = Object.fromEntries(LIMITS.map((limit) => [limit, 0])) as Record<Limit, number>;
 
   return {
@@ -101,10 +102,14 @@ export function createCounters(levels: number, targets: number): Counters {
       }
     },
     answer(status, method = '', route = '') {
-      const key = `${status} ${method} ${route}`;
-      const known = answers.get(key);
-      if (known) known.times += 1;
-      else answers.set(key, { method, route, status, times: 1 });
+      const known = answers.get(route)?.get(method)?.get(status);
+      if (known) {
+        known.times += 1;
+        return;
+      }
+      const methods = answers.get(route) ?? new Map<string, Map<number, Answers>>();
+      const statuses = methods.get(method) ?? new Map<number, Answers>();
+      answers.set(route, methods.set(method, statuses.set(status, { method, route, status, times: 1 })));
     },
     limit(limit) {
       limits[limit] += 1;
@@ -112,7 +117,8 @@ export function createCounters(levels: number, targets: number): Counters {
     calls: () => pairs.filter(({ taken, refused }) => taken > 0 || refused.size > 0),
     durations: () =>
       durations.flatMap((took, level) => (took.buckets.some(Boolean) ? [{ level, durations: took }] : [])),
-    answers: () => answers.values(),
+    answers: () =>
+      [...answers.values()].flatMap((methods) => [...methods.values()].flatMap((each) => [...each.values()])),
     witnessed,
     limits,
   };

@@ -6,6 +6,7 @@ import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
 import type { WitnessReport } from '../../protocol/system-call.js';
 import { outcomeOf, trustedResult } from '../../syscalls/bindings/errno.js';
 import { createReports } from './reports.js';
+import { createRequestIdRing } from './request-ids.js';
 
 export type Filter = { level?: number; target?: number; requestId?: string; errors?: boolean };
 
@@ -53,11 +54,13 @@ export type Journal = {
 export type JournalOptions = {
   /** The most records that the journal keeps. */
   capacity: number;
+  /** The id of the run: see ServiceRun. */
+  run: string;
   levels: readonly LevelId[];
   targets: readonly { name: string; fd: number }[];
 };
 
-export function createJournal({ capacity, levels, targets }: JournalOptions): Journal {
+export function createJournal({ capacity, run, levels, targets }: JournalOptions): Journal {
   const times = new Float64Array(capacity);
   const levelOf = new Uint8Array(capacity);
   const targetOf = new Uint16Array(capacity);
@@ -65,7 +68,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
   const results = new Float64Array(capacity);
   const durations = new Float64Array(capacity);
   const previews = Buffer.alloc(capacity * PREVIEW_BYTES);
-  const requestIds = new Array<string>(capacity).fill('');
+  const requestIds = createRequestIdRing(capacity, run);
   const lines = new Array<string | null>(capacity).fill(null);
   const reports = createReports(capacity);
 
@@ -120,7 +123,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       ',"time":',
       times[slot],
       ',"requestId":"',
-      requestIds[slot],
+      requestIds.of(slot),
       levelParts[levelOf[slot] as number],
       targetParts[targetOf[slot] as number],
       asked,
@@ -143,7 +146,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
     append({ time, requestId, level, target, bytes, result, durationNs, report }) {
       const slot = next % capacity;
       times[slot] = time;
-      requestIds[slot] = requestId;
+      requestIds.keep(slot, requestId);
       levelOf[slot] = level;
       targetOf[slot] = target;
       requested[slot] = bytes.length;
@@ -181,7 +184,7 @@ export function createJournal({ capacity, levels, targets }: JournalOptions): Jo
       return (
         (level === undefined || levelOf[slot] === level) &&
         (target === undefined || targetOf[slot] === target) &&
-        (requestId === undefined || requestIds[slot] === requestId) &&
+        (requestId === undefined || requestIds.of(slot) === requestId) &&
         (!errors || trustedResult(results[slot] as number, requested[slot] as number) < 0)
       );
     },

@@ -3,10 +3,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import * as z from 'zod';
 import { LoginRequest } from '../../protocol/service.js';
 import { problems } from '../answers/statuses.js';
+import { SMALLEST_LIMIT } from '../door/parse-json.js';
 import type { Sessions } from '../door/sessions.js';
-
-/** The body is a token and nothing more, and a client needs no token to send it. */
-const BODY_LIMIT = 8 << 10;
 
 const Done = z.null().describe('Done. The answer has no body.');
 
@@ -15,7 +13,8 @@ export const loginRoutes: FastifyPluginAsyncZod<{ sessions: Sessions }> = async 
     '/login',
     {
       config: { isOpen: true },
-      bodyLimit: BODY_LIMIT,
+      // The body is a token and nothing more, and a client needs no token to send it.
+      bodyLimit: SMALLEST_LIMIT,
       schema: {
         operationId: 'login',
         summary: 'Exchange a token for a cookie',
@@ -37,7 +36,7 @@ export const loginRoutes: FastifyPluginAsyncZod<{ sessions: Sessions }> = async 
     '/logout',
     {
       config: { isOpen: true },
-      bodyLimit: BODY_LIMIT,
+      bodyLimit: SMALLEST_LIMIT,
       schema: {
         operationId: 'logout',
         summary: 'End the session and delete the cookie',

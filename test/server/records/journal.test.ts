@@ -9,7 +9,7 @@ import { createJournal, type Journal } from '../../../src/server/records/journal
 import { append } from '../../support/journal.js';
 
 const createRing = (capacity: number): Journal =>
-  createJournal({ capacity, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  createJournal({ capacity, run: 'run', levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
 
 test('seq starts at 1 and grows by 1, and the ring keeps the newest records', () => {
   for (const capacity of [1, 2, 3, 100]) {
@@ -52,7 +52,7 @@ test('a record has the facts that were appended, and its line is made once', () 
 });
 
 test('a line is the same as the compiled serializer of its shape makes', () => {
-  const journal = createJournal({ capacity: 99, levels: LEVEL_IDS, targets: [{ name: 'a"b\\', fd: 3 }] });
+  const journal = createJournal({ capacity: 99, run: 'run', levels: LEVEL_IDS, targets: [{ name: 'a"b\\', fd: 3 }] });
   const serialize = serializer(CallRecord);
   const messages = [
     '',

@@ -32,7 +32,7 @@ test('once the service has stopped, the file holds the records of GET /events, t
 });
 
 const createRing = (capacity: number): Journal =>
-  createJournal({ capacity, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  createJournal({ capacity, run: 'run', levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
 
 const optionsOf = (journal: Journal, more: Partial<RecordOptions> = {}): RecordOptions => ({
   service: { run: 'r', pid: 1, started: 0, host: 'h', version: '0' },

@@ -181,7 +181,7 @@ test('a record still arrives after pongs have filled the buffer and are read', a
 });
 
 test('the stream schedules one turn at a time, however often the journal is urgent', async () => {
-  const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const journal = createJournal({ capacity: 10, run: 'run', levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const stream = createStream({
     journal,
     service: RUN,
@@ -215,7 +215,7 @@ test('the stream schedules one turn at a time, however often the journal is urge
 });
 
 test('with a ring of one record, the calls of a turn do not each wait for a frame to every subscriber', async (t) => {
-  const journal = createJournal({ capacity: 1, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const journal = createJournal({ capacity: 1, run: 'run', levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const delivery = { delivered: 0, lost: 0 };
   const stream = createStream({ journal, service: RUN, maxSubscribers: 99, delivery });
   let frames = 0;
@@ -257,7 +257,7 @@ test('with a ring of one record, the calls of a turn do not each wait for a fram
 });
 
 test('at a stop a subscriber that takes nothing is sent a last gap and a close, and is then disconnected', async () => {
-  const journal = createJournal({ capacity: 10, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const journal = createJournal({ capacity: 10, run: 'run', levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const delivery = { delivered: 0, lost: 0 };
   const stream = createStream({ journal, service: RUN, maxSubscribers: 9, delivery });
   /** The parts of a WebSocket that the stream uses, for a client that takes nothing. */
@@ -320,7 +320,12 @@ for (const [name, leave] of Object.entries<(socket: Socket) => void>({
 async function startFastHeartbeat(
   t: TestContext,
 ): Promise<{ journal: Journal; url: string; serverSide: Promise<WebSocket> }> {
-  const journal = createJournal({ capacity: 1 << 16, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const journal = createJournal({
+    capacity: 1 << 16,
+    run: 'run',
+    levels: LEVEL_IDS,
+    targets: [{ name: 'out', fd: 9 }],
+  });
   const delivery = { delivered: 0, lost: 0 };
   const stream = createStream({ journal, service: RUN, maxSubscribers: 9, delivery, heartbeatMs: 50 });
   const server = createServer().listen(0, '127.0.0.1');

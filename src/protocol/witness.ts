@@ -110,7 +110,15 @@ export const Sighting = z
   .meta({ id: 'Sighting', description: 'What a witness saw of one call.' });
 
 const SystemCallKind = z
-  .object({ abi, number: callNumber, name, result, error, origin: OriginShape, times: z.int().min(1) })
+  .object({
+    abi,
+    number: callNumber,
+    name,
+    result,
+    error,
+    origin: OriginShape,
+    times: z.int().min(1).describe('The number of these calls.'),
+  })
   .meta({
     id: 'SystemCallKind',
     description: 'System calls of a burst that have the same name, convention, origin and result.',

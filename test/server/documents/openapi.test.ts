@@ -57,7 +57,7 @@ test('every line of the stream has the shape that asyncapi.yaml gives it, and ev
     );
   }
   assert.equal(
-    lines.some(({ systemCalls }) => systemCalls?.length > 0),
+    lines.some((line) => 'systemCalls' in line),
     witness,
     'one record has system calls',
   );

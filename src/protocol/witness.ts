@@ -121,7 +121,8 @@ const SystemCallKind = z
   })
   .meta({
     id: 'SystemCallKind',
-    description: 'System calls of a burst that have the same name, convention, origin and result.',
+    description:
+      'System calls of a burst that have the same name, convention, origin and result. Addresses and offsets in a file differ from call to call: of these, `result` is the first.',
     ...example({ ...callExample, times: 100_000 }),
   });
 export type SystemCallKind = z.infer<typeof SystemCallKind>;

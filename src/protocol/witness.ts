@@ -110,10 +110,19 @@ export const Sighting = z
   .meta({ id: 'Sighting', description: 'What a witness saw of one call.' });
 
 const SystemCallKind = z
-  .object({ abi, number: callNumber, name, result, error, origin: OriginShape, times: z.int().min(1) })
+  .object({
+    abi,
+    number: callNumber,
+    name,
+    result,
+    error,
+    origin: OriginShape,
+    times: z.int().min(1).describe('The number of these calls.'),
+  })
   .meta({
     id: 'SystemCallKind',
-    description: 'System calls of a burst that have the same name, convention, origin and result.',
+    description:
+      'System calls of a burst that have the same name, convention, origin and result. Addresses and offsets in a file differ from call to call: of these, `result` is the first.',
     ...example({ ...callExample, times: 100_000 }),
   });
 export type SystemCallKind = z.infer<typeof SystemCallKind>;

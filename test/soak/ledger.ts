@@ -12,6 +12,7 @@ import type { Checks } from './checks.js';
 import { createColumn } from './column.js';
 import { bytesOf, type Message } from './messages.js';
 import { createPrint, type Print } from './print.js';
+import { addReport, emptyReported, isReportOf, type Reported, withoutReport } from './reports.js';
 
 export type Kind = 'write' | 'writes' | 'bursts';
 
@@ -25,6 +26,7 @@ type Tally = {
   error: CallRecord['error'];
   errors: Record<string, number>;
   durationNs: number;
+  reported: Reported;
 };
 
 /** A request, and the place that its records have reached. */
@@ -37,6 +39,9 @@ type Entry = {
   bytes: Buffer;
   answer?: unknown;
 };
+
+/** The message of a record, and the bytes that the call was asked to write. */
+type Found = { message: Message; tally: Tally; piece: Buffer; waits: boolean };
 
 export type Ledger = {
   /** Adds a request that is about to be sent. */
@@ -65,6 +70,8 @@ export type Ledger = {
   recorded: ReadonlyMap<string, Print>;
   /** `target code` → number of records with that error. */
   errors: ReadonlyMap<string, number>;
+  /** Returns the number of records with a list of system calls. */
+  witnessed: () => number;
   /** Checks at the end that no answer and no account is left over. */
   close: () => void;
 };
@@ -93,9 +100,11 @@ const emptyTally = (): Tally => ({
   error: null,
   errors: {},
   durationNs: 0,
+  reported: emptyReported(),
 });
 
-export function createLedger({ checks: { check }, file, pid, readable, targets }: LedgerOptions): Ledger {
+export function createLedger({ checks, file, pid, readable, targets }: LedgerOptions): Ledger {
+  const { check } = checks;
   const fd = openSync(file, 'r');
   const entries = new Map<string, Entry>();
   const toSettle = new Map<string, Entry>();
@@ -113,6 +122,7 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
   const leaving = new Map<string, number>();
   const left = new Map<string, number>();
   let next = 1;
+  let witnessed = 0;
   let rest = NONE;
 
   function compare(seq: number, line: string): void {
@@ -123,7 +133,7 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
   }
 
   /** Finds the message of a record, and the bytes that the call was asked to write. @returns null if no message fits */
-  function findMessage(entry: Entry, record: CallRecord): { tally: Tally; piece: Buffer; waits: boolean } | null {
+  function findMessage(entry: Entry, record: CallRecord): Found | null {
     for (; entry.at < entry.messages.length; entry.at++, entry.bytes = NONE) {
       const message = entry.messages[entry.at] as Message;
       const tally = entry.tallies[entry.at] as Tally;
@@ -132,7 +142,7 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
       const isOver =
         entry.kind !== 'bursts' && tally.calls > 0 && (message.timeoutMs === 0 || tally.written === tally.requested);
       if (!isOver && fits(record, message, piece))
-        return { tally, piece, waits: entry.kind !== 'bursts' && message.timeoutMs > 0 };
+        return { message, tally, piece, waits: entry.kind !== 'bursts' && message.timeoutMs > 0 };
       // Only a message that waits may end without a call, or with bytes left.
       if (!isOver && message.timeoutMs === 0) return null;
     }
@@ -160,7 +170,7 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
       return `expected ${JSON.stringify(due)}: ${line}`;
     });
     if (!found) return;
-    const { tally, piece, waits } = found;
+    const { message, tally, piece, waits } = found;
     if (waits) {
       const isItsTurn = tally.calls === 0 || turns.get(target) === tally;
       check('messages that wait for one target never mix', isItsTurn, () => line);
@@ -174,18 +184,27 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
     if (error) tally.errors[error.code] = (tally.errors[error.code] ?? 0) + 1;
     tally.durationNs += record.durationNs;
     recorded.get(target)?.add(piece.subarray(0, written));
+    const isBurst = entry?.kind === 'bursts';
+    if (addReport(checks, tally.reported, record, { isWitnessed: message.witness, isBurst })) witnessed += 1;
   }
 
   function settle(id: string, { kind, messages, tallies, answer }: Entry): void {
     const expected = tallies.map((tally, index) => resultFrom(kind, id, messages[index] as Message, tally));
     const results = resultsOf[kind](answer);
     const isRight = (result: Result, index: number): boolean =>
-      'status' in result ? tallies[index]?.calls === 0 : isDeepStrictEqual(result, expected[index]);
+      'status' in result ? tallies[index]?.calls === 0 : isDeepStrictEqual(withoutReport(result), expected[index]);
     const wrong =
       results.length === expected.length ? results.findIndex((result, index) => !isRight(result, index)) : 0;
     check(`an answer of /${kind} is the sum of its records`, wrong < 0, () =>
       JSON.stringify({ index: wrong, result: results[wrong], expected: expected[wrong], message: messages[wrong] }),
     );
+    for (const [index, result] of results.entries()) {
+      const { reported } = tallies[index] as Tally;
+      const isTheirs = 'status' in result || isReportOf(result, reported);
+      check('the system calls of an answer are those of its records', isTheirs, () =>
+        JSON.stringify({ result, reported }).slice(0, 5000),
+      );
+    }
   }
 
   function settleAll(): void {
@@ -203,6 +222,7 @@ export function createLedger({ checks: { check }, file, pid, readable, targets }
     errors,
     compare,
     next: () => next,
+    witnessed: () => witnessed,
     expect(id, kind, messages) {
       entries.set(id, { kind, messages, tallies: messages.map(emptyTally), at: 0, bytes: NONE });
     },

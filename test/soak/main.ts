@@ -160,7 +160,7 @@ async function soak(): Promise<void> {
       return before === last;
     };
     check('when all clients have left no call is made', await waitUntil(isSilent));
-    const message = { ...messageOf(createRandom(1), 'raw', 'null'), at: 0, length: 64, isText: true };
+    const message = { ...messageOf(createRandom(1), 'raw', 'null'), at: 0, length: 64, isText: true, witness: false };
     await control.send('bursts', [message], burstOf(message, HISTORY));
     const isRead = async (): Promise<boolean> => {
       await ledger.read();
@@ -201,6 +201,9 @@ async function soak(): Promise<void> {
   }
   check('no temporary file is left', readdirSync(temporary).length === 0, () => readdirSync(temporary).join(' '));
   count('records', ledger.next() - 1);
+  count('records: witnessed', ledger.witnessed());
+  const least = Math.min(10_000, 5000 * minutes);
+  check('many writes are witnessed', ledger.witnessed() >= least, () => `${ledger.witnessed()}`);
   judgeHeld(before, after);
   judgeHealth(healthMs);
   judgeFaults(faults, ledger, targets);

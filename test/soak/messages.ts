@@ -26,6 +26,7 @@ export type Message = {
   target: string;
   timeoutMs: number;
   isText: boolean;
+  witness: boolean;
   /** Its place in the pool, in bytes or characters. */
   at: number;
   length: number;
@@ -52,7 +53,8 @@ export function messageOf(
 ): Message {
   const any = Math.floor((most + 1) ** (random.below(1000) / 999)) - 1;
   const length = timeoutMs > 0 ? Math.max(any, LEAST_THAT_WAITS) : any;
-  return { level, target, timeoutMs, isText: random.below(2) === 0, at: random.below(POOL - MOST), length };
+  const [isText, witness] = [random.below(2) === 0, random.below(3) === 0];
+  return { level, target, timeoutMs, isText, witness, at: random.below(POOL - MOST), length };
 }
 
 const sliceOf = ({ isText, at, length }: Message): string | Buffer =>
@@ -63,23 +65,18 @@ export function bytesOf(message: Message): Buffer {
   return typeof slice === 'string' ? Buffer.from(slice) : slice;
 }
 
-function fieldsOf(message: Message): Pick<BurstRequest, 'level' | 'target' | 'msg' | 'encoding'> {
-  const { level, target } = message;
+function fieldsOf(message: Message): Pick<BurstRequest, 'level' | 'target' | 'msg' | 'encoding' | 'witness'> {
+  const { level, target, witness } = message;
   const slice = sliceOf(message);
   return typeof slice === 'string'
-    ? { level, target, msg: slice, encoding: 'utf8' }
-    : { level, target, msg: slice.toString('base64'), encoding: 'base64' };
+    ? { level, target, msg: slice, encoding: 'utf8', witness }
+    : { level, target, msg: slice.toString('base64'), encoding: 'base64', witness };
 }
 
-export const writeOf = (message: Message): WriteRequest => ({
-  ...fieldsOf(message),
-  timeoutMs: message.timeoutMs,
-  witness: false,
-});
+export const writeOf = (message: Message): WriteRequest => ({ ...fieldsOf(message), timeoutMs: message.timeoutMs });
 
 export const burstOf = (message: Message, count: number, ratePerSecond?: number): BurstRequest => ({
   ...fieldsOf(message),
-  witness: false,
   count,
   ...(ratePerSecond !== undefined && { ratePerSecond }),
 });

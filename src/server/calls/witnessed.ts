@@ -1,5 +1,5 @@
 // Calls under a witness, and the sums of what it saw.
-import { AGREES, type WitnessReport } from '../../protocol/system-call.js';
+import { AGREES, type SystemCall, type WitnessReport } from '../../protocol/system-call.js';
 import { MAX_LISTED, type SystemCallKind } from '../../protocol/witness.js';
 import type { Write } from '../../syscalls/contract.js';
 import { witnessAvailability, witnessWrite } from '../../syscalls/index.js';
@@ -74,8 +74,13 @@ type BurstFields = {
 /** Sums the reports of a burst's calls. */
 export type Sum = { add: (report: WitnessReport) => void; fields: () => BurstFields };
 
-/** No `write` returns more than 0x7ffff000, so a larger result is an address. */
-const isAddress = (result: number | null): boolean => result !== null && result > 0xffff_ffff;
+/** Returns a call's result as a part of its kind. Each call returns another address, or another place in a file. */
+function resultOf({ name, result }: SystemCall): number | string | null {
+  if (result === null || result < 0) return result;
+  if (name === 'lseek') return 'offset';
+  // No `write` returns more than 0x7ffff000.
+  return result > 0xffff_ffff ? 'address' : result;
+}
 
 export function createSum(): Sum {
   const kinds = new Map<string, SystemCallKind>();
@@ -88,8 +93,9 @@ export function createSum(): Sum {
         disagreed += 1;
         if (verdict === AGREES) verdict = report.verdict;
       }
-      for (const { abi, number, name, result, error, origin } of report.systemCalls) {
-        const key = `${abi} ${number} ${origin.address} ${isAddress(result) ? 'address' : result}`;
+      for (const call of report.systemCalls) {
+        const { abi, number, name, result, error, origin } = call;
+        const key = `${abi} ${number} ${origin.address} ${resultOf(call)}`;
         const kind = kinds.get(key);
         if (kind) kind.times += 1;
         else if (kinds.size < MAX_LISTED.kinds) kinds.set(key, { abi, number, name, result, error, origin, times: 1 });

@@ -30,12 +30,21 @@ function plain(schema: object): object {
   );
 }
 
+/** Returns these schemas, and all that they refer to. */
+function withReferences(ids: readonly string[], schemas: Record<string, object>): Record<string, object> {
+  const used = new Set(ids);
+  // A Set also visits what is added meanwhile.
+  for (const id of used)
+    for (const [, other = ''] of JSON.stringify(schemas[id]).matchAll(/"#\/components\/schemas\/(\w+)"/g))
+      used.add(other);
+  return Object.fromEntries(Array.from(used, (id) => [id, schemas[id] as object]));
+}
+
 /** Makes the document. @returns YAML */
 export function asyncApi(): string {
   const options = { target: 'draft-7', uri: (id: string) => `#/components/schemas/${id}` } as const;
   const { schemas } = z.toJSONSchema(z.globalRegistry, options);
   const id = (shape: z.ZodType): string => shape.meta()?.id as string;
-  const used = [...Object.values(LINES).map(id), 'LevelName', 'OsError'];
   const messages = Object.entries(LINES).map(([name, shape]) => {
     const { description, examples } = shape.meta() as { description: string; examples: object[] };
     const payload = { $ref: `#/components/schemas/${id(shape)}` };
@@ -96,7 +105,7 @@ export function asyncApi(): string {
       },
       components: {
         messages: Object.fromEntries(messages),
-        schemas: Object.fromEntries(used.map((name) => [name, plain(schemas[name] as object)])),
+        schemas: withReferences(Object.values(LINES).map(id), plain(schemas) as Record<string, object>),
         securitySchemes: {
           token: {
             type: 'http',

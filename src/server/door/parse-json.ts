@@ -43,8 +43,8 @@ function notJson({ message }: SyntaxError, text: string): Refusal {
   return refusal('malformed', detail);
 }
 
-/** The most marks in a body: a write with all its fields has eleven. */
-const MAX_MARKS = 12 * MAX_WRITES;
+/** The most marks in a body: a write with all its fields has thirteen. */
+const MAX_MARKS = 14 * MAX_WRITES;
 const [QUOTE, BACKSLASH, ...MARKS] = Buffer.from('"\\,:[{');
 
 /**

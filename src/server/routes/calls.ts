@@ -21,6 +21,11 @@ import { isRefusal, type Refusal } from '../refusal.js';
 const BYTES_PER_WRITE = 1 << 10;
 /** What a witness adds to it: mostly one system call, rarely ten. */
 const BYTES_PER_REPORT = 4 << 10;
+/**
+ * The longest list in an answer of one write or burst: MAX_LISTED, half a KiB each. It is held before the first call,
+ * because no answer may be refused after it.
+ */
+const BYTES_PER_LIST = 128 << 10;
 
 const resultToJson = serializer(WriteResult);
 
@@ -56,6 +61,7 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, deps) =
       },
     },
     ({ body, id, raw }, reply) => {
+      if (body.witness || witnessAll) budget.hold(reply.raw, BYTES_PER_LIST);
       if (body.timeoutMs > 0) return writer.writeAll(body, id, clientGone(raw.socket));
       reply.send(writer.writeOnce(body, id));
     },
@@ -93,6 +99,9 @@ export const callRoutes: FastifyPluginAsyncZod<CallRoutes> = async (app, deps) =
         response: { 200: BurstResult, ...problems(401, 404, 413, 415, 501) },
       },
     },
-    ({ body, id, raw }) => burst(body, id, clientGone(raw.socket)),
+    ({ body, id, raw }, reply) => {
+      if (body.witness || witnessAll) budget.hold(reply.raw, BYTES_PER_LIST);
+      return burst(body, id, clientGone(raw.socket));
+    },
   );
 };

@@ -58,13 +58,18 @@ function hasBytes(bytes: Uint8Array, { preview: kept, result }: SystemCall): boo
   return kept === preview(first, written <= PREVIEW_BYTES);
 }
 
-/** Returns what is wrong with one `write`; null if it is as it should be. @param rest the bytes not yet written */
-function findMistake({ level, fd, requested, bytes }: Claim, call: SystemCall, rest: number): string | null {
+/** Returns why a call is not a write of this level to its descriptor; null if it is one. */
+function findStranger({ level, fd }: Claim, call: SystemCall): string | null {
   if (call.name !== 'write') return `${level} should call write, and ${call.name} was called`;
   const abi = level === 'int80' ? 'i386' : 'x86-64';
   if (call.abi !== abi) return `write was called by the ABI ${call.abi}, not ${abi}`;
   if (isForeign(call)) return fromElsewhere(level, call);
   if (descriptorOf(call) !== fd) return `write went to descriptor ${descriptorOf(call)}, not ${fd}`;
+  return null;
+}
+
+/** Returns what is wrong with the bytes of a `write`; null if nothing is. @param rest the bytes not yet written */
+function findMistake({ level, requested, bytes }: Claim, call: SystemCall, rest: number): string | null {
   const count = call.arguments[2];
   // A register of int80 holds 32 bits.
   const expected = level === 'int80' ? Math.min(rest, 2 ** 32 - 1) : rest;
@@ -90,14 +95,18 @@ export function verdictOf(claim: Claim, { systemCalls, complete, dropped }: Syst
   if (level === 'uring') return judgeUring(writes, systemCalls);
 
   if (writes.length === 0) return isRefusedByNode(claim) ? AGREES : 'no write was called';
+  for (const call of writes) {
+    const stranger = findStranger(claim, call);
+    if (stranger) return stranger;
+  }
+  // Only libuv repeats a write: after a part of the bytes, and after EINTR.
+  if (level !== 'std' && writes.length > 1) return `write was called ${writes.length} times, not once`;
   let rest = requested;
   for (const call of writes) {
     const mistake = findMistake(claim, call, rest);
     if (mistake) return mistake;
     rest -= Math.max(0, Number(call.result));
   }
-  // Only libuv repeats a write: after a part of the bytes, and after EINTR.
-  if (level !== 'std' && writes.length > 1) return `write was called ${writes.length} times, not once`;
   const returned = rest < requested ? requested - rest : Number(writes.at(-1)?.result);
   return returned === result ? AGREES : `write returned ${returned}, and level ${level} ${result}`;
 }

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
+import { witnessAvailability } from '../../../src/syscalls/index.js';
 import { listen, testApp } from '../../support/app.js';
 import { ROOT } from '../../support/service.js';
 import { watch } from '../../support/watcher.js';
@@ -35,7 +36,9 @@ test('every line of the stream has the shape that asyncapi.yaml gives it, and ev
   const { components } = parse(readFileSync(path.join(ROOT, 'asyncapi.yaml'), 'utf8'));
   const app = testApp(t, { history: 2 });
   const url = await listen(app.app);
-  for (const level of ['raw', 'os', 'std']) await app.post({ level, msg: 'x', target: 'full' });
+  const { available: witness } = witnessAvailability();
+  for (const level of ['raw', 'os', 'std'])
+    await app.post({ level, msg: 'x', target: 'full', witness: witness && level === 'std' });
   const [replay, future] = [watch(t, url, '?since=1'), watch(t, url, '?since=99')];
   const lines = [
     ...(await replay.until(({ length }) => length === 4)),
@@ -53,6 +56,11 @@ test('every line of the stream has the shape that asyncapi.yaml gives it, and ev
       'a line with one more field is invalid',
     );
   }
+  assert.equal(
+    lines.some((line) => 'systemCalls' in line),
+    witness,
+    'one record has system calls',
+  );
   assert.deepEqual(new Set(lines.map(({ type }) => type)), new Set(Object.keys(components.messages)));
 });
 

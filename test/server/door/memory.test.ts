@@ -5,7 +5,9 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import type { FastifyInstance } from 'fastify';
+import { WriteRequest } from '../../../src/protocol/calls.js';
 import type { CallRecord, Events } from '../../../src/protocol/records.js';
+import { witnessAvailability } from '../../../src/syscalls/index.js';
 import { listen, testApp, until } from '../../support/app.js';
 import { dial, parseAnswers, waitForNoConnections } from '../../support/connection.js';
 import { write } from '../../support/exchange.js';
@@ -108,6 +110,17 @@ test('many writes of one request hold memory for their results', async (t) => {
   const writes = (count: number) => ({ writes: Array(count).fill({ level: 'raw', msg: '', target: 'out' }) });
   assert.equal((await post(writes(100), {}, '/writes')).statusCode, 200);
   assert.equal((await post(writes(2000), {}, '/writes')).statusCode, 503);
+});
+
+test('a witnessed write or burst is refused before its first call, not when its answer is made', async (t) => {
+  if (!witnessAvailability().available) return t.skip('needs a witness');
+  const { app, post } = testApp(t, { heldBytes: 100 << 10 });
+  const write = { level: 'raw', msg: 'x', target: 'out' };
+  for (const [url, body] of Object.entries({ '/write': write, '/bursts': { ...write, count: 2 } })) {
+    assert.equal((await post({ ...body, witness: true }, {}, url)).statusCode, 503, url);
+    assert.equal((await post(body, {}, url)).statusCode, 200, url);
+  }
+  assert.equal((await app.inject('/health')).json().next, 4, 'only those without a witness made calls');
 });
 
 test('a login takes 8 KiB, whatever --body-limit says', async (t) => {
@@ -229,7 +242,8 @@ test('a body with more values than 10,000 writes have is a 400, however they are
   // Marks inside of a text are no values, and as many writes as there may be are taken, with all their fields.
   const msg = '[{:,\\"'.repeat(50_000);
   assert.equal((await post({ level: 'raw', msg, target: 'out' })).json().requested, 300_000);
-  const write = { level: 'raw', msg: '', target: 'out', encoding: 'utf8', timeoutMs: 0 };
+  const write = { level: 'raw', msg: '', target: 'out', encoding: 'utf8', timeoutMs: 0, witness: false };
+  assert.deepEqual(Object.keys(write).sort(), Object.keys(WriteRequest.shape).sort());
   assert.equal((await post({ writes: Array(10_000).fill(write) }, {}, '/writes')).statusCode, 200);
 });
 

@@ -4,10 +4,13 @@ import { once } from 'node:events';
 import { closeSync } from 'node:fs';
 import { connect } from 'node:net';
 import { test } from 'node:test';
+import type { CallRecord } from '../../../src/protocol/records.js';
 import { BUCKET_ENDS, createCounters } from '../../../src/server/metrics/counters.js';
+import { witnessAvailability } from '../../../src/syscalls/index.js';
 import { listen, type TestApp, testApp, until } from '../../support/app.js';
 import { openFifo, read } from '../../support/service.js';
 import { watch } from '../../support/watcher.js';
+import { withoutWitness } from '../../support/without-witness.js';
 
 /** Returns every sample: `name{label="value"}` → number. */
 async function metricsOf({ app }: TestApp): Promise<Map<string, number>> {
@@ -170,6 +173,40 @@ test('writes that wait are counted by target', async (t) => {
   await read(fifo.reader, 100_001);
   assert.deepEqual(await Promise.all(waiting), [200, 200]);
   assert.equal((await metricsOf(test)).get('syswire_waiting_writes{target="pipe"}'), 0);
+});
+
+test('witnessed calls are counted by level, and verdicts that do not agree', async (t) => {
+  const { reason } = witnessAvailability();
+  if (reason !== null) return t.skip(reason);
+  const fifo = openFifo(t);
+  const test = testApp(t, { targets: { pipe: fifo.path } });
+  closeSync(fifo.writer);
+  const send = async (body: object, url = '/write') =>
+    (await test.post({ level: 'os', target: 'out', msg: 'x', witness: true, ...body }, {}, url)).json();
+  const counted = async (): Promise<Record<string, number>> =>
+    Object.fromEntries([...(await metricsOf(test))].filter(([name]) => name.startsWith('syswire_witness')));
+  await send({ witness: false });
+  assert.deepEqual(await counted(), {});
+  await send({});
+  await send({ level: 'std', count: 100 }, '/bursts');
+  const msg = 'y'.repeat(66_000);
+  const waiting = send({ level: 'raw', target: 'pipe', msg, timeoutMs: 30_000 });
+  const records = async (): Promise<CallRecord[]> => (await test.app.inject('/events?level=raw')).json().events;
+  await until(async () => (await records()).some(({ error }) => error?.code === 'EAGAIN'));
+  const { calls } = await withoutWitness(async () => {
+    await read(fifo.reader, msg.length);
+    return waiting;
+  });
+  const unseen = (await records()).filter(({ verdict }) => verdict !== 'agrees').length;
+  assert.ok(unseen > 0 && unseen < calls, `${unseen} of ${calls}`);
+  assert.deepEqual(await counted(), {
+    'syswire_witnessed_calls_total{level="raw"}': calls,
+    'syswire_witnessed_calls_total{level="os"}': 1,
+    'syswire_witnessed_calls_total{level="std"}': 100,
+    'syswire_witness_disagreements_total{level="raw"}': unseen,
+    'syswire_witness_disagreements_total{level="os"}': 0,
+    'syswire_witness_disagreements_total{level="std"}': 0,
+  });
 });
 
 test('memory, descriptors and event loop lag of the process are among the metrics', async (t) => {

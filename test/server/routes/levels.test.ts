@@ -6,9 +6,11 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import type { Levels } from '../../../src/protocol/service.js';
+import { witnessAvailability } from '../../../src/syscalls/index.js';
 import { testApp } from '../../support/app.js';
 import { MAIN, tempFolder } from '../../support/service.js';
 import { need } from '../../support/tools.js';
+import { withoutWitness } from '../../support/without-witness.js';
 
 /** Disassembles machine code with objdump, and drops white space and comments. */
 function disassemble(folder: string, command: string, machine: string, hex: string): string[] {
@@ -115,4 +117,37 @@ test('ltrace sees the writes of exactly the levels that GET /levels says it sees
     });
     assert.equal(readFileSync(trace, 'latin1').includes('"seen?"'), seenBy?.ltrace, id);
   }
+});
+
+const here = { skip: witnessAvailability().reason ?? false };
+/** The calls with which levels write. */
+const MAIN_CALLS = new Set(['write', 'io_uring_enter']);
+
+test('GET /levels shows one call of each level as it was seen, and makes it once', here, async (t) => {
+  const app = testApp(t);
+  const ask = async (): Promise<Levels> => (await app.app.inject('/levels')).json<Levels>();
+  const first = await ask();
+  assert.deepEqual(first.witness, { available: true, reason: null, always: false });
+  for (const { id, available, witnessed } of first.levels) {
+    assert.equal(witnessed !== null, available, id);
+    if (!witnessed) continue;
+    assert.deepEqual([witnessed.verdict, witnessed.complete, witnessed.dropped], ['agrees', true, 0], id);
+    const own = witnessed.systemCalls.filter(({ name, origin }) => origin.isLevel && MAIN_CALLS.has(name));
+    assert.ok(own.length > 0, id);
+    if (id !== 'uring') assert.deepEqual([own[0]?.result, own[0]?.preview], [6, 'hello\\n'], id);
+  }
+  // The addresses on the stack would differ.
+  assert.deepEqual((await ask()).levels, first.levels);
+  assert.equal((await app.app.inject('/health')).json().next, 1, 'they are no calls of clients');
+  assert.doesNotMatch((await app.app.inject('/metrics')).body, /^syswire_witnessed_calls_total\{/m);
+});
+
+test('GET /levels without a witness: the reason, and null for each level', here, async (t) => {
+  const app = testApp(t);
+  const ask = async (): Promise<Levels> => (await app.app.inject('/levels')).json<Levels>();
+  const { witness, levels: all } = await withoutWitness(ask);
+  const why = 'this process handles SIGSYS itself: remove that handler first';
+  assert.deepEqual(witness, { available: false, reason: why, always: false });
+  assert.deepEqual(new Set(all.map(({ witnessed }) => witnessed)), new Set([null]));
+  assert.equal((await ask()).witness.available, true, 'the answer is that of now');
 });

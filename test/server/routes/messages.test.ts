@@ -12,7 +12,7 @@ import { EventsQuery } from '../../../src/protocol/records.js';
 import { LoginRequest } from '../../../src/protocol/service.js';
 import { type TestApp, testApp } from '../../support/app.js';
 
-const write = { level: 'raw', msg: 'x', target: 'out', encoding: 'utf8', timeoutMs: 0 };
+const write = { level: 'raw', msg: 'x', target: 'out', encoding: 'utf8', timeoutMs: 0, witness: false };
 
 type Json = Record<string, unknown>;
 /** A request whose fields are spoilt one by one. */
@@ -39,7 +39,7 @@ const SUBJECTS: Record<string, Subject> = {
   },
   'POST /bursts': {
     shape: BurstRequest,
-    good: { level: 'raw', msg: 'x', target: 'out', encoding: 'utf8', count: 1, ratePerSecond: 1000 },
+    good: { level: 'raw', msg: 'x', target: 'out', encoding: 'utf8', count: 1, ratePerSecond: 1000, witness: false },
     send: body('/bursts'),
     at: atTop,
   },
@@ -84,6 +84,7 @@ function checkWords(answer: LightMyRequestResponse, sent: string): NonNullable<P
 for (const [name, { shape, good, send, at }] of Object.entries(SUBJECTS)) {
   test(`${name}: each wrong field is named, with its fault and the remedy in plain words`, async (t) => {
     const app = testApp(t);
+    if (name.startsWith('POST')) assert.deepEqual(Object.keys(good).sort(), Object.keys(shape.shape).sort());
     assert.ok((await send(app, good)).statusCode < 300, 'the good one is accepted');
     for (const field of Object.keys(shape.shape)) {
       let refused = 0;
@@ -175,7 +176,7 @@ const EXACT: [name: string, url: string, body: unknown, pointer: string, detail:
     '/write',
     { ...write, 'a/b~c': 1 },
     '#/a~1b~0c',
-    "'a/b~c' is unknown: leave it out, or use level, msg, target, encoding or timeoutMs",
+    "'a/b~c' is unknown: leave it out, or use level, msg, target, encoding, witness or timeoutMs",
   ],
   [
     'a long value',

@@ -3,11 +3,47 @@ import assert from 'node:assert/strict';
 import type { BurstResult, WriteRequest, WriteResult, WritesResult } from '../../../src/protocol/calls.js';
 import type { Problem } from '../../../src/protocol/problem.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
+import type { WitnessReport } from '../../../src/protocol/system-call.js';
 
 /** The bytes that one call wrote. */
 export type Piece = { seq: number; target: string; bytes: Buffer };
 
-type Message = Pick<WriteRequest, 'msg' | 'encoding'>;
+type Message = Pick<WriteRequest, 'msg' | 'encoding' | 'witness'>;
+
+type Seen = Partial<WitnessReport>;
+const reportOf = ({ systemCalls, complete, dropped, verdict }: CallRecord | WriteResult): Seen | null =>
+  verdict === undefined ? null : ({ systemCalls, complete, dropped, verdict } as Seen);
+
+/** Checks that a record has a report if, and only if, its request asked for one; and that it confirms the record. */
+function checkReport({ witness = false }: Message, record: CallRecord): void {
+  const { level, fd, written, error, systemCalls = [], complete, dropped, verdict } = record;
+  assert.deepEqual([reportOf(record) !== null, 'systemCalls' in record], [witness, witness]);
+  if (!witness) return;
+  // The garbage collector may make more calls than a list keeps.
+  assert.match(verdict ?? '', dropped ? /^only \d+ of \d+ calls were kept$/ : /^agrees$/);
+  assert.equal(complete, true);
+  if (dropped || level === 'uring') return;
+  const own = systemCalls.filter(({ name, origin, arguments: [to] }) => {
+    return name === 'write' && origin.isLevel && (Number(to) | 0) === fd;
+  });
+  const bytes = own.reduce((sum, { result }) => sum + Math.max(0, Number(result)), 0);
+  assert.equal(bytes, written, 'the witness saw as many bytes as the record has');
+  if (error) assert.equal(own.at(-1)?.error?.code, error.code);
+}
+
+/** Checks that the report of an answer is that of its records, one after the other. */
+function checkAnswersReport(result: WriteResult, records: CallRecord[]): void {
+  const [first, ...others] = records;
+  assert.equal(result.verdict, records.find(({ verdict }) => verdict !== 'agrees')?.verdict ?? first?.verdict);
+  if (others.length === 0) {
+    assert.deepEqual(reportOf(result), first && reportOf(first));
+    return;
+  }
+  const all = records.flatMap(({ systemCalls = [] }) => systemCalls);
+  const dropped = records.reduce((sum, record) => sum + (record.dropped ?? 0), 0);
+  assert.equal((result.systemCalls?.length ?? 0) + (result.dropped ?? 0), all.length + dropped);
+  if (!result.dropped) assert.deepEqual(result.systemCalls ?? [], all);
+}
 
 /** Returns a message's bytes. Fails on lone surrogates and invalid base64, which Buffer would replace or skip. */
 function bytesOf({ msg, encoding = 'utf8' }: Message): Buffer {
@@ -28,8 +64,11 @@ function piecesOfWrite(message: Message, result: WriteResult, records: CallRecor
     return piece;
   });
   const last = mine.at(-1);
+  for (const record of mine) checkReport(message, record);
+  checkAnswersReport(result, mine);
+  const { systemCalls: _, complete: __, dropped: ___, verdict: ____, ...facts } = result;
   assert.deepEqual(
-    { ...result, requestId: last?.requestId },
+    { ...facts, requestId: last?.requestId },
     {
       requestId: last?.requestId,
       level: last?.level,
@@ -81,6 +120,12 @@ function piecesOfBurst(message: Message & { count: number }, result: BurstResult
       inHistogram: mine.length,
     },
   );
+  for (const record of mine) checkReport(message, record);
+  const listed = result.systemCalls?.reduce((sum, { times }) => sum + times, 0) ?? 0;
+  const made = mine.reduce((sum, { systemCalls = [], dropped = 0 }) => sum + systemCalls.length + dropped, 0);
+  assert.equal(listed + (result.dropped ?? 0), made, 'the sums of the burst have every system call of its records');
+  assert.equal(result.disagreed ?? 0, mine.filter(({ verdict = 'agrees' }) => verdict !== 'agrees').length);
+  assert.equal(result.verdict, mine.find(({ verdict }) => verdict !== 'agrees')?.verdict ?? mine[0]?.verdict);
   return mine.map(({ seq, target, requested, written }) => {
     assert.equal(requested, bytes.length);
     return { seq, target, bytes: bytes.subarray(0, written) };

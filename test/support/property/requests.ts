@@ -56,10 +56,14 @@ const timeoutMs = fc.oneof(
   { weight: 1, arbitrary: fc.integer({ min: 1, max: 20 }) },
 );
 
+/** Half of the requests have the field; a third of them asks for a witness. */
+const witness = fc.constantFrom(undefined, undefined, undefined, false, true, true);
+
 const write = (names: string[]) =>
-  fc.tuple(message(names), fc.option(timeoutMs, { nil: undefined })).map(([part, wait]) => ({
+  fc.tuple(message(names), fc.option(timeoutMs, { nil: undefined }), witness).map(([part, wait, isWitnessed]) => ({
     ...part,
     ...(wait !== undefined && { timeoutMs: wait }),
+    ...(isWitnessed !== undefined && { witness: isWitnessed }),
   }));
 const writes = (names: string[]) => fc.record({ writes: fc.array(write(names), { maxLength: 5 }) });
 const burst = (names: string[]) =>
@@ -68,8 +72,14 @@ const burst = (names: string[]) =>
       message(names),
       fc.integer({ min: 1, max: 50 }),
       fc.option(fc.integer({ min: 10_000, max: 10_000_000 }), { nil: undefined }),
+      witness,
     )
-    .map(([part, count, ratePerSecond]) => ({ ...part, count, ...(ratePerSecond && { ratePerSecond }) }));
+    .map(([part, count, ratePerSecond, isWitnessed]) => ({
+      ...part,
+      count,
+      ...(ratePerSecond && { ratePerSecond }),
+      ...(isWitnessed !== undefined && { witness: isWitnessed }),
+    }));
 
 /** Values that a client may send by mistake. None of them asks for a long wait or a long burst. */
 const WRONG: unknown[] = [

@@ -90,6 +90,7 @@ const DISAGREE: Record<string, Row> = {
     ],
   },
   'write was called 2 times, not once': { calls: [write(5, 2), write(3, 3)] },
+  'write was called 3 times, not once': { claim: { level: 'raw' }, calls: [write(5, 5), write(5, 5), write(5, 5)] },
   'no write was called': { calls: [futex] },
   'os should call write, and pwrite64 was called': { calls: [call({ name: 'pwrite64', number: 18 })] },
   'os should call write, and sendto was called': { calls: [call(), call({ name: 'sendto', number: 44 })] },

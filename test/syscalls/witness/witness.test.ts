@@ -106,14 +106,15 @@ for (const id of LEVELS) {
 test('the bytes of a write at a bad address are not read', here, () => {
   const script = `
     const { WRITE_FROM } = await import('${ROOT}/src/syscalls/hostile.ts');
-    const { witness } = await import('${ROOT}/src/syscalls/index.ts');
+    const { levels, witness } = await import('${ROOT}/src/syscalls/index.ts');
     for (const id of ['raw', 'int80', 'os']) {
+      if (!levels[id].available) continue;
       const { result, systemCalls } = witness(() => WRITE_FROM[id]?.(1, 16n, 5n), { limit: 200 });
       console.log(result, systemCalls.filter(({ name }) => name === 'write').map(({ preview }) => preview));
     }`;
   const args = ['--import', 'tsx', '--input-type=module', '-e', script];
   const { stdout, status } = spawnSync(process.execPath, args, { encoding: 'utf8' });
-  assert.deepEqual([status, stdout], [0, '-14 [ null ]\n'.repeat(3)]);
+  assert.deepEqual([status, stdout], [0, '-14 [ null ]\n'.repeat(levels.int80.available ? 3 : 2)]);
 });
 
 test('only the limit is kept, and the calls beyond it are counted', here, () => {

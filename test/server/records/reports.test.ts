@@ -67,7 +67,7 @@ test('calls of records that the ring has overwritten do not count', () => {
 });
 
 test('the line of a witnessed record has the four fields of its report at its end, also after it lost its list', () => {
-  const journal = createJournal({ capacity: 1000, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
+  const journal = createJournal({ run: 'run', capacity: 1000, levels: LEVEL_IDS, targets: [{ name: 'out', fd: 9 }] });
   const seq = append(journal, 1, { report: reportOf(2) });
   const { systemCalls, complete, dropped, verdict, ...plain } = JSON.parse(journal.line(seq));
   assert.deepEqual({ systemCalls, complete, dropped, verdict }, reportOf(2));

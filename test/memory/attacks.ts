@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { witnessAvailability } from '../../src/syscalls/index.js';
 import { createCgroup } from '../support/cgroup.js';
 import { post, type Service, startService } from '../support/service.js';
 
@@ -110,7 +111,10 @@ for (const [name, row] of Object.entries(ATTACKS)) {
     const service = await startService(t, { wrap: group.wrap });
     // After the hook that stops the service.
     t.after(group.remove);
-    await post(`${service.url}/bursts`, { level: 'raw', target: 'full', msg: '\u0001'.repeat(64), count: 70_000 });
+    // Fill the ring with the longest records, and what is kept beside it with the longest lists.
+    const burst = { level: 'raw', target: 'null', msg: '\u0001'.repeat(64), count: 70_000 };
+    const { status } = await post(`${service.url}/bursts`, { ...burst, witness: witnessAvailability().available });
+    assert.equal(status, 200);
     await attack(service, row);
     const health = await fetch(`${service.url}/health`, { signal: AbortSignal.timeout(20_000) });
     assert.equal(health.status, 200, service.log.join('\n'));

@@ -1,8 +1,15 @@
 // What witnesses saw, by record. Few records have a report, so the ring's arrays have no place for it.
+import { getHeapStatistics } from 'node:v8';
 import type { WitnessReport } from '../../protocol/system-call.js';
 
-/** The most system calls that are kept, each some 400 bytes: two for each record of the default ring. */
-export const MAX_KEPT = 131_072;
+/** The memory of one system call that is kept, with its report: 650 bytes, and 910 with the longest preview. */
+const BYTES_PER_CALL = 1000;
+
+/**
+ * The most system calls that are kept: two for each record of the default ring. All take a sixteenth of the heap at most: in
+ * a container of 256 MiB there are 17,000.
+ */
+export const MAX_KEPT = Math.min(131_072, Math.floor(getHeapStatistics().heap_size_limit / 16 / BYTES_PER_CALL));
 
 /** Returns a report without its list. The calls count as dropped. */
 export const withoutList = ({ systemCalls, complete, dropped, verdict }: WitnessReport): WitnessReport => ({

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
 import { createJournal } from '../../../src/server/records/journal.js';
 import { createReports, MAX_KEPT } from '../../../src/server/records/reports.js';
+import { witnessAvailability } from '../../../src/syscalls/index.js';
 import { append } from '../../support/journal.js';
 import { reportOf } from '../../support/reports.js';
 import { ROOT } from '../../support/service.js';
@@ -73,7 +74,7 @@ test('the line of a witnessed record has the four fields of its report at its en
   assert.deepEqual({ systemCalls, complete, dropped, verdict }, reportOf(2));
   assert.deepEqual(Object.keys(JSON.parse(journal.line(seq))).slice(-4), Object.keys(reportOf(0)));
   assert.deepEqual({ ...plain, seq: seq + 1 }, JSON.parse(journal.line(append(journal))), 'the rest is as without one');
-  append(journal, MAX_KEPT / 256, { report: reportOf(256) });
+  append(journal, Math.ceil(MAX_KEPT / 256), { report: reportOf(256) });
   assert.deepEqual(JSON.parse(journal.line(seq)), { ...plain, systemCalls: [], complete, dropped: 2, verdict });
 });
 
@@ -103,4 +104,27 @@ test('a million records without a witness take no memory for one', () => {
   const [each, next] = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
   assert.equal(next, 2e6 + 1);
   assert.ok(Math.abs(each - RECORD_BYTES) < 1, `${each} bytes a record`);
+});
+
+test('all lists that are kept take a sixteenth of the heap at most, with the longest previews', (t) => {
+  const { reason } = witnessAvailability();
+  if (reason !== null) return t.skip(reason);
+  const script = `
+    const { openSync } = await import('node:fs');
+    const { createReports, MAX_KEPT } = await import('${ROOT}/src/server/records/reports.ts');
+    const { levels, witnessWrite } = await import('${ROOT}/src/syscalls/index.ts');
+    const fd = openSync('/dev/null', 'w');
+    const bytes = Buffer.from('\\u0001'.repeat(64));
+    const reports = createReports(2 * MAX_KEPT);
+    const heap = () => (gc(), process.memoryUsage().heapUsed);
+    witnessWrite(levels.raw, fd, bytes);
+    const before = heap();
+    for (let seq = 1; seq <= MAX_KEPT; seq++) reports.keep(seq, witnessWrite(levels.raw, fd, bytes).report);
+    const { heap_size_limit: limit } = (await import('node:v8')).getHeapStatistics();
+    const [{ preview }] = reports.of(MAX_KEPT).systemCalls;
+    console.log(JSON.stringify([(heap() - before) / limit, preview.length, MAX_KEPT]));`;
+  const args = ['--max-old-space-size=512', '--expose-gc', '--import', 'tsx', '--input-type=module', '-e', script];
+  const [part, length, most] = JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }));
+  assert.equal(length, 256);
+  assert.ok(part < 1 / 16 && most < MAX_KEPT, `${part} of the heap for ${most} calls`);
 });

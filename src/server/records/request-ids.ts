@@ -28,13 +28,16 @@ export function createRequestIdRing(capacity: number, run: string): RequestIds {
   const prefix = `${run}-`;
   /** 0 where the id is in `given`. */
   const numbers = new Float64Array(capacity);
-  const given = new Array<string>(capacity).fill('');
+  /** Made when a client first sends an id of its own. */
+  let given: string[] | null = null;
   return {
     keep(slot, id) {
       const number = numberOf(id, prefix);
       numbers[slot] = number;
-      if (number === 0) given[slot] = id;
+      if (number > 0) return;
+      given ??= new Array<string>(capacity).fill('');
+      given[slot] = id;
     },
-    of: (slot) => (numbers[slot] === 0 ? (given[slot] as string) : `${prefix}${numbers[slot]}`),
+    of: (slot) => (numbers[slot] === 0 ? (given?.[slot] ?? '') : `${prefix}${numbers[slot]}`),
   };
 }

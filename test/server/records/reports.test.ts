@@ -93,10 +93,10 @@ test('a million records without a witness take no memory for one', () => {
       return heapUsed + arrayBuffers;
     };
     const call = {
-      time: 0, requestId: 'r', level: 0, target: 0, bytes: Buffer.from('x'), result: 1, durationNs: 1, report: null, end: 0,
+      time: 0, requestId: 'run-7', level: 0, target: 0, bytes: Buffer.from('x'), result: 1, durationNs: 1, report: null, end: 0,
     };
     const before = bytes();
-    const journal = createJournal({ capacity: 1e6, levels: ['raw'], targets: [{ name: 'out', fd: 9 }] });
+    const journal = createJournal({ capacity: 1e6, run: 'run', levels: ['raw'], targets: [{ name: 'out', fd: 9 }] });
     for (let i = 0; i < 2e6; i++) journal.append({ ...call, seq: journal.next() });
     const after = bytes();
     console.log(JSON.stringify([(after - before) / 1e6, journal.next()]));`;

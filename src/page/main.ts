@@ -12,6 +12,7 @@ import { createRates } from './views/rates.js';
 import { setUpRecord, showRecord } from './views/record.js';
 import { createTable } from './views/table.js';
 import { setUpTabs } from './views/tabs.js';
+import { setUpWitness } from './views/witness.js';
 
 const STATES: Record<State, string> = {
   connecting: 'Connecting…',
@@ -33,7 +34,8 @@ const rates = createRates();
 const table = createTable((view) => send({ type: 'view', view }), showRecord);
 setUpRecord(() => getById('grid').focus());
 const showCurl = setUpForm(() => needsToken);
-setUpCompare(() => availableLevels);
+const witness = setUpWitness(showCurl);
+setUpCompare(() => availableLevels, witness.isEvery);
 setUpTabs();
 
 worker.onmessage = ({ data }: MessageEvent<FromWorker>) => receive(data);
@@ -72,7 +74,8 @@ async function load(): Promise<void> {
   availableLevels = levels.levels.filter(({ available }) => available).map(({ id }) => id);
   fillSelects(levels, targets);
   rates.setLevels(availableLevels);
-  showCurl();
+  // Shows the curl command too.
+  witness.setAvailability(levels.witness);
   applyFilter();
   showAnatomy(levels);
 }

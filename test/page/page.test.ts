@@ -224,6 +224,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     if (!opened) return;
     const { page, service } = opened;
     await makeBurst(service, 100, { target: 'full' });
+    if (await page.isEnabled('#witness-every')) await page.check('#witness-every');
     await write(page, { level: 'std', target: 'full', msg: 'x' });
     await page.click('#rows .message');
     await page.addScriptTag({ content: axe });

@@ -15,6 +15,8 @@ export type Second = { calls: number; bytes: number; errors: number };
 
 /** The most rows that are kept. */
 const MAX_ROWS = 100_000;
+/** The most system calls of witnessed calls that are kept. A call may have hundreds, each of some 400 bytes. */
+const MAX_SYSTEM_CALLS = 50_000;
 /** The time that the rates cover, in seconds. */
 export const RATE_SECONDS = 120;
 
@@ -33,9 +35,24 @@ export type History = {
   readRates: (now: number) => Record<string, Second[]>;
 };
 
-export function createHistory(capacity = MAX_ROWS): History {
+const countCalls = (entry: Entry): number => (entry.type === 'call' ? (entry.systemCalls?.length ?? 0) : 0);
+
+/** Return an entry without its system calls. They count as dropped, as in the service's own ring. */
+function withoutCalls(entry: Entry): Entry {
+  if (entry.type !== 'call') return entry;
+  return { ...entry, systemCalls: [], dropped: (entry.dropped ?? 0) + countCalls(entry) };
+}
+
+/**
+ * @param capacity the rows to keep
+ * @param mostCalls the system calls to keep; beyond them the oldest rows lose their lists
+ */
+export function createHistory(capacity = MAX_ROWS, mostCalls = MAX_SYSTEM_CALLS): History {
   /** A ring: row `number` is at `number % capacity`. */
   const entries = new Array<Entry | null>(capacity).fill(null);
+  /** The system calls in all rows, and a number below which no row has any. */
+  let keptCalls = 0;
+  let firstListed = 0;
   const secondsByLevel = new Map<string, { second: number; totals: Second }[]>();
   let nextNumber = 0;
   let filter: Filter = { level: null, target: null, errors: false };
@@ -69,6 +86,18 @@ export function createHistory(capacity = MAX_ROWS): History {
     start = 0;
   }
 
+  /** Drop the oldest lists, so that memory is bounded whatever the calls did. */
+  function dropCalls(): void {
+    firstListed = Math.max(firstListed, nextNumber - capacity);
+    for (; keptCalls > mostCalls; firstListed++) {
+      const entry = entryOf(firstListed);
+      const calls = countCalls(entry);
+      if (calls === 0) continue;
+      keptCalls -= calls;
+      entries[firstListed % capacity] = withoutCalls(entry);
+    }
+  }
+
   function addToRates({ time, level, written, error }: CallRecord): void {
     const second = Math.floor(time / 1000);
     let seconds = secondsByLevel.get(level);
@@ -90,6 +119,9 @@ export function createHistory(capacity = MAX_ROWS): History {
 
   return {
     add(entry) {
+      const overwritten = entries[nextNumber % capacity];
+      if (overwritten) keptCalls -= countCalls(overwritten);
+      keptCalls += countCalls(entry);
       entries[nextNumber % capacity] = entry;
       if (entry.type === 'call') {
         received += 1;
@@ -97,6 +129,7 @@ export function createHistory(capacity = MAX_ROWS): History {
       } else if (entry.type === 'gap') lost += entry.to - entry.from + 1;
       if (isMatch(entry)) matching.push(nextNumber);
       nextNumber += 1;
+      dropCalls();
       forgetOverwritten();
     },
     setFilter(wanted) {

@@ -2,6 +2,7 @@
 import { LEVELS_IN_WORDS } from '../../protocol/names.js';
 import type { Levels } from '../../protocol/service.js';
 import { createElement, getById } from '../dom.js';
+import { createSystemCalls, createVerdict } from './system-calls.js';
 
 type Level = Levels['levels'][number];
 
@@ -105,7 +106,22 @@ function createObservers({ seenBy }: Level): HTMLElement {
   );
 }
 
-function createArticle(level: Level): HTMLElement {
+/** Show what one call did, or say why there was no witness. An unavailable level has said why already. */
+function createSeen({ id, available, witnessed }: Level, witness: Levels['witness']): HTMLElement[] {
+  if (!available) return [];
+  const heading = createElement('h4', {}, 'Seen on this machine');
+  if (witnessed === null)
+    return [heading, createElement('p', { class: 'reason' }, `Not seen: ${witness.reason ?? 'there was no witness'}.`)];
+  const what = `A witness saw one call of ${id} to the null device:`;
+  return [
+    heading,
+    createElement('p', {}, what),
+    ...createSystemCalls(witnessed, `System calls of ${id}`),
+    createVerdict(witnessed),
+  ];
+}
+
+function createArticle(level: Level, witness: Levels['witness']): HTMLElement {
   const { id, available, reason, manPage } = level;
   const heading = createElement('h3', { class: `level ${id}` }, id);
   const article = createElement(
@@ -124,6 +140,7 @@ function createArticle(level: Level): HTMLElement {
       createElement('div', {}, ...createConvention(level)),
       createElement('div', {}, ...createMachineCode(level), createObservers(level)),
     ),
+    createElement('div', { class: 'seen' }, ...createSeen(level, witness)),
     createElement(
       'p',
       {},
@@ -133,6 +150,6 @@ function createArticle(level: Level): HTMLElement {
   return article;
 }
 
-export function showAnatomy({ levels }: Levels): void {
-  getById('anatomy-levels').replaceChildren(...levels.map(createArticle));
+export function showAnatomy({ levels, witness }: Levels): void {
+  getById('anatomy-levels').replaceChildren(...levels.map((level) => createArticle(level, witness)));
 }

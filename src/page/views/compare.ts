@@ -51,6 +51,30 @@ function draw(results: readonly BurstResult[]): uPlot {
   );
 }
 
+/** The names that are listed; rarer ones are V8's most of the time. */
+const MOST_NAMES = 3;
+
+/** Return the sums of a burst's system calls by name, the most frequent first: `write × 20,000`. */
+function describeCalls(kinds: NonNullable<BurstResult['systemCalls']>): string {
+  const times = new Map<string, number>();
+  for (const { abi, name, times: more } of kinds) {
+    const key = abi === 'i386' ? `[i386] ${name}` : name;
+    times.set(key, (times.get(key) ?? 0) + more);
+  }
+  const names = [...times].sort(([, a], [, b]) => b - a).map(([name, calls]) => `${name} × ${number(calls)}`);
+  const others = names.length > MOST_NAMES ? [`${names.length - MOST_NAMES} other names`] : [];
+  return [...names.slice(0, MOST_NAMES), ...others].join(', ');
+}
+
+function createWitnessedCells({ systemCalls, disagreed, verdict }: BurstResult): HTMLElement[] {
+  if (systemCalls === undefined || disagreed === undefined) return [];
+  const verdicts =
+    disagreed === 0
+      ? createElement('td', {}, 'none')
+      : createElement('td', { class: 'bad' }, `${number(disagreed)}, first: ${verdict}`);
+  return [verdicts, createElement('td', {}, describeCalls(systemCalls))];
+}
+
 function createRow(result: BurstResult, fastest: number): HTMLElement {
   const { level, durationNs, callsPerSecond, errors } = result;
   const bar = createElement('span', { class: `bar ${level}` });
@@ -63,11 +87,16 @@ function createRow(result: BurstResult, fastest: number): HTMLElement {
     ...(['p50', 'p90', 'p99'] as const).map((name) => createElement('td', {}, duration(durationNs[name]))),
     createElement('td', { class: 'rate' }, createElement('span', { class: 'track' }, bar), number(callsPerSecond)),
     createElement('td', {}, refused.join(', ') || 'none'),
+    ...createWitnessedCells(result),
   );
 }
 
-/** @param getLevels returns the available levels, in the order of GET /levels */
-export function setUpCompare(getLevels: () => string[]): void {
+/**
+ * @param getLevels returns the available levels, in the order of GET /levels
+ * @param isWitnessed returns true if the calls are to have a witness
+ */
+export function setUpCompare(getLevels: () => string[], isWitnessed: () => boolean): void {
+  const panel = getById('compare-panel');
   const form = getById<HTMLFormElement>('compare-form');
   const start = getById<HTMLButtonElement>('compare-start');
   const stop = getById<HTMLButtonElement>('compare-stop');
@@ -82,6 +111,8 @@ export function setUpCompare(getLevels: () => string[]): void {
     plot = undefined;
     getById('compare-results').hidden = results.length === 0;
     if (results.length === 0) return;
+    const hasWitness = results.some(({ systemCalls }) => systemCalls !== undefined);
+    for (const part of panel.querySelectorAll<HTMLElement>('.witnessed')) part.hidden = !hasWitness;
     plot = draw(results);
     const fastest = Math.max(...results.map(({ callsPerSecond }) => callsPerSecond));
     getById('compare-rows').replaceChildren(...results.map((result) => createRow(result, fastest)));
@@ -91,18 +122,22 @@ export function setUpCompare(getLevels: () => string[]): void {
     const field = new FormData(form);
     const count = Number(field.get('count'));
     const levels = getLevels();
+    // One choice for all levels: their figures are compared.
+    const witness = isWitnessed() ? { witness: true } : {};
     progress.max = levels.length;
     results = [];
     show();
     for (const [index, level] of levels.entries()) {
       progress.value = index;
       status.textContent = `${level}: ${number(count)} calls (${index + 1} of ${levels.length})`;
-      const body = { level, target: `${field.get('target')}`, msg: 'Hello world from interrupt!\n', count };
+      const body = { level, target: `${field.get('target')}`, msg: 'Hello world from interrupt!\n', count, ...witness };
       results.push(await post<BurstResult>('/bursts', body, { signal }));
       show();
     }
     progress.value = levels.length;
-    status.textContent = `Done: ${number(count)} calls at each of ${levels.length} levels.`;
+    const disagreed = results.reduce((sum, result) => sum + (result.disagreed ?? 0), 0);
+    const verdict = disagreed > 0 ? ` The witness did not agree with ${number(disagreed)} of them.` : '';
+    status.textContent = `Done: ${number(count)} calls at each of ${levels.length} levels.${verdict}`;
   }
 
   form.addEventListener('submit', async (event) => {

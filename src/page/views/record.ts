@@ -1,8 +1,13 @@
 // One record in full: every field, and the message's bytes as hex and text side by side.
 import { clock, duration } from '../../protocol/format.js';
+import type { CallRecord } from '../../protocol/records.js';
 import { createElement, getById } from '../dom.js';
 import type { Entry } from '../stream/history.js';
 import { formatHexLines } from '../text.js';
+import { createSystemCalls, createVerdict, reportOf } from './system-calls.js';
+
+/** The fields that are shown below the list. */
+const SHOWN_BELOW = new Set(['preview', 'systemCalls', 'complete', 'dropped', 'verdict']);
 
 /** The fields that are not shown as they are. */
 const FORMATS: Record<string, (value: never) => string> = {
@@ -44,15 +49,23 @@ function createBytes(preview: string, requested: number): HTMLElement[] {
   ];
 }
 
+function createWitnessed(entry: CallRecord): HTMLElement[] {
+  const report = reportOf(entry);
+  if (report === null) return [];
+  const heading = createElement('h3', { class: 'asked-heading' }, 'What the kernel was asked');
+  return [heading, ...createSystemCalls(report, 'System calls of the record'), createVerdict(report)];
+}
+
 export function showRecord(entry: Entry): void {
   const list = createElement('dl');
   for (const [name, value] of Object.entries(entry)) {
-    if (name === 'preview') continue;
+    if (SHOWN_BELOW.has(name)) continue;
     const text = FORMATS[name]?.(value as never) ?? `${value}`;
     list.append(createElement('dt', {}, name), createElement('dd', {}, text));
   }
-  const bytes = entry.type === 'call' ? createBytes(entry.preview, entry.requested) : [];
-  getById('record-body').replaceChildren(list, ...bytes);
+  const below =
+    entry.type === 'call' ? [...createWitnessed(entry), ...createBytes(entry.preview, entry.requested)] : [];
+  getById('record-body').replaceChildren(list, ...below);
   getById('record').hidden = false;
 }
 

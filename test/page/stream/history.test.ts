@@ -70,6 +70,64 @@ test('a row keeps its number under every filter, and two rows with the same cont
   assert.deepEqual(numbers(), [4, 3, 2]);
 });
 
+const withCalls = (seq: number, calls: number): Entry =>
+  call(seq, { systemCalls: Array.from({ length: calls }, () => ({})), complete: true, dropped: 1, verdict: 'agrees' });
+/** The system calls of each row, newest first, and the number of those that were dropped. */
+const listsOf = (history: History): unknown[] =>
+  history
+    .readRows(0, 99, history.countMatched())
+    .map(({ entry }) => entry.type === 'call' && [entry.seq, entry.systemCalls?.length, entry.dropped]);
+
+test('beyond the limit, the oldest rows lose their system calls, and count them as dropped', () => {
+  const history = createHistory(100, 5);
+  add(history, withCalls(1, 2), call(2), { type: 'gap', from: 3, to: 4 }, withCalls(5, 3));
+  assert.deepEqual(listsOf(history), [[5, 3, 1], false, [2, undefined, undefined], [1, 2, 1]], 'five are not too many');
+  add(history, withCalls(6, 1));
+  assert.deepEqual(listsOf(history), [[6, 1, 1], [5, 3, 1], false, [2, undefined, undefined], [1, 0, 3]]);
+  add(history, withCalls(7, 5));
+  assert.deepEqual(
+    listsOf(history).slice(0, 3),
+    [
+      [7, 5, 1],
+      [6, 0, 2],
+      [5, 0, 4],
+    ],
+    'as many as needed',
+  );
+  add(history, withCalls(8, 6));
+  assert.deepEqual(
+    listsOf(history).slice(0, 2),
+    [
+      [8, 0, 7],
+      [7, 0, 6],
+    ],
+    'a list that is too long is not kept',
+  );
+  assert.equal(history.countMatched(), 7, 'the rows stay');
+});
+
+test('rows that are forgotten take their system calls with them', () => {
+  const history = createHistory(3, 6);
+  for (let seq = 1; seq <= 50; seq++) add(history, withCalls(seq, 2));
+  assert.deepEqual(listsOf(history), [
+    [50, 2, 1],
+    [49, 2, 1],
+    [48, 2, 1],
+  ]);
+  add(history, withCalls(51, 2), withCalls(52, 3));
+  assert.deepEqual(
+    listsOf(history),
+    [
+      [52, 3, 1],
+      [51, 2, 1],
+      [50, 0, 3],
+    ],
+    'the oldest row that is kept',
+  );
+  add(history, call(53), call(54), call(55), withCalls(56, 6));
+  assert.deepEqual(listsOf(history)[0], [56, 6, 1]);
+});
+
 test('rates count the calls, bytes and errors of each second for two minutes', () => {
   const history = createHistory(100);
   const failed = { written: 0, error: { code: 'ENOSPC', errno: 28, message: '' } };

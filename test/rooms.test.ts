@@ -16,9 +16,13 @@ const ROOMS: Record<string, Room> = {
   'protocol/unsafe': { rooms: [], packages: /^$/ },
   'protocol/preview': { rooms: ['protocol/unsafe'], packages: /^$/ },
   'protocol/system-call': { rooms: [], packages: /^$/ },
-  'protocol/system-call-text': { rooms: ['protocol/preview', 'protocol/system-call'], packages: /^$/ },
+  'protocol/limits': { rooms: [], packages: /^$/ },
+  'protocol/system-call-text': { rooms: ['protocol/limits', 'protocol/system-call'], packages: /^$/ },
   syscalls: {
-    rooms: ['protocol/names', 'protocol/preview', 'protocol/system-call', 'protocol/system-call-text'],
+    rooms: [
+      ...['protocol/names', 'protocol/limits', 'protocol/preview'],
+      ...['protocol/system-call', 'protocol/system-call-text'],
+    ],
     packages: /^(node:.*|koffi)$/,
   },
   'server/refusal': { rooms: ['protocol'], packages: NODE_ONLY },
@@ -112,7 +116,7 @@ test('no room imports itself through other rooms', () => {
 });
 
 /** The files of protocol/ that run in the browser: the others need zod or Node, and the page has neither. */
-const RUNS_IN_BROWSER = /\/protocol\/(names|format|unsafe)\.js$/;
+const RUNS_IN_BROWSER = /\/protocol\/(names|format|unsafe|system-call|system-call-text)\.js$/;
 
 test('src/page imports only types from other rooms, and values only from files that run in a browser', () => {
   for (const file of files.filter((name) => isIn(name, 'page')))

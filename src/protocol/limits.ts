@@ -1,4 +1,7 @@
-// The limits of requests, which the shapes check and the documents state.
+// The limits of requests and records, which the shapes check and the documents state.
+
+/** The bytes of each message that a record keeps. */
+export const PREVIEW_BYTES = 64;
 
 /** The largest `timeoutMs` of a write. */
 export const MAX_TIMEOUT_MS = 60_000;

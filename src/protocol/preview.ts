@@ -2,9 +2,6 @@
 // message can neither send commands to the terminal that shows its record nor pass for another text.
 import { decodeSafely, escapeChar, UNSAFE, UNSAFE_OR_BACKSLASH } from './unsafe.js';
 
-/** The bytes of each message that a record keeps. */
-export const PREVIEW_BYTES = 64;
-
 /** The escape sequence of each ASCII character; empty for a character that is safe. */
 const ESCAPES = Array.from({ length: 0x80 }, (_, code) => {
   const char = String.fromCharCode(code);

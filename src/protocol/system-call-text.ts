@@ -1,5 +1,5 @@
 // The system calls that a witness saw, as text for people: as strace prints them, and whose call each is.
-import { PREVIEW_BYTES } from './preview.js';
+import { PREVIEW_BYTES } from './limits.js';
 import type { SystemCall, WitnessReport } from './system-call.js';
 
 /** The form in which an argument is printed: the descriptor or number in 32 bits, a count, a value in hexadecimal, the bytes written. */

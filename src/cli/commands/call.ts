@@ -2,7 +2,8 @@
 // `strace syswire call raw hello` shows exactly one write there.
 import path from 'node:path';
 import { unknown } from '../../protocol/choices.js';
-import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
+import { PREVIEW_BYTES } from '../../protocol/limits.js';
+import { preview } from '../../protocol/preview.js';
 import type { CallRecord } from '../../protocol/records.js';
 import { AGREES } from '../../protocol/system-call.js';
 import { describeWitnessed } from '../../protocol/system-call-text.js';

@@ -1,8 +1,9 @@
 // The journal: a ring of numbered records. Appending stores numbers only. A record becomes JSON when a reader first
 // needs it, and once for all readers. A reader is only a position in the ring, so it needs no memory of its own.
 
+import { PREVIEW_BYTES } from '../../protocol/limits.js';
 import type { LevelId } from '../../protocol/names.js';
-import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
+import { preview } from '../../protocol/preview.js';
 import type { WitnessReport } from '../../protocol/system-call.js';
 import { outcomeOf, trustedResult } from '../../syscalls/bindings/errno.js';
 import { createReports } from './reports.js';

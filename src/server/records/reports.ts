@@ -32,30 +32,36 @@ export type Reports = {
  */
 export function createReports(capacity: number, most = MAX_KEPT): Reports {
   const reports = new Map<number, WitnessReport>();
-  /** The lengths of the lists that are still there, the oldest first. */
-  const lengths = new Map<number, number>();
+  /** The records whose lists are still there, from `head` on, the oldest first. */
+  let withList: number[] = [];
+  let head = 0;
   let kept = 0;
 
-  function forget(seq: number): void {
-    kept -= lengths.get(seq) ?? 0;
-    lengths.delete(seq);
-  }
-
-  function dropList(seq: number): void {
-    forget(seq);
-    reports.set(seq, withoutList(reports.get(seq) as WitnessReport));
+  /** Takes the oldest record off the front. */
+  function shift(): number {
+    const seq = withList[head++] as number;
+    // A shift() of the array itself would move all others each time.
+    if (head > withList.length / 2) [withList, head] = [withList.slice(head), 0];
+    return seq;
   }
 
   return {
     keep(seq, report) {
-      if (reports.size > 0 && reports.delete(seq - capacity)) forget(seq - capacity);
+      const overwritten = reports.size > 0 ? reports.get(seq - capacity) : undefined;
+      if (overwritten) {
+        reports.delete(seq - capacity);
+        kept -= overwritten.systemCalls.length;
+        if (withList[head] === seq - capacity) shift();
+      }
       if (report === null) return;
       reports.set(seq, report);
-      lengths.set(seq, report.systemCalls.length);
+      withList.push(seq);
       kept += report.systemCalls.length;
-      for (const oldest of lengths.keys()) {
-        if (kept <= most) break;
-        dropList(oldest);
+      while (kept > most) {
+        const oldest = shift();
+        const whole = reports.get(oldest) as WitnessReport;
+        kept -= whole.systemCalls.length;
+        reports.set(oldest, withoutList(whole));
       }
     },
     of: (seq) => reports.get(seq) ?? null,

@@ -1,6 +1,8 @@
 // Compares what a level claims about a write with the system calls that a witness saw.
+
+import { PREVIEW_BYTES } from '../../protocol/limits.js';
 import type { LevelId } from '../../protocol/names.js';
-import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
+import { preview } from '../../protocol/preview.js';
 import { AGREES, type SystemCall, type SystemCallList } from '../../protocol/system-call.js';
 import { isWakeUp, placeOf } from '../../protocol/system-call-text.js';
 import { minusErrno } from '../bindings/errno.js';

@@ -1,8 +1,9 @@
 // The witness: lists every system call that this thread makes during a call (native/witness.cc).
 // docs/witness.md says what it sees and what it does not.
 import { types } from 'node:util';
+import { PREVIEW_BYTES } from '../../protocol/limits.js';
 import { LEVEL_IDS, type LevelId } from '../../protocol/names.js';
-import { PREVIEW_BYTES, preview } from '../../protocol/preview.js';
+import { preview } from '../../protocol/preview.js';
 import type { SystemCall, SystemCallList } from '../../protocol/system-call.js';
 import { type Addon, addon, type WitnessRefusal } from '../bindings/addon.js';
 import { osError } from '../bindings/errno.js';

@@ -12,7 +12,7 @@ import { assertClean, LEVELS, makeBurst, openLivePage, write } from '../../suppo
 import { CC } from '../../support/outside.js';
 import { ROOT, tempFolder } from '../../support/service.js';
 import { need } from '../../support/tools.js';
-import { compare, openPageOf, openRecord } from './steps.js';
+import { compare, openPageOf, openRecord } from '../../support/witness-page.js';
 
 const here = { skip: witnessAvailability().reason ?? false };
 

@@ -7,7 +7,7 @@ import { witnessAvailability } from '../../../src/syscalls/index.js';
 import { assertClean, LEVELS, openLivePage, waitUntilLive, write } from '../../support/live-page.js';
 import { CC, confine } from '../../support/outside.js';
 import { need } from '../../support/tools.js';
-import { compare, openPageOf, openRecord } from './steps.js';
+import { compare, openPageOf, openRecord } from '../../support/witness-page.js';
 
 const here = { skip: witnessAvailability().reason ?? false };
 

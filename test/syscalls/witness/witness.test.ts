@@ -5,8 +5,8 @@ import { closeSync, openSync, readFileSync, writevSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { MessageChannel, Worker } from 'node:worker_threads';
+import { PREVIEW_BYTES } from '../../../src/protocol/limits.js';
 import { LEVEL_IDS } from '../../../src/protocol/names.js';
-import { PREVIEW_BYTES } from '../../../src/protocol/preview.js';
 import { addonPath } from '../../../src/syscalls/bindings/addon.js';
 import {
   levels,

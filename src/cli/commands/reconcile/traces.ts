@@ -1,5 +1,6 @@
 // Reads the lines of tracers as values: one reader per format, a line at a time.
-import { PREVIEW_BYTES, preview } from '../../../protocol/preview.js';
+import { PREVIEW_BYTES } from '../../../protocol/limits.js';
+import { preview } from '../../../protocol/preview.js';
 import { osError } from '../../../syscalls/bindings/errno.js';
 
 export const FORMATS = ['strace', 'ndjson', 'bpftrace', 'perf'] as const;

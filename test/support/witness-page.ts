@@ -1,9 +1,9 @@
 // What several tests of the witness do in the page.
 import type { TestContext } from 'node:test';
 import type { Locator, Page } from 'playwright-core';
-import { openPage } from '../../support/browser.js';
-import { readRow, waitUntilLive } from '../../support/live-page.js';
-import { type ServiceOptions, startService } from '../../support/service.js';
+import { openPage } from './browser.js';
+import { readRow, waitUntilLive } from './live-page.js';
+import { type ServiceOptions, startService } from './service.js';
 
 /** Opens the page of a service that was started in another way. Returns null where there is no Chromium. */
 export async function openPageOf(t: TestContext, options: ServiceOptions) {

@@ -18,7 +18,7 @@ async function post(path, body) {
   return { status: answer.status, ...(await answer.json()) };
 }
 
-const { levels } = await get('/levels');
+const { levels, witness } = await get('/levels');
 const { targets } = await get('/targets');
 const { next } = await get('/health');
 let made = 0;
@@ -41,6 +41,10 @@ for (const { id: level, available } of levels) {
   const { error } = await post('/write', { level, target: 'stuck-pipe', msg: 'x', timeoutMs: 50 });
   assert.equal(error.code, 'EAGAIN');
   made += 1101;
+  if (!witness.available) continue;
+  const { verdict } = await post('/write', { level, target: 'null', msg: 'x', witness: true });
+  assert.equal(verdict, 'agrees', `a witness of ${level}`);
+  made += 1;
 }
 
 const { events } = await get(`/events?since=${next}&limit=10000`);
@@ -48,5 +52,5 @@ assert.equal(events.length, made);
 assert.equal((await fetch(`${url}/`)).status, 200);
 const known = targets.filter(({ expects }) => expects !== null);
 console.log(
-  `${levels.filter(({ available }) => available).length} levels, ${known.filter(({ available }) => available).length} of ${known.length} fault targets, ${made} calls`,
+  `${levels.filter(({ available }) => available).length} levels, ${known.filter(({ available }) => available).length} of ${known.length} fault targets, ${made} calls, ${witness.reason ?? 'with a witness'}`,
 );

@@ -16,6 +16,7 @@ const FORMATS: Record<string, Format[]> = {
   fstat: ['int', 'hex'],
   lseek: ['int', 'count', 'int'],
   ppoll: ['hex', 'int', 'hex', 'hex', 'count'],
+  brk: ['hex'],
   close: ['int'],
   mmap: ['hex', 'count', 'hex', 'hex', 'int', 'hex'],
   munmap: ['hex', 'count'],

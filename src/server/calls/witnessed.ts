@@ -77,7 +77,7 @@ export type Sum = { add: (report: WitnessReport) => void; fields: () => BurstFie
 /** Returns a call's result as a part of its kind. Each call returns another address, or another place in a file. */
 function resultOf({ name, result }: SystemCall): number | string | null {
   if (result === null || result < 0) return result;
-  if (name === 'lseek') return 'offset';
+  if (name === 'lseek' || name === 'brk') return 'place';
   // No `write` returns more than 0x7ffff000.
   return result > 0xffff_ffff ? 'address' : result;
 }

@@ -108,10 +108,11 @@ export function createCalls({ levels, targets, journal, counters, screen, witnes
 
     make(job, bytes) {
       let start = performance.now();
+      let time = wallTimeOf(start);
       let result: number;
       let end: number;
       let report: WitnessReport | null = null;
-      if (job.isWitnessed) ({ result, start, end, report } = writeWitnessed(job, bytes));
+      if (job.isWitnessed) ({ result, start, time, end, report } = writeWitnessed(job, bytes));
       else {
         result = job.write(job.fd, bytes);
         end = performance.now();
@@ -119,7 +120,7 @@ export function createCalls({ levels, targets, journal, counters, screen, witnes
       if (job.screen !== null && result > 0) job.screen.isMidLine = endsMidLine(bytes, result);
       const call: MadeCall = {
         seq: journal.next(),
-        time: wallTimeOf(start),
+        time,
         requestId: job.requestId,
         level: job.levelIndex,
         target: job.targetIndex,

@@ -5,9 +5,13 @@ import type { Write } from '../../syscalls/contract.js';
 import { witnessAvailability, witnessWrite } from '../../syscalls/index.js';
 import { withoutList } from '../records/reports.js';
 import type { Job } from './call.js';
+import { wallTimeOf } from './wall-time.js';
 
-/** A call that was made: its result, its start and end on performance.now()'s clock, and what a witness saw of it. */
-export type TimedWrite = { result: number; start: number; end: number; report: WitnessReport };
+/**
+ * A call that was made: its result, its start and end on performance.now()'s clock, the wall clock's time at its start, and
+ * what a witness saw of it.
+ */
+export type TimedWrite = { result: number; start: number; time: number; end: number; report: WitnessReport };
 
 let reason: string | null | undefined;
 
@@ -31,22 +35,24 @@ export function whyNoWitness(): string | null {
  */
 export function writeWitnessed({ level: id, fd, write }: Job, bytes: Uint8Array): TimedWrite {
   let start = 0;
+  let time = 0;
   let end = 0;
   // Inside the window, because arming the witness and reading its list take five times as long as the call.
   const timed: Write = (...call) => {
     start = performance.now();
+    time = wallTimeOf(start);
     const result = write(...call);
     end = performance.now();
     return result;
   };
   try {
     const { result, report } = witnessWrite({ id, write: timed }, fd, bytes);
-    return { result, start, end, report };
+    return { result, start, time, end, report };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== 'ERR_NO_WITNESS') throw error;
     const report = { systemCalls: [], complete: false, dropped: 0, verdict: message };
-    return { result: timed(fd, bytes), start, end, report };
+    return { result: timed(fd, bytes), start, time, end, report };
   }
 }
 

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Cli } from '../../../src/cli/command.js';
+import type { OpinionCounts } from '../../../src/cli/commands/reconcile/opinion.js';
 import { reconcile } from '../../../src/cli/commands/reconcile/reconcile.js';
 import type { Detail } from '../../../src/cli/commands/reconcile/report.js';
 import type { Format } from '../../../src/cli/commands/reconcile/traces.js';
@@ -12,6 +13,7 @@ import { tempFolder } from '../service.js';
 import { type MadeCall, PRINT } from './synthetic.js';
 
 export type Json = Record<'matched' | 'missing' | 'altered' | 'extra' | 'unobservable' | 'leftOut', number> & {
+  witness: OpinionCounts;
   details: Detail[];
   notes: string[];
 };

@@ -5,11 +5,13 @@ import { align } from './align/align.js';
 import type { Finding } from './align/steps.js';
 import { createClock } from './clock.js';
 import { lookAhead } from './look-ahead.js';
+import { createOpinionCount } from './opinion.js';
 import type { RecordedCall } from './record-line.js';
 import type { Overview, Records } from './records.js';
 import { type Report, toDetail } from './report.js';
 import { NEVER_ATTACHED, type Remarks, type Trace } from './trace-file.js';
 import type { Format, TracedWrite } from './traces.js';
+import { asEnter, hasEnter, isUnwitnessed } from './uring.js';
 
 /** The levels whose calls a tracer of a format cannot see, with the end of a sentence that says why. */
 const UNOBSERVABLE: Record<Format, { [level in LevelId]?: string }> = {
@@ -21,6 +23,13 @@ const UNOBSERVABLE: Record<Format, { [level in LevelId]?: string }> = {
 
 /** Returns why no tracer of a format sees a level. A level of a newer service is not in the table. */
 const reasonOf = (format: Format, level: string): string | undefined => UNOBSERVABLE[format][level as LevelId];
+
+/** For `uring` records with a witness, the way to have their io_uring_enter in a trace; of other formats it is not read. */
+const TRACE_ENTERS: { [format in Format]?: string } = {
+  strace: ': trace its io_uring_enter too, with -e trace=write,io_uring_enter',
+  ndjson: ': write its io_uring_enter into the trace too',
+};
+const WITHOUT_WITNESS = ', and has no witness here';
 /** The end of that sentence for a call whose result no kernel returns, where the tracer saw no write. */
 const ANSWERED_ELSEWHERE = 'returned what no kernel returns: a library answered, without a system call';
 
@@ -30,8 +39,17 @@ const MOST_DETAILS = 1000;
 /** The most gaps, and processes of the trace, that notes name. */
 const MOST_NAMED = 10;
 
-/** Was the write made by a process of the records, on one of its descriptors? */
-function isOnRecordedDescriptor({ fds }: Overview, { pid, tid, fd }: TracedWrite): boolean {
+/** Did the call return what no kernel returns? Then a witness that saw a write says that the tracer should have one. */
+const isUnknown = ({ result, witness }: RecordedCall): boolean =>
+  result === undefined && !(witness?.isWhole && witness.calls.length > 0);
+
+/** Does the witness confirm that the call made no write? Node itself refuses some. */
+const isNoCall = ({ witness }: RecordedCall): boolean =>
+  witness?.isWhole === true && witness.confirms && witness.calls.length === 0;
+
+/** Was the write made by a process of the records, on one of its descriptors, or the io_uring_enter on its ring? */
+function isOnRecordedDescriptor(overview: Overview, { name, pid, tid, fd }: TracedWrite): boolean {
+  const fds = name === 'write' ? overview.fds : overview.rings;
   // strace reports threads only. The service makes its calls on the main thread, whose id is the process's.
   const process = pid ?? tid;
   if (process !== undefined) return fds.get(process)?.has(fd) ?? false;
@@ -51,34 +69,42 @@ function describeTrouble(report: Report, overview: Overview, { torn, lost, lines
   if (lost > 0) notes.push(`the tracer itself says that it lost ${lost} events`);
   for (const { from, to } of overview.gaps.slice(0, MOST_NAMED))
     notes.push(`records ${from} to ${to} are gone (a gap): what was traced of those calls counts as extra`);
-  for (const [level, count] of Object.entries(report.unobservable))
-    notes.push(`${count} at level ${level}, which ${reasonOf(report.format, level) ?? ANSWERED_ELSEWHERE}`);
+  for (const [why, count] of report.unobservable) notes.push(`${count} at level ${why}`);
   return notes;
 }
 
 /** @param isStrict count every traced write, not only those on the descriptors and in the time of the records */
 export async function compare(trace: Trace, { overview, read }: Records, isStrict: boolean): Promise<Report> {
+  const opinions = createOpinionCount();
   const report: Report = {
     format: trace.format,
     counts: { matched: 0, missing: 0, altered: 0, extra: 0, unobservable: 0 },
     details: [],
     leftOut: 0,
-    unobservable: {},
+    unobservable: new Map(),
     notes: [],
+    witness: opinions.counts,
   };
   const remarks: Remarks = { torn: 0, lost: 0, lines: 0, processes: new Set() };
   const clock = createClock();
 
-  function addUnobservable({ level }: RecordedCall): void {
+  function addUnobservable({ level }: RecordedCall, more = ''): void {
+    const why = `${level}, which ${reasonOf(trace.format, level) ?? ANSWERED_ELSEWHERE}${more}`;
     report.counts.unobservable += 1;
-    report.unobservable[level] = (report.unobservable[level] ?? 0) + 1;
+    report.unobservable.set(why, (report.unobservable.get(why) ?? 0) + 1);
   }
 
-  function add(finding: Finding): void {
-    if (finding.kind === 'missing' && finding.call.result === undefined) {
-      addUnobservable(finding.call);
+  function add(found: Finding): void {
+    if (found.kind !== 'extra' && isUnwitnessed(found.call)) {
+      addUnobservable(found.call, WITHOUT_WITNESS);
       return;
     }
+    if (found.kind === 'missing' && isUnknown(found.call)) {
+      addUnobservable(found.call);
+      return;
+    }
+    const finding = found.kind === 'missing' && isNoCall(found.call) ? { ...found, kind: 'matched' as const } : found;
+    opinions.add(finding);
     report.counts[finding.kind] += 1;
     if (finding.kind === 'matched') return;
     const detail = toDetail(finding);
@@ -87,8 +113,12 @@ export async function compare(trace: Trace, { overview, read }: Records, isStric
     else report.leftOut += 1;
   }
 
-  /** Was the write made while the records were? True if its time is not known. */
-  function isInRecordedTime(write: TracedWrite): boolean {
+  /**
+   * Was the write made while the records were? True if its time is not known. An io_uring_enter may be that of a call
+   * without a record, such as the one with which GET /levels tries the level.
+   */
+  function isOfRecords(write: TracedWrite): boolean {
+    if (write.name !== 'write') return false;
     const time = clock.timeOf(write);
     return time === undefined || (time >= overview.first - MARGIN && time <= overview.last + MARGIN);
   }
@@ -107,18 +137,20 @@ export async function compare(trace: Trace, { overview, read }: Records, isStric
 
   async function* observableCalls(): AsyncGenerator<RecordedCall[]> {
     for await (const batch of read()) {
-      yield batch.filter((call) => {
-        if (reasonOf(trace.format, call.level) === undefined) return true;
-        addUnobservable(call);
-        return false;
+      yield batch.flatMap((call) => {
+        if (reasonOf(trace.format, call.level) === undefined) return call;
+        const [ring] = overview.rings.get(call.pid) ?? [];
+        if (call.level === 'uring' && trace.hasEnters && ring !== undefined) return asEnter(call, ring);
+        addUnobservable(call, hasEnter(call) ? TRACE_ENTERS[trace.format] : '');
+        return [];
       });
     }
   }
 
   const sides = { calls: lookAhead(observableCalls()), writes: lookAhead(comparableWrites()), clock };
   await align(sides, (finding) => {
-    if (finding.kind !== 'extra' || isStrict || isInRecordedTime(finding.write)) add(finding);
+    if (finding.kind !== 'extra' || isStrict || isOfRecords(finding.write)) add(finding);
   });
-  report.notes = describeTrouble(report, overview, remarks);
+  report.notes = [...describeTrouble(report, overview, remarks), ...opinions.notes()];
   return report;
 }

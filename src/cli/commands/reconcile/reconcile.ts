@@ -5,7 +5,7 @@ import { command, UsageError } from '../../command.js';
 import { compare } from './compare.js';
 import { openRecords } from './records.js';
 import { describe } from './report.js';
-import { openTrace } from './trace-file.js';
+import { openTrace, type Trace } from './trace-file.js';
 import { FORMATS, type Format } from './traces.js';
 
 export const reconcile = command({
@@ -46,13 +46,16 @@ export const reconcile = command({
     if (traceName === '-' && recordsName === '-')
       throw new UsageError('standard input is given twice: it is either the trace or the records');
     const records = await openRecords(recordsName, token ?? (env.SYSWIRE_TOKEN || undefined));
+    let trace: Trace | undefined;
     try {
-      const trace = await openTrace(traceName, format as Format | undefined);
+      const wantsEnters = records.overview.rings.size > 0;
+      trace = await openTrace(traceName, format as Format | undefined, wantsEnters);
       const report = await compare(trace, records, strict);
-      const { counts, details, leftOut, notes } = report;
-      print(json ? JSON.stringify({ ...counts, details, leftOut, notes }) : describe(report));
+      const { counts, witness, details, leftOut, notes } = report;
+      print(json ? JSON.stringify({ ...counts, witness, details, leftOut, notes }) : describe(report));
       return counts.missing + counts.altered + counts.extra > 0 ? 1 : 0;
     } finally {
+      trace?.close();
       records.close();
     }
   },

@@ -2,9 +2,13 @@
 // them than the whole comparison.
 import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
+import type { CallName } from './traces.js';
+import { parseWitness, type Witness } from './witness.js';
 
 /** A record, as far as a trace can confirm it. */
 export type RecordedCall = {
+  /** The system call that a trace has of it: src/cli/commands/reconcile/uring.ts has the records of `io_uring_enter`. */
+  name: CallName;
   seq: number;
   pid: number;
   fd: number;
@@ -18,6 +22,10 @@ export type RecordedCall = {
   end: number;
   /** The first bytes, escaped as in the record's `preview`. */
   text: string;
+  /** What its witness saw; null if it had none. */
+  witness: Witness | null;
+  /** The record itself, if the other fields have the values of its system call; else null. */
+  record: RecordedCall | null;
 };
 
 const NUMBERS = ['seq', 'time', 'fd', 'requested', 'written', 'durationNs', 'pid'] as const;
@@ -71,7 +79,8 @@ export function parseRecordLine(line: string): RecordLine {
   const result = resultOf(value);
   if (result === 'bad') return 'bad';
   const { seq, time, fd, requested, durationNs, pid, level, preview } = value;
-  return {
+  const call: RecordedCall = {
+    name: 'write',
     seq,
     pid,
     fd,
@@ -81,5 +90,9 @@ export function parseRecordLine(line: string): RecordLine {
     time,
     end: time + durationNs / 1e6,
     text: makeSafe(preview),
+    witness: null,
+    record: null,
   };
+  if (value.systemCalls !== undefined) call.witness = parseWitness(value, call);
+  return call;
 }

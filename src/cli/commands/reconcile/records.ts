@@ -1,14 +1,11 @@
 // The service's records, from a file or from the service itself.
-import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { Events, Gap } from '../../../protocol/records.js';
 import { createClient } from '../../client.js';
 import { UsageError } from '../../command.js';
 import { readFileLines } from './lines.js';
 import { parseRecordLine, type RecordedCall } from './record-line.js';
+import { copyLines, isRegularFile, writeTemporary } from './temporary-file.js';
+import { hasEnter } from './uring.js';
 
 /** The records of one request, the most that GET /events answers with. */
 const PAGE_SIZE = 10_000;
@@ -17,6 +14,8 @@ const PAGE_SIZE = 10_000;
 export type Overview = {
   /** The descriptors of each process. */
   fds: Map<number, Set<number>>;
+  /** The descriptors of io_uring that a witness saw, of each process. */
+  rings: Map<number, Set<number>>;
   count: number;
   /** The start of the first call and the end of the last, in milliseconds since 1970. */
   first: number;
@@ -57,8 +56,21 @@ async function* readCalls(file: string, name: string): AsyncGenerator<RecordedCa
     yield batch.filter((value): value is RecordedCall => !isGap(value));
 }
 
+function addTo(fds: Map<number, Set<number>>, pid: number, fd: number): void {
+  const known = fds.get(pid);
+  if (known) known.add(fd);
+  else fds.set(pid, new Set([fd]));
+}
+
 async function summarise(batches: AsyncIterable<(RecordedCall | Gap)[]>): Promise<Overview> {
-  const overview: Overview = { fds: new Map(), count: 0, first: Infinity, last: -Infinity, gaps: [] };
+  const overview: Overview = {
+    fds: new Map(),
+    rings: new Map(),
+    count: 0,
+    first: Infinity,
+    last: -Infinity,
+    gaps: [],
+  };
   for await (const batch of batches) {
     for (const value of batch) {
       if (isGap(value)) {
@@ -66,9 +78,8 @@ async function summarise(batches: AsyncIterable<(RecordedCall | Gap)[]>): Promis
         continue;
       }
       const { pid, fd, time, end } = value;
-      const fds = overview.fds.get(pid);
-      if (fds) fds.add(fd);
-      else overview.fds.set(pid, new Set([fd]));
+      addTo(overview.fds, pid, fd);
+      if (hasEnter(value)) for (const enter of value.witness?.calls ?? []) addTo(overview.rings, pid, enter.fd);
       overview.count += 1;
       overview.first = Math.min(overview.first, time);
       overview.last = Math.max(overview.last, end);
@@ -93,10 +104,6 @@ async function* fetchLines(address: string, token: string | undefined): AsyncGen
   }
 }
 
-async function* copyLines(name: string): AsyncGenerator<string> {
-  for await (const lines of readFileLines(name)) yield `${lines.join('\n')}\n`;
-}
-
 /**
  * Opens records. They are read twice, so those of a service or a pipe are put into a temporary file first.
  *
@@ -108,12 +115,9 @@ export async function openRecords(name: string, token: string | undefined): Prom
   let file = name;
   let close = (): void => {};
   try {
-    if (isAddress || !statSync(name, { throwIfNoEntry: false })?.isFile()) {
+    if (isAddress || !isRegularFile(name)) {
       const lines = isAddress ? fetchLines(name.endsWith('/') ? name : `${name}/`, token) : copyLines(name);
-      const folder = mkdtempSync(path.join(tmpdir(), 'syswire-'));
-      close = () => rmSync(folder, { recursive: true, force: true });
-      file = path.join(folder, 'records');
-      await pipeline(Readable.from(lines), createWriteStream(file));
+      ({ file, close } = await writeTemporary(lines));
     }
     const overview = await summarise(readRecords(file, name));
     if (overview.count === 0)

@@ -1,19 +1,27 @@
 // The report of `syswire reconcile`: values for programs, a table for people.
+import { AGREES } from '../../../protocol/system-call.js';
 import { osError } from '../../../syscalls/bindings/errno.js';
 import type { Finding } from './align/steps.js';
 import type { Field } from './explain/explanation.js';
-import type { Format } from './traces.js';
+import { type Opinion, type OpinionCounts, opinionOf } from './opinion.js';
+import type { CallName, Format } from './traces.js';
+import type { Witness } from './witness.js';
 
 const COUNTS = ['matched', 'missing', 'altered', 'extra', 'unobservable'] as const;
 
-/** A difference: the record, and the writes that the trace has of it. */
+/** A system call as one side has it. */
+type Seen = { name: CallName; count: number; result: number | null; preview: string | null };
+
+/** A difference: the record, the writes that the trace has of it, and those that its witness saw. */
 export type Detail = {
   kind: 'missing' | 'altered' | 'extra';
   seq: number | null;
   fd: number;
   differs: readonly Field[];
   record: { time: number; level: string; count: number; result: number | null; preview: string } | null;
-  trace: { line: number; count: number; result: number | null; preview: string | null }[];
+  trace: ({ line: number } & Seen)[];
+  /** Null if the record has no witness. */
+  witness: { agreesWith: Opinion; calls: Seen[]; verdict: string } | null;
 };
 
 export type Report = {
@@ -22,29 +30,35 @@ export type Report = {
   details: Detail[];
   /** The number of differences that are not in `details`, because there are too many. */
   leftOut: number;
-  /** The number of records that the tracer could not see, by level. */
-  unobservable: Record<string, number>;
+  /** The number of records that the tracer could not see, by level and reason. */
+  unobservable: Map<string, number>;
   notes: string[];
+  witness: OpinionCounts;
 };
 
 /** The most differences that the table shows. */
 const SHOWN = 50;
 
+const toSeen = ({ name, count, result, text }: Witness['calls'][number]): Seen => ({
+  name,
+  count,
+  result: result ?? null,
+  preview: text ?? null,
+});
+
 /** Makes a detail of a finding. @returns null if it is no difference */
 export function toDetail(finding: Finding): Detail | null {
   if (finding.kind === 'matched') return null;
   const writes = finding.kind === 'extra' ? [finding.write] : finding.writes;
-  const trace = writes.map(({ line, count, result, text }) => ({
-    line,
-    count,
-    result: result ?? null,
-    preview: text ?? null,
-  }));
+  const trace = writes.map((write) => ({ line: write.line, ...toSeen(write) }));
   if (finding.kind === 'extra')
-    return { kind: 'extra', seq: null, fd: finding.write.fd, differs: [], record: null, trace };
-  const { seq, fd, time, level, count, result, text } = finding.call;
+    return { kind: 'extra', seq: null, fd: finding.write.fd, differs: [], record: null, trace, witness: null };
+  const { seq, fd, time, level, count, result, text } = finding.call.record ?? finding.call;
   const record = { time, level, count, result: result ?? null, preview: text };
-  return { kind: finding.kind, seq, fd, differs: finding.differs, record, trace };
+  const agreesWith = opinionOf(finding);
+  const { calls = [], verdict = '' } = finding.call.witness ?? {};
+  const witness = agreesWith && { agreesWith, calls: calls.map(toSeen), verdict };
+  return { kind: finding.kind, seq, fd, differs: finding.differs, record, trace, witness };
 }
 
 type Values = { count: number; result: number | null; preview: string | null };
@@ -54,6 +68,24 @@ function inWords({ count, result, preview }: Values): string {
   const error = result !== null && result < 0 ? ` ${osError(result)?.code}` : '';
   const bytes = preview === null ? '' : ` "${preview.length > 24 ? `${preview.slice(0, 24)}…` : preview}"`;
   return `${count} → ${result ?? '?'}${error}${bytes}`;
+}
+
+/** Returns the same for a system call, with its name if it is not `write`: `io_uring_enter 2 → 2`. */
+const callInWords = (call: Seen): string => `${call.name === 'write' ? '' : `${call.name} `}${inWords(call)}`;
+
+/** Returns what the witness says, with the calls or the verdict where the other columns do not show them. */
+function witnessInWords({ witness, record }: Detail): string {
+  if (!witness) return '';
+  const { agreesWith, calls, verdict } = witness;
+  const seen = calls.map(callInWords).join('; ');
+  const isShown = calls.length === 1 && record?.level !== 'uring';
+  const WORDS: Record<Opinion, [says: string, more: string]> = {
+    record: ['agrees with the record', isShown ? '' : seen],
+    trace: ['agrees with the trace', verdict === AGREES ? '' : verdict],
+    neither: ['agrees with neither', seen || verdict],
+    unknown: ['cannot say', verdict],
+  };
+  return WORDS[agreesWith].filter((part) => part !== '').join(': ');
 }
 
 /** Returns a line for each row, with each column as wide as its widest cell. */
@@ -72,16 +104,24 @@ export function describe({ counts, details, leftOut, notes }: Report): string {
   const lines = toTable(COUNTS.map((kind) => [kind.padEnd(12), String(counts[kind])]));
   for (const note of notes) lines.push(`note: ${note}`);
   if (details.length === 0) return lines.join('\n');
-  const rows = details
-    .slice(0, SHOWN)
-    .map(({ kind, seq, fd, differs, record, trace }) => [
+  const shown = details.slice(0, SHOWN);
+  const rows = shown.map((detail) => {
+    const { kind, seq, fd, differs, record, trace } = detail;
+    return [
       differs.length > 0 ? `${kind}: ${differs.join(', ')}` : kind,
       seq === null ? '' : String(seq),
       String(fd),
       record ? `${record.level} ${inWords(record)}` : 'no record',
-      trace.length > 0 ? trace.map((write) => `line ${write.line}: ${inWords(write)}`).join('; ') : 'not in the trace',
-    ]);
-  lines.push('', ...toTable([['what', 'seq', 'fd', 'the record', 'the trace'], ...rows]));
+      trace.length > 0
+        ? trace.map((write) => `line ${write.line}: ${callInWords(write)}`).join('; ')
+        : 'not in the trace',
+      witnessInWords(detail),
+    ];
+  });
+  // Most records have no witness: then there is no column for it.
+  const head = ['what', 'seq', 'fd', 'the record', 'the trace'];
+  if (shown.some(({ witness }) => witness)) head.push('the witness');
+  lines.push('', ...toTable([head, ...rows.map((row) => row.slice(0, head.length))]));
   const more = details.length - Math.min(SHOWN, details.length) + leftOut;
   if (more > 0) lines.push(`and ${more} more${leftOut > 0 ? '' : ': --json has them'}`);
   return lines.join('\n');

@@ -1,7 +1,8 @@
 // A trace, read as batches of writes, in the order in which the calls were made.
 import { UsageError } from '../../command.js';
 import { readFileLines } from './lines.js';
-import { FORMATS, type Format, formatOf, READERS, type TracedWrite } from './traces.js';
+import { copyLines, isRegularFile, writeTemporary } from './temporary-file.js';
+import { ENTER, FORMATS, type Format, formatOf, READERS, type TracedWrite } from './traces.js';
 
 /** The format is guessed from the first one of these lines that shows it. */
 const GUESS_LINES = 1000;
@@ -16,8 +17,11 @@ export type Remarks = { torn: number; lost: number; lines: number; processes: Se
 
 export type Trace = {
   format: Format;
-  /** Yields the writes, and fills in `remarks` except for `processes`. */
+  /** Does it have an io_uring_enter? False if that was not asked for. */
+  hasEnters: boolean;
+  /** Yields the writes, and io_uring_enter where that was asked for, and fills in `remarks` except for `processes`. */
   read: (remarks: Remarks) => AsyncGenerator<TracedWrite[]>;
+  close: () => void;
 };
 
 async function guessFormat(name: string, batches: AsyncGenerator<string[]>, consumed: string[][]): Promise<Format> {
@@ -42,6 +46,7 @@ async function* readWrites(
   name: string,
   batches: AsyncIterable<string[]>,
   format: Format,
+  hasEnters: boolean,
   remarks: Remarks,
 ): AsyncGenerator<TracedWrite[]> {
   const read = READERS[format]();
@@ -60,7 +65,8 @@ async function* readWrites(
             `${name}:${remarks.lines} is not a line of a ${format} trace: check the file, or give another --format`,
           );
       } else if (content !== null && 'lost' in content) remarks.lost += content.lost;
-      else if (content !== null) writes.push({ ...content, line: remarks.lines });
+      else if (content !== null && (hasEnters || content.name === 'write'))
+        writes.push({ ...content, line: remarks.lines });
       if (content !== 'bad') isOfFormat = true;
     }
     yield writes;
@@ -81,27 +87,61 @@ async function* sortByTime(batches: AsyncIterable<TracedWrite[]>): AsyncGenerato
   yield held.sort(byTime);
 }
 
-/**
- * Opens a trace.
- *
- * @param file `-` is standard input
- * @param given the format; guessed from the first lines if it is not given
- * @throws UsageError if it is unusable, here or while it is read
- */
-export async function openTrace(file: string, given: Format | undefined): Promise<Trace> {
-  const name = file === '-' ? 'standard input' : file;
+/** Looks for the first io_uring_enter of a trace. */
+async function findEnter(file: string, format: Format): Promise<boolean> {
+  const read = READERS[format]();
+  for await (const lines of readFileLines(file)) {
+    for (const line of lines) {
+      // Only these lines are read. A signal of the witness names the call too, so the name alone says nothing.
+      const content = line.includes(ENTER) ? read(line) : null;
+      if (content !== null && typeof content === 'object' && 'name' in content) return true;
+    }
+  }
+  return false;
+}
+
+/** Opens a trace that can be read more than once, under the name that messages give it. */
+async function openFile(
+  file: string,
+  name: string,
+  given: Format | undefined,
+  wantsEnters: boolean,
+): Promise<Omit<Trace, 'close'>> {
   const batches = readFileLines(file);
   const consumed: string[][] = [];
   const format = given ?? (await guessFormat(name, batches, consumed));
+  const hasEnters = wantsEnters && (await findEnter(file, format));
   async function* allBatches(): AsyncGenerator<string[]> {
     yield* consumed;
     yield* batches;
   }
   return {
     format,
+    hasEnters,
     read(remarks) {
-      const writes = readWrites(name, allBatches(), format, remarks);
+      const writes = readWrites(name, allBatches(), format, hasEnters, remarks);
       return format === 'bpftrace' ? sortByTime(writes) : writes;
     },
   };
+}
+
+/**
+ * Opens a trace.
+ *
+ * @param file `-` is standard input
+ * @param given the format; guessed from the first lines if it is not given
+ * @param wantsEnters read io_uring_enter too, if the trace has it. A trace from a pipe is copied first
+ * @throws UsageError if it is unusable, here or while it is read
+ */
+export async function openTrace(file: string, given: Format | undefined, wantsEnters: boolean): Promise<Trace> {
+  const name = file === '-' ? 'standard input' : file;
+  // Whether there is an io_uring_enter must be known before the comparison begins, so the trace is read twice.
+  if (!wantsEnters || isRegularFile(file)) return { ...(await openFile(file, name, given, wantsEnters)), close() {} };
+  const copy = await writeTemporary(copyLines(file));
+  try {
+    return { ...(await openFile(copy.file, name, given, wantsEnters)), close: copy.close };
+  } catch (error) {
+    copy.close();
+    throw error;
+  }
 }

@@ -6,8 +6,13 @@ import { osError } from '../../../syscalls/bindings/errno.js';
 export const FORMATS = ['strace', 'ndjson', 'bpftrace', 'perf'] as const;
 export type Format = (typeof FORMATS)[number];
 
-/** A `write` as a tracer saw it. */
+/** The system calls that are read: `write`, and the call with which `uring` submits its write. */
+export const ENTER = 'io_uring_enter';
+export type CallName = 'write' | typeof ENTER;
+
+/** A `write` as a tracer saw it, or an `io_uring_enter`: its descriptor is the ring, its count that of the entries. */
 export type TracedWrite = {
+  name: CallName;
   /** The number of its line in the trace, from 1. */
   line: number;
   /** In milliseconds; since 1970 if the tracer's clock counts from there. */
@@ -86,10 +91,18 @@ const STRACE_PREFIX =
 const STRACE_LINE = /(?:[a-z]\w*\(|<\.\.\. |--- |\+\+\+ |\[ Process )/y;
 const STRACE_WRITE = /write\((-?\d+)(?:<.*?>)?, ("|NULL|0x[\da-f]+)/y;
 const STRACE_END = /^(?:\.\.\.)?, (\d+)(?: <\w+ \.\.\.>)?\s*\)\s*= (-?\d+|\?)(?: (E[A-Z0-9]+))?/;
+const STRACE_ENTER = /io_uring_enter\((-?\d+)(?:<.*?>)?, (\d+), /y;
+// The empty group stands for the count, which is before the flags here.
+const STRACE_ENTER_END = /()\)\s*= (-?\d+|\?)(?: (E[A-Z0-9]+))?/;
+const STRACE_BEGIN = /(?:write|io_uring_enter)\(/y;
 const UNFINISHED = '<unfinished ...>';
-const RESUMED = /<\.\.\. write resumed>/y;
+const RESUMED = /<\.\.\. (?:write|io_uring_enter) resumed>/y;
 
-/** Reads the output of `strace -f -ttt -y -e trace=write`. @see https://man7.org/linux/man-pages/man1/strace.1.html */
+/**
+ * Reads the output of `strace -f -ttt -y -e trace=write,io_uring_enter`.
+ *
+ * @see https://man7.org/linux/man-pages/man1/strace.1.html
+ */
 function strace(): Reader {
   /** By thread, the first part of a line that another thread's line interrupted. */
   const open = new Map<string, string>();
@@ -103,28 +116,30 @@ function strace(): Reader {
       return pattern.exec(line);
     };
     if (isAt(RESUMED)) {
-      const begun = open.get(id);
+      const before = open.get(id);
       open.delete(id);
-      return begun === undefined ? 'torn' : read(begun + line.slice(RESUMED.lastIndex));
+      return before === undefined ? 'torn' : read(before + line.slice(RESUMED.lastIndex));
     }
     const write = isAt(STRACE_WRITE);
-    if (!write) return isAt(STRACE_LINE) ? (line.startsWith('write(', head.length) ? 'torn' : null) : 'bad';
+    const begun = write ?? isAt(STRACE_ENTER);
+    if (!begun) return isAt(STRACE_LINE) ? (isAt(STRACE_BEGIN) ? 'torn' : null) : 'bad';
     if (line.endsWith(UNFINISHED)) {
       open.set(id, line.slice(0, -UNFINISHED.length));
       return null;
     }
 
-    const bytesAt = STRACE_WRITE.lastIndex;
-    const isText = write[2] === '"';
+    const bytesAt = write ? STRACE_WRITE.lastIndex : STRACE_ENTER.lastIndex;
+    const isText = begun[2] === '"';
     // The last quote ends the bytes: nothing after them has one, and quotes among them are escaped.
     const bytesEnd = isText ? line.lastIndexOf('"') : bytesAt;
     const rest = line.slice(isText ? bytesEnd + 1 : bytesEnd);
-    const end = bytesEnd < bytesAt ? null : STRACE_END.exec(rest);
+    const end = bytesEnd < bytesAt ? null : (write ? STRACE_END : STRACE_ENTER_END).exec(rest);
     if (!end) return 'torn';
     const [, count, number, code] = end;
     // For example `= ? ERESTARTSYS`: the kernel repeats the call, see isRestart.
     if (code?.startsWith('ERESTART')) return null;
     return {
+      name: write ? 'write' : ENTER,
       time: seconds
         ? Number(seconds) * 1000
         : hour === undefined
@@ -132,8 +147,8 @@ function strace(): Reader {
           : (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000,
       pid: undefined,
       tid: id === '' ? undefined : Number(id),
-      fd: Number(write[1]),
-      count: Number(count),
+      fd: Number(begun[1]),
+      count: Number(write ? count : begun[2]),
       result: resultOf(number, code),
       ...(isText ? shown(unquote(line.slice(bytesAt, bytesEnd)), rest.startsWith('...')) : NOT_SHOWN),
     };
@@ -159,12 +174,14 @@ function ndjson(): Reader {
     }
     if (value === null || typeof value !== 'object') return 'bad';
     const { time, pid, tid, syscall = 'write', fd, count, ret, bytes } = value;
-    if (syscall !== 'write') return null;
-    if (!isNumber(fd) || !isNumber(count) || !isNumber(ret)) return 'bad';
+    if (syscall !== 'write' && syscall !== ENTER) return null;
+    // An io_uring_enter may come from an older exporter, which knew that it is ignored.
+    if (!isNumber(fd) || !isNumber(count) || !isNumber(ret)) return syscall === ENTER ? null : 'bad';
     const hex = typeof bytes === 'string' ? Buffer.from(bytes, 'hex') : undefined;
     return isRestart(ret)
       ? null
       : {
+          name: syscall,
           time: isNumber(time) ? toMs(time) : undefined,
           pid: isNumber(pid) ? pid : undefined,
           tid: isNumber(tid) ? tid : undefined,
@@ -190,6 +207,7 @@ function bpftrace(): Reader {
     const bytes = Buffer.from(hex.replaceAll(' ', ''), 'hex');
     if (isRestart(Number(result))) return null;
     return {
+      name: 'write',
       time: Number(time) * 1000,
       pid: Number(pid),
       tid: Number(tid),
@@ -245,6 +263,7 @@ function perf(): Reader {
       const enter = PERF_ENTER.exec(fields);
       if (!enter) return 'torn';
       return begin({
+        name: 'write',
         // A time of day is local time. Date has only milliseconds, so the fraction of the second is added.
         time: day
           ? new Date(`${day}T${clock?.slice(0, 8)}`).getTime() + Number(`0.${clock?.slice(9)}`) * 1000
@@ -263,6 +282,7 @@ function perf(): Reader {
     if (trace) {
       const [, time, tid, fd, count, goesOn, number, code] = trace;
       const call = {
+        name: 'write' as const,
         time: Number(time),
         pid: undefined,
         tid: tid === undefined ? undefined : Number(tid),

@@ -12,6 +12,7 @@ import type { TracedWrite } from '../../../../src/cli/commands/reconcile/traces.
 const { EINTR } = constants.errno;
 
 const call = (level: string, count: number, result: number, text: string): RecordedCall => ({
+  name: 'write',
   seq: 1,
   pid: 12,
   fd: 18,
@@ -21,9 +22,12 @@ const call = (level: string, count: number, result: number, text: string): Recor
   time: 0,
   end: 0,
   text,
+  witness: null,
+  record: null,
 });
 
 const write = (count: number, result: number, text?: string): TracedWrite => ({
+  name: 'write',
   line: 1,
   time: undefined,
   pid: undefined,
@@ -33,6 +37,12 @@ const write = (count: number, result: number, text?: string): TracedWrite => ({
   result,
   text,
   isWhole: text !== undefined,
+});
+
+/** Gives a record a witness, which saw these writes. */
+const witnessed = (record: RecordedCall, calls: TracedWrite[], confirms = true): RecordedCall => ({
+  ...record,
+  witness: { calls, isWhole: true, confirms, verdict: confirms ? 'agrees' : 'no' },
 });
 
 /** Explains a record by writes, the cheapest way first. */
@@ -60,6 +70,35 @@ test('the writes of one fs.writeSync explain its record, with at most one flaw',
     altered.find(([, , used]) => used === 3),
     ['altered', 'result', 3],
   );
+});
+
+test('the list of its witness explains a record, with at most one flaw', () => {
+  const list = [write(10, 4), write(6, -EINTR), write(6, 6)] as [TracedWrite, TracedWrite, TracedWrite];
+  const record = witnessed(call('std', 10, 10, '0123456789'), list);
+  const [first, interrupted, last] = list;
+  assert.deepEqual(explainInOrder(record, list), [['matched', '', 3]]);
+  assert.deepEqual(explainInOrder(record, [first, last]), [['missing', '', 2]]);
+  assert.deepEqual(explainInOrder(record, [first, interrupted]), [['missing', '', 2]]);
+  // It may be the last write with another result, or another write in its place: the former is cheaper in the end.
+  assert.deepEqual(explainInOrder(record, [first, interrupted, write(6, 5)]), [
+    ['missing', '', 2],
+    ['altered', 'result', 3],
+  ]);
+  assert.deepEqual(explainInOrder(record, [first, write(6, 5), last]), [['altered', 'result', 3]]);
+  assert.deepEqual(explainInOrder(record, [write(10, 4, 'x'), interrupted, last]), [['altered', 'bytes', 3]]);
+});
+
+test('writes that the witness saw belong to its record, though they contradict it', () => {
+  const record = call('os', 5, 5, 'hello');
+  const contradicts = (...calls: TracedWrite[]) => witnessed(record, calls, false);
+  const single = write(4, 4, 'hell');
+  assert.deepEqual(explainInOrder(record, [single]), []);
+  assert.deepEqual(explainInOrder(contradicts(single), [single]), [['altered', 'bytes,count,result', 1]]);
+  assert.deepEqual(explainInOrder(contradicts(single), [write(4, 3, 'hell')]), [['altered', 'bytes,count,result', 1]]);
+  const bytes = [...'hello'].map((char) => write(1, 1, char));
+  assert.deepEqual(explainInOrder(contradicts(...bytes), bytes), [['altered', 'calls', 5]]);
+  // The trace agrees with the record, against the witness.
+  assert.deepEqual(explainInOrder(contradicts(single), [write(5, 5, 'hello')])[0], ['matched', '', 1]);
 });
 
 test('the cheapest script finds one deleted line and one altered line', async () => {

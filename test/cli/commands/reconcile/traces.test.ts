@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { type Format, type LineContent, READERS } from '../../../../src/cli/commands/reconcile/traces.js';
 
 const saw = (fd: number, count: number, result: number | undefined, text?: string, more: object = {}) => ({
+  name: 'write',
   pid: undefined,
   fd,
   count,
@@ -51,6 +52,23 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
   ['strace', '12 pwrite64(3, "a", 1, 0) = 1', null],
   ['strace', '12 <... write resumed>) = 2', 'torn'],
   ['strace', '12 write(3, "a', 'torn'],
+  [
+    'strace',
+    '12 1795471942.073803 io_uring_enter(25<anon_inode:[io_uring]>, 2, 1, IORING_ENTER_GETEVENTS, NULL, 0) = 2',
+    saw(25, 2, 2, undefined, { ...at(1795471942073.803), name: 'io_uring_enter' }),
+  ],
+  [
+    'strace',
+    '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) = -1 EINTR (Interrupted system call) (INJECTED)',
+    saw(25, 1, -4, undefined, { ...NO_TIME, name: 'io_uring_enter' }),
+  ],
+  [
+    'strace',
+    '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0 <unfinished ...>\n13 write(9, "z", 1) = 1\n12 <... io_uring_enter resumed>) = 1',
+    saw(25, 1, 1, undefined, { ...NO_TIME, name: 'io_uring_enter' }),
+  ],
+  ['strace', '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS', 'torn'],
+  ['strace', '12 --- SIGSYS {si_signo=SIGSYS, si_syscall=__NR_io_uring_enter, si_arch=AUDIT_ARCH_X86_64} ---', null],
   ['strace', '{"level":30}', 'bad'],
   [
     'ndjson',
@@ -62,6 +80,12 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
     '{"time":1795471942.5,"pid":1,"tid":12,"fd":1,"count":3,"ret":3,"bytes":"c3a921"}',
     saw(1, 3, 3, 'é!', { ...at(1795471942500), pid: 1 }),
   ],
+  [
+    'ndjson',
+    '{"tid":12,"syscall":"io_uring_enter","fd":25,"count":2,"ret":2}',
+    saw(25, 2, 2, undefined, { ...NO_TIME, name: 'io_uring_enter' }),
+  ],
+  ['ndjson', '{"syscall":"io_uring_enter","ring":25,"ret":2}', null],
   ['ndjson', '{"syscall":"writev","fd":1,"count":3,"ret":-28}', null],
   ['ndjson', '{"fd":1,"count":3,"ret":-512}', null],
   ['ndjson', '{"fd":1,"count":"3","ret":3}', 'bad'],

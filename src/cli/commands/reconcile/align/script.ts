@@ -19,7 +19,7 @@
 // WRONG_TIME_COST more. In a window that can outweigh one edit but no more. A pair that is far off is none.
 import type { Clock } from '../clock.js';
 import { explain } from '../explain/explain.js';
-import { MATCHED_COST } from '../explain/explanation.js';
+import { isExact, MATCHED_COST } from '../explain/explanation.js';
 import type { LookAhead } from '../look-ahead.js';
 import type { RecordedCall } from '../record-line.js';
 import type { TracedWrite } from '../traces.js';
@@ -62,7 +62,7 @@ function createTable(rows: number, columns: number): Table {
 function enter({ costs, agreed, steps, from }: Table, at: number, to: number, step: Step, cost: number): void {
   if (cost >= (costs[to] as number)) return;
   costs[to] = cost;
-  agreed[to] = (agreed[at] as number) + (step.explanation?.verdict === 'matched' ? 1 : 0);
+  agreed[to] = (agreed[at] as number) + (step.explanation && isExact(step.explanation) ? 1 : 0);
   steps[to] = step;
   from[to] = at;
 }

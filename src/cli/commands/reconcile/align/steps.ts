@@ -1,6 +1,6 @@
 // The steps by which two sides are compared: each takes a record, a write, or a record with its writes.
 import type { Clock } from '../clock.js';
-import type { Explanation, Field, Verdict } from '../explain/explanation.js';
+import { type Explanation, type Field, isExact, type Verdict } from '../explain/explanation.js';
 import type { LookAhead } from '../look-ahead.js';
 import type { RecordedCall } from '../record-line.js';
 import type { TracedWrite } from '../traces.js';
@@ -23,9 +23,15 @@ export const MISSING: Step = { takesCall: true, used: 0, explanation: null };
 export const EXTRA: Step = { takesCall: false, used: 1, explanation: null };
 export const toStep = (explanation: Explanation): Step => ({ takesCall: true, used: explanation.used, explanation });
 
-export type Finding =
-  | { kind: Verdict; call: RecordedCall; writes: TracedWrite[]; differs: readonly Field[] }
-  | { kind: 'extra'; write: TracedWrite };
+/** A record, and what the trace has of it. `isExact`: its writes agree in everything with the record or its witness. */
+export type FoundCall = {
+  kind: Verdict;
+  call: RecordedCall;
+  writes: TracedWrite[];
+  differs: readonly Field[];
+  isExact: boolean;
+};
+export type Finding = FoundCall | { kind: 'extra'; write: TracedWrite };
 
 export type TakeStep = (step: Step) => void;
 
@@ -37,8 +43,9 @@ export function createTakeStep({ calls, writes, clock }: Sides, report: (finding
       const taken: TracedWrite[] = [];
       for (let index = 0; index < used; index++) taken.push(writes.at(index) as TracedWrite);
       const kind = explanation?.verdict ?? 'missing';
-      if (kind === 'matched') clock.learn(call, taken[0] as TracedWrite);
-      report({ kind, call, writes: taken, differs: explanation?.differs ?? [] });
+      const isAgreed = explanation !== null && isExact(explanation);
+      if (isAgreed) clock.learn(call, taken[0] as TracedWrite);
+      report({ kind, call, writes: taken, differs: explanation?.differs ?? [], isExact: isAgreed });
       calls.drop(1);
     } else report({ kind: 'extra', write: writes.at(0) as TracedWrite });
     writes.drop(used);

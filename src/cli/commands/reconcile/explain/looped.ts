@@ -23,6 +23,7 @@ import {
   hasSameText,
   isOnSameDescriptor,
   MATCHED_COST,
+  PART_GONE_COST,
   type WriteAt,
 } from './explanation.js';
 import { explainSingle } from './single.js';
@@ -32,9 +33,7 @@ const { EINTR } = constants.errno;
 /** The most writes that are read as one call. */
 const MOST_WRITES = 256;
 
-/** Some of a call's writes are there, and only a missing one explains them: cheaper than a pair that differs. */
-const PART_GONE_COST = 0.7;
-/** The same, where an altered value would explain them too and is more likely: dearer than a pair that differs. */
+/** As PART_GONE_COST, where an altered value would explain them too and is more likely: dearer than a pair that differs. */
 const PART_MAY_BE_GONE_COST = 0.98;
 
 /** The state of a reading: the index of the next write, the bytes left for it, and those written before it. */

@@ -5,12 +5,11 @@
 //   write(…, "hello", 5) = 3      altered: result
 //   write(…, "hello", 9) = 9      altered: count, result. The bytes agree, so it is still this call
 //   write(…, "world", 9) = 9      null: it has nothing in common with the record, so it is another call
-import type { RecordedCall } from '../record-line.js';
 import type { TracedWrite } from '../traces.js';
-import { alteredCost, type Explanation, type Field, hasSameText, ONE_MATCH } from './explanation.js';
+import { alteredCost, type Expected, type Explanation, type Field, hasSameText, ONE_MATCH } from './explanation.js';
 
-/** Explains a record by one write on its descriptor. */
-export function explainSingle(call: RecordedCall, write: TracedWrite): Explanation | null {
+/** Explains a record, or a call that its witness saw, by one write on its descriptor. */
+export function explainSingle(call: Expected, write: TracedWrite): Explanation | null {
   const isSameText = hasSameText(call, write);
   const isSameCount = write.count === call.count;
   const isSameResult = write.result === undefined || call.result === undefined || write.result === call.result;

@@ -2,7 +2,8 @@
 //
 // Three sides are compared then: the record, its witness and the trace. The witness is a third opinion where the other
 // two differ.
-import { makeSafe, PREVIEW_BYTES } from '../../../protocol/preview.js';
+import { PREVIEW_BYTES } from '../../../protocol/limits.js';
+import { makeSafe } from '../../../protocol/preview.js';
 import { AGREES } from '../../../protocol/system-call.js';
 import type { RecordedCall } from './record-line.js';
 import { ENTER, type TracedWrite } from './traces.js';

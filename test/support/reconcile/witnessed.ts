@@ -1,5 +1,6 @@
 // Gives made-up records a witness, and prints a trace with the io_uring_enter of `uring`.
-import { PREVIEW_BYTES, preview } from '../../../src/protocol/preview.js';
+import { PREVIEW_BYTES } from '../../../src/protocol/limits.js';
+import { preview } from '../../../src/protocol/preview.js';
 import type { OsError, SystemCall } from '../../../src/protocol/system-call.js';
 import { type MadeCall, PID, PRINT, type Write } from './synthetic.js';
 

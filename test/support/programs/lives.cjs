@@ -100,8 +100,10 @@ const CASES = {
     const fd = openSync('/dev/null', 'w');
     const bytes = Buffer.from('x');
     let calls = 0;
+    // A kernel without 32-bit calls kills the process at int $0x80.
+    const other = addon.int80.probe().signal === 0 ? addon.int80 : addon;
     const callback = () => {
-      const written = addon.write(fd, bytes) + addon.int80.write(fd, bytes);
+      const written = addon.write(fd, bytes) + other.write(fd, bytes);
       for (const until = performance.now() + 0.1; performance.now() < until; );
       return written + writeSync(fd, bytes);
     };

@@ -1,10 +1,10 @@
 // Prints what a witness saw, in answers and records. These come from a service, and --url may lead to any program: names,
 // files and verdicts are made safe for a terminal.
-import type { BurstResult, WriteResult } from '../protocol/calls.js';
+import type { BurstResult } from '../protocol/calls.js';
 import { number } from '../protocol/format.js';
 import { makeSafe } from '../protocol/preview.js';
 import type { WitnessReport } from '../protocol/system-call.js';
-import { describeWitnessed, isAddress, printOrigin } from '../protocol/system-call-text.js';
+import { describeWitnessed, isAddress, printOrigin, printResult } from '../protocol/system-call-text.js';
 
 /** The flag of the commands that ask a service for calls. */
 export const WITNESS_FLAG = {
@@ -12,26 +12,14 @@ export const WITNESS_FLAG = {
   field: 'witness',
 } as const;
 
-/** Return what a witness saw of a write; null if there was none. */
-export const reportOf = ({
-  systemCalls = [],
-  complete = true,
-  dropped = 0,
-  verdict,
-}: Pick<WriteResult, keyof WitnessReport>): WitnessReport | null =>
-  verdict === undefined ? null : { systemCalls, complete, dropped, verdict };
-
 /** Return a line for each system call, and last the verdict. */
 export const reportLines = (report: WitnessReport): string[] => describeWitnessed(report).map(makeSafe);
 
 type Kind = NonNullable<BurstResult['systemCalls']>[number];
 
-function printResult({ result, error }: Kind): string {
-  if (result === null) return '?';
-  if (error) return `-1 ${error.code} (${error.message})`;
-  // The service sums calls that return addresses, whatever the address.
-  return isAddress(result) ? 'an address' : `${result}`;
-}
+/** Return the result of all calls of a kind. The service sums calls that return addresses, whatever the address. */
+const resultOfAll = (kind: Kind): string =>
+  kind.result !== null && isAddress(kind.result) ? 'an address' : printResult(kind);
 
 /** Return `every verdict agrees`, or how many do not and the first of them. */
 function verdictLine({ count, disagreed = 0, verdict }: BurstResult): string {
@@ -46,7 +34,7 @@ export function burstLines(result: BurstResult): string[] {
   const rows = systemCalls.map((kind) => ({
     name: makeSafe(`${kind.abi === 'i386' ? '[i386] ' : ''}${kind.name}`),
     times: `×${number(kind.times)}`,
-    rest: makeSafe(`= ${printResult(kind)}  [${printOrigin(kind)}]`),
+    rest: makeSafe(`= ${resultOfAll(kind)}  [${printOrigin(kind)}]`),
   }));
   const widest = (lengths: number[]): number => Math.max(0, ...lengths);
   const [nameWidth, timesWidth] = [

@@ -62,7 +62,7 @@ const LevelShape = z
         'The outside tools that see the `write`; null on a platform where this was not tested. At level `uring` they see an io_uring_enter instead.',
       ),
     witnessed: Sighting.nullable().describe(
-      'What a witness saw of one call of this level on this machine, to the target `null`: made when the levels are first asked for. Null if the level or the witness is not available.',
+      'What a witness saw of one call of this level on this machine. The service made it to the null device when it was first asked for the levels. Null if the level or the witness is not available.',
     ),
     manPage: z.string().describe("The URL of the call's documentation."),
   })
@@ -90,7 +90,7 @@ export const Levels = z
       .object({
         available: z.boolean().describe('True if a request may ask for a witness.'),
         reason: z.string().nullable().describe('The reason why it is not available; null if it is.'),
-        always: z.boolean().describe('True if every call has a witness: the service was started with --witness.'),
+        always: z.boolean().describe('True if the service was started with --witness: every call has a witness then.'),
       })
       .describe('The witness of this service.'),
     elsewhere: z.array(ElsewhereShape).describe("The levels with syswire's own instructions, on the other platforms."),

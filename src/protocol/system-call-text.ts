@@ -46,10 +46,11 @@ function printArguments(call: SystemCall): string {
   return formats.map((format, at) => print[format](call.arguments[at] ?? 0)).join(', ');
 }
 
-/** No `write` returns more than 0x7ffff000. */
+/** Returns true for a result that only a call which returns an address has: no `write` returns more than 0x7ffff000. */
 export const isAddress = (result: number): boolean => result > 0xffff_ffff;
 
-function printResult({ result, error }: SystemCall): string {
+/** Returns a result as strace prints it: `5`, or `-1 ENOSPC (No space left on device)`. */
+export function printResult({ result, error }: Pick<SystemCall, 'result' | 'error'>): string {
   if (result === null) return '?';
   if (error) return `-1 ${error.code} (${error.message})`;
   // Like strace: an address in hexadecimal, any other result as it is.
@@ -85,11 +86,18 @@ export function ownerOf(call: Kind): 'level' | 'libuv' | 'V8' | 'other' {
   return CALLS_OF_V8.has(call.name) ? 'V8' : 'other';
 }
 
-const OWNERS = { level: null, libuv: "libuv's", V8: "V8's", other: "not the level's own" };
+/** The owners of calls, in words. */
+export const OWNERS: Record<ReturnType<typeof ownerOf>, string> = {
+  level: "the level's own",
+  libuv: "libuv's",
+  V8: "V8's",
+  other: "not the level's own",
+};
 
 /** Returns the place of a call, the function around it, and whose it is if it is not the level's. */
 export function printOrigin(call: Kind): string {
-  const parts = [placeOf(call.origin), call.origin.symbol, OWNERS[ownerOf(call)]];
+  const owner = ownerOf(call);
+  const parts = [placeOf(call.origin), call.origin.symbol, owner === 'level' ? null : OWNERS[owner]];
   return parts.filter((part) => part !== null).join(', ');
 }
 

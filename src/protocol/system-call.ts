@@ -1,5 +1,5 @@
-// The types of what a witness saw: system calls, where they came from, and the verdict. zod's shapes of the same are in
-// witness.ts: the library's types name no package.
+// What a witness saw: the types of system calls, of where they came from, and of the verdict. zod's shapes of the same are
+// in witness.ts: the library's types name no package.
 
 /**
  * An error of the operating system.
@@ -60,3 +60,15 @@ export type WitnessReport = SystemCallList & {
 };
 
 export const AGREES = 'agrees';
+
+/** The fields of an answer or a record that are there only if it had a witness. */
+type MayBeWitnessed = { [Field in keyof WitnessReport]?: WitnessReport[Field] | undefined };
+
+/** Returns what a witness saw of an answer's or a record's call; null if it had none. */
+export const reportOf = ({
+  systemCalls = [],
+  complete = true,
+  dropped = 0,
+  verdict,
+}: MayBeWitnessed): WitnessReport | null =>
+  verdict === undefined ? null : { systemCalls, complete, dropped, verdict };

@@ -75,13 +75,11 @@ export const SystemCallShape: z.ZodType<SystemCall> = z
     ...example({ ...callExample, arguments: [18, 140_735_011_487_744, 6, 0, 0, 0], preview: 'hello\\n' }),
   });
 
-const verdict = z
-  .string()
-  .describe('`agrees` if the system calls confirm the result, or one sentence that says what does not.');
-const dropped = z
-  .int()
-  .min(0)
-  .describe('The number of system calls that were made and are not in the list, because there were too many.');
+const VERDICT = '`agrees` if the system calls confirm the result, or one sentence that says what does not.';
+const DROPPED = 'The number of system calls that were made and are not in the list, because there were too many.';
+const dropped = z.int().min(0);
+/** The same for fields that are there only with a witness. */
+const droppedIfAny = dropped.optional().describe(`${DROPPED} Only with a witness.`);
 
 /** What a witness saw of a write: in an answer or a record only if there was one. */
 export const witnessed = {
@@ -95,8 +93,8 @@ export const witnessed = {
     .boolean()
     .optional()
     .describe('False if there may have been more calls after the last one in the list. Only with a witness.'),
-  dropped: dropped.optional(),
-  verdict: verdict.optional(),
+  dropped: droppedIfAny,
+  verdict: z.string().optional().describe(`${VERDICT} Only with a witness.`),
 };
 
 /** What the witness saw of one call at this level, for GET /levels. */
@@ -104,8 +102,8 @@ export const Sighting = z
   .object({
     systemCalls: z.array(SystemCallShape).describe('The system calls, in the order in which they ended.'),
     complete: z.boolean().describe('False if there may have been more calls after the last one in the list.'),
-    dropped,
-    verdict,
+    dropped: dropped.describe(DROPPED),
+    verdict: z.string().describe(VERDICT),
   })
   .meta({ id: 'Sighting', description: 'What a witness saw of one call.' });
 
@@ -133,8 +131,11 @@ export const witnessedBurst = {
     .array(SystemCallKind)
     .optional()
     .describe('The system calls of all calls together, the most frequent kind first. Only with a witness.'),
-  complete: z.boolean().optional().describe('False if one list may have ended early. Only with a witness.'),
-  dropped: dropped.optional(),
+  complete: z
+    .boolean()
+    .optional()
+    .describe('False if the list of at least one call may have ended early. Only with a witness.'),
+  dropped: droppedIfAny,
   disagreed: z
     .int()
     .min(0)

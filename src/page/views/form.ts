@@ -1,11 +1,11 @@
 // The write form: sends one POST /write, shows the answer, and shows the curl command that sends the same request.
 import type { WriteRequest, WriteResult } from '../../protocol/calls.js';
 import { duration } from '../../protocol/format.js';
-import { AGREES } from '../../protocol/system-call.js';
+import { AGREES, reportOf } from '../../protocol/system-call.js';
 import { ProblemError, post } from '../api.js';
 import { getById } from '../dom.js';
 import { parseHex, quoteForShell } from '../text.js';
-import { createSystemCalls, reportOf } from './system-calls.js';
+import { createSystemCalls } from './system-calls.js';
 
 type Body = Pick<WriteRequest, 'level' | 'msg' | 'target'> &
   Partial<Pick<WriteRequest, 'encoding' | 'timeoutMs' | 'witness'>>;

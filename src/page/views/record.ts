@@ -1,10 +1,11 @@
 // One record in full: every field, and the message's bytes as hex and text side by side.
 import { clock, duration } from '../../protocol/format.js';
 import type { CallRecord } from '../../protocol/records.js';
+import { reportOf } from '../../protocol/system-call.js';
 import { createElement, getById } from '../dom.js';
 import type { Entry } from '../stream/history.js';
 import { formatHexLines } from '../text.js';
-import { createSystemCalls, createVerdict, reportOf } from './system-calls.js';
+import { createSystemCalls, createVerdict } from './system-calls.js';
 
 /** The fields that are shown below the list. */
 const SHOWN_BELOW = new Set(['preview', 'systemCalls', 'complete', 'dropped', 'verdict']);

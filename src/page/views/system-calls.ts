@@ -1,14 +1,7 @@
 // What a witness saw of a call, as a list for people: each system call, where it came from, whose it is, and the verdict.
 import { AGREES, type SystemCall, type WitnessReport } from '../../protocol/system-call.js';
-import { ownerOf, placeOf, printCall } from '../../protocol/system-call-text.js';
+import { OWNERS, ownerOf, placeOf, printCall } from '../../protocol/system-call-text.js';
 import { createElement } from '../dom.js';
-
-const OWNERS: Record<ReturnType<typeof ownerOf>, string> = {
-  level: "the level's own",
-  libuv: "libuv's",
-  V8: "V8's",
-  other: "not the level's own",
-};
 
 /** A call that was printed with the bytes of a message: what is before them, the bytes, and the rest. */
 const WITH_BYTES = /^([^"]*")(.*)("[^"]*)$/s;
@@ -74,13 +67,4 @@ export function createVerdict({ verdict }: WitnessReport): HTMLElement {
   const agrees = verdict === AGREES;
   const text = agrees ? '✓ The verdict: agrees' : `✗ The verdict: ${verdict}`;
   return createElement('p', { class: `verdict ${agrees ? 'good' : 'bad'}` }, text);
-}
-
-/** The fields of an answer or a record that are there only if it had a witness. */
-export type MayBeWitnessed = { [Field in keyof WitnessReport]?: WitnessReport[Field] | undefined };
-
-/** Return what a witness saw of an answer's or a record's call; null if it had none. */
-export function reportOf({ systemCalls, complete, dropped, verdict }: MayBeWitnessed): WitnessReport | null {
-  if (systemCalls === undefined || verdict === undefined) return null;
-  return { systemCalls, complete: complete ?? true, dropped: dropped ?? 0, verdict };
 }

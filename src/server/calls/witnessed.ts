@@ -1,5 +1,6 @@
 // Calls under a witness, and the sums of what it saw.
 import { AGREES, type SystemCall, type WitnessReport } from '../../protocol/system-call.js';
+import { isAddress } from '../../protocol/system-call-text.js';
 import { MAX_LISTED, type SystemCallKind } from '../../protocol/witness.js';
 import type { Write } from '../../syscalls/contract.js';
 import { witnessAvailability, witnessWrite } from '../../syscalls/index.js';
@@ -84,8 +85,7 @@ export type Sum = { add: (report: WitnessReport) => void; fields: () => BurstFie
 function resultOf({ name, result }: SystemCall): number | string | null {
   if (result === null || result < 0) return result;
   if (name === 'lseek' || name === 'brk') return 'place';
-  // No `write` returns more than 0x7ffff000.
-  return result > 0xffff_ffff ? 'address' : result;
+  return isAddress(result) ? 'address' : result;
 }
 
 export function createSum(): Sum {

@@ -23,11 +23,15 @@ export function sightingOf(level: Level): WitnessReport | null {
   }
 }
 
-/** Returns a function that tells what was seen of each level. It makes the calls when it is first asked. */
+/**
+ * Returns a function that returns what was seen of each level. It makes a level's call when it is first asked. A witness
+ * may be missing for a time, because this process handles SIGSYS, so only what was seen is kept.
+ */
 export function createSightings(levels: Record<LevelId, Level>): (id: LevelId) => WitnessReport | null {
-  const seen = new Map<LevelId, WitnessReport | null>();
+  const seen = new Map<LevelId, WitnessReport>();
   return (id) => {
-    if (!seen.has(id)) seen.set(id, sightingOf(levels[id]));
-    return seen.get(id) ?? null;
+    const report = seen.get(id) ?? sightingOf(levels[id]);
+    if (report !== null) seen.set(id, report);
+    return report;
   };
 }

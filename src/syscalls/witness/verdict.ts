@@ -1,5 +1,4 @@
 // Compares what a level claims about a write with the system calls that a witness saw.
-
 import { PREVIEW_BYTES } from '../../protocol/limits.js';
 import type { LevelId } from '../../protocol/names.js';
 import { preview } from '../../protocol/preview.js';

@@ -132,8 +132,8 @@ const ASYNC = 'a witness sees only what happens before its callback returns: giv
  *
  * @param callback must not be async
  * @returns its result, and the list
- * @throws Error with the code ERR_NO_WITNESS when there is no witness here, before the callback is called; TypeError for wrong arguments, or when the
- *   callback returned a promise; and what the callback throws
+ * @throws Error with the code ERR_NO_WITNESS when there is no witness here, before the callback is called; TypeError for
+ *   wrong arguments, or when the callback returned a promise; and what the callback throws
  * @example witness(() => levels.std.write(fd, bytes), { level: 'std' })
  */
 export function witness<T>(callback: () => T, { level, limit = DEFAULT_CALLS }: WitnessOptions = {}): Witnessed<T> {

@@ -149,5 +149,7 @@ test('GET /levels without a witness: the reason, and null for each level', here,
   const why = 'this process handles SIGSYS itself: remove that handler first';
   assert.deepEqual(witness, { available: false, reason: why, always: false });
   assert.deepEqual(new Set(all.map(({ witnessed }) => witnessed)), new Set([null]));
-  assert.equal((await ask()).witness.available, true, 'the answer is that of now');
+  const now = await ask();
+  assert.equal(now.witness.available, true, 'the answer is that of now');
+  for (const { id, available, witnessed } of now.levels) assert.equal(witnessed !== null, available, id);
 });

@@ -34,6 +34,10 @@ export const reconcile = command({
       'strace -f -ttt -y -e trace=write -o trace syswire --record records',
       'traces a service; make some calls, then stop it',
     ],
+    [
+      'strace -f -ttt -y -e trace=write,io_uring_enter -o trace syswire --record records --witness',
+      'traces a service whose calls have a witness, which then says of each difference which side is right',
+    ],
     ['syswire reconcile trace records', 'shows the calls that are missing in the trace, and those that differ there'],
   ],
   exits: {

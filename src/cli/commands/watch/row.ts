@@ -4,9 +4,9 @@ import { clock, duration, number } from '../../../protocol/format.js';
 import type { LevelId } from '../../../protocol/names.js';
 import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
-import { AGREES } from '../../../protocol/system-call.js';
+import { AGREES, reportOf } from '../../../protocol/system-call.js';
 import { paint, type Style } from '../../colours.js';
-import { reportLines, reportOf } from '../../witnessed.js';
+import { reportLines } from '../../witnessed.js';
 import type { Line } from './follow.js';
 
 const LEVEL_STYLES: Record<LevelId, Style> = {

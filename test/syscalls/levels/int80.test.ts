@@ -160,10 +160,14 @@ test('strace sees two 32-bit writes of int80: the probe’s to descriptor -1, an
   assert.deepEqual(parseStrace('strace: [ Process PID=123 runs in 32 bit mode. ]\n'), []);
 });
 
+/** The kernel ends the process at the interrupt: no filter is asked. */
+const hasNoEmulation = int80.reason?.includes('no 32-bit emulation') ?? false;
+
 test(
   'int80 is unavailable under a seccomp filter that kills 32-bit calls, and the service keeps running',
   onLinuxX64,
   async (t) => {
+    if (hasNoEmulation) return t.skip(int80.reason as string);
     if (!need(t, CC)) return;
     const program = confine(t);
     const why = 'a seccomp filter kills 32-bit system calls: int $0x80 ends in SIGSYS';
@@ -176,6 +180,7 @@ test(
 );
 
 test('int80 is unavailable under a seccomp filter that answers 32-bit calls itself', onLinuxX64, (t) => {
+  if (hasNoEmulation) return t.skip(int80.reason as string);
   if (!need(t, CC)) return;
   const program = confine(t);
   const why = (code: string): string =>

@@ -119,3 +119,22 @@ test('a name that every object has is printed with all six registers', async (t)
   const { out } = await run(['write', 'raw', 'hello', '--witness'], url);
   assert.match(out, /^constructor\(0x1, 0x2, 0x3, 0x4, 0x5, 0x6\) = -1 /m);
 });
+
+test('watch at a program whose stream has other lines: exit 2, one line', async (t) => {
+  const lines: object[] = [
+    [],
+    { type: 'other' },
+    { type: 'gap', from: 1 },
+    { ...RECORD, level: 5 },
+    { ...RECORD, error: { code: {} } },
+  ];
+  for (const line of lines) {
+    const url = await startOther(t, () => line);
+    const { got, exited } = watcher(t, ['-v'], url);
+    assert.deepEqual(await exited, [2, null], JSON.stringify(line));
+    assert.match(
+      got.err,
+      /^syswire: http:.* is not a syswire service \(a line of its stream is no record\): check .*\n$/,
+    );
+  }
+});

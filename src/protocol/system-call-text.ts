@@ -36,7 +36,7 @@ function quote({ preview, result }: SystemCall, address: number | string): strin
 }
 
 function printArguments(call: SystemCall): string {
-  const formats = FORMATS[call.name] ?? REGISTERS;
+  const formats = (Object.hasOwn(FORMATS, call.name) && FORMATS[call.name]) || REGISTERS;
   const print: Record<Format, (value: number | string) => string> = {
     int: (value) => `${Number(value) | 0}`,
     count: String,

@@ -45,7 +45,7 @@ async function startOther(t: TestContext, edit: (answer: object) => object = (an
   });
   const stream = new WebSocketServer({ server });
   stream.on('connection', (socket) =>
-    socket.send([{ type: 'hello', run: 'r', next: 1 }, RECORD].map((line) => JSON.stringify(line)).join('\n')),
+    socket.send([{ type: 'hello', run: 'r', next: 1 }, edit(RECORD)].map((line) => JSON.stringify(line)).join('\n')),
   );
   t.after(() => {
     for (const socket of stream.clients) socket.terminate();
@@ -82,5 +82,59 @@ test('write and burst --witness at a service that answers without a verdict: exi
     const { code, out, err } = await run([command, 'raw', 'x', '--witness'], url);
     assert.match(err, /^syswire: http:.* is not a syswire service \(its answer has no verdict\): check the address\n$/);
     assert.deepEqual([code, out], [2, '']);
+  }
+});
+
+/** Changes of a system call, so that it cannot be printed. */
+const UNREADABLE: Record<string, unknown>[] = [
+  { origin: null },
+  { origin: { ...CALL.origin, file: 5 } },
+  { error: {} },
+  { result: 0.5 },
+  { name: { toString: 0 } },
+];
+
+test('a list of system calls with other fields is not read, and write, burst and watch say so', async (t) => {
+  const said = /^( {2}! witness: |witness: )?what the witness saw cannot be read: .* of another version$/m;
+  const lists: unknown[] = [5, {}, [null], ...UNREADABLE.map((changes) => [{ ...CALL, times: 1, ...changes }])];
+  for (const systemCalls of lists) {
+    const url = await startOther(t, (answer) => ({ ...answer, systemCalls }));
+    for (const [command, ...flags] of [['write'], ['burst', '--count', '1']] as [string, ...string[]][]) {
+      const { code, out, err } = await run([command, 'raw', 'hello', '--witness', ...flags], url);
+      assert.match(out, said);
+      assert.deepEqual([code, err], [1, ''], `${command} ${JSON.stringify(systemCalls)}`);
+    }
+    const { until, got, child, exited } = watcher(t, ['-v', '--since', '1'], url);
+    await until(() => said.test(got.out));
+    child.kill('SIGTERM');
+    assert.deepEqual(await exited, [0, null]);
+  }
+});
+
+test('a name that every object has is printed with all six registers', async (t) => {
+  const url = await startOther(t, (answer) => ({
+    ...answer,
+    systemCalls: [{ ...CALL, name: 'constructor', arguments: [1, 2, 3, 4, 5, 6] }],
+  }));
+  const { out } = await run(['write', 'raw', 'hello', '--witness'], url);
+  assert.match(out, /^constructor\(0x1, 0x2, 0x3, 0x4, 0x5, 0x6\) = -1 /m);
+});
+
+test('watch at a program whose stream has other lines: exit 2, one line', async (t) => {
+  const lines: object[] = [
+    [],
+    { type: 'other' },
+    { type: 'gap', from: 1 },
+    { ...RECORD, level: 5 },
+    { ...RECORD, error: { code: {} } },
+  ];
+  for (const line of lines) {
+    const url = await startOther(t, () => line);
+    const { got, exited } = watcher(t, ['-v'], url);
+    assert.deepEqual(await exited, [2, null], JSON.stringify(line));
+    assert.match(
+      got.err,
+      /^syswire: http:.* is not a syswire service \(a line of its stream is no record\): check .*\n$/,
+    );
   }
 });

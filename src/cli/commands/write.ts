@@ -1,11 +1,11 @@
 // syswire write LEVEL MSG: asks a running service for one write, and prints the result.
 import type { WriteResult } from '../../protocol/calls.js';
 import { duration } from '../../protocol/format.js';
-import { AGREES, reportOf } from '../../protocol/system-call.js';
+import { AGREES } from '../../protocol/system-call.js';
 import { CLIENT_FLAGS, createClient, encodeMessage, NO_ANSWER, withoutWitness } from '../client.js';
 import { command, EXITS } from '../command.js';
 import { hintAt, LEVEL_AND_MESSAGE, levelAndMessage, readMessage, toNumber } from '../flags.js';
-import { reportLines, WITNESS_FLAG } from '../witnessed.js';
+import { readReport, reportLines, WITNESS_FLAG } from '../witnessed.js';
 
 export const write = command({
   summary: 'ask a running service for one write',
@@ -57,7 +57,7 @@ export const write = command({
     });
     const { written, requested, calls, seq, error } = result;
     // A service may witness every call. Its verdict counts only where it was asked for.
-    const report = witness ? reportOf(result) : null;
+    const report = witness ? readReport(result) : null;
     if (witness && report === null) throw withoutWitness(client.origin);
     if (values.json) print(JSON.stringify(result));
     else if (!error)

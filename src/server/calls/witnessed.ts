@@ -101,7 +101,8 @@ export function createSum(): Sum {
       }
       for (const call of report.systemCalls) {
         const { abi, number, name, result, error, origin } = call;
-        const key = `${abi} ${number} ${origin.address} ${resultOf(call)}`;
+        // libuv's wake-ups come from the place of level `os` and `std`, and may have the result of their writes.
+        const key = `${abi} ${number} ${origin.address} ${origin.isLevel} ${resultOf(call)}`;
         const kind = kinds.get(key);
         if (kind) kind.times += 1;
         else if (kinds.size < MAX_LISTED.kinds) kinds.set(key, { abi, number, name, result, error, origin, times: 1 });

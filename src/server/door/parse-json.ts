@@ -35,7 +35,8 @@ function remedyAt(text: string, position: number): string {
 
 /** Makes the refusal of a body that is not JSON. V8's own message repeats the body, which may have a token in it. */
 function notJson({ message }: SyntaxError, text: string): Refusal {
-  const [, position] = /at position (\d+)/.exec(message) ?? [];
+  // At the end only: the part of the body may have such words too.
+  const [, position] = /JSON at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(message) ?? [];
   const detail =
     position === undefined
       ? 'the body is not JSON: send an object, with its names and texts in double quotes'

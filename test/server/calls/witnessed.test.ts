@@ -40,6 +40,21 @@ test('a joined list has 256 calls at most, and counts the rest as dropped', () =
   assert.deepEqual([later?.systemCalls.length, later?.dropped], [256, 7], 'a shorter list may still fit');
 });
 
+test('the sum of a burst keeps the wake-ups of libuv apart from writes of the same place and result', () => {
+  const sum = createSum();
+  const write = callOf({ result: 8 });
+  const wakeUp = callOf({ result: 8, origin: { ...write.origin, isLevel: false } });
+  sum.add(reportOf(0, { systemCalls: [wakeUp, write] }));
+  sum.add(reportOf(0, { systemCalls: [write] }));
+  assert.deepEqual(
+    sum.fields().systemCalls.map(({ origin, times }) => [origin.isLevel, times]),
+    [
+      [true, 2],
+      [false, 1],
+    ],
+  );
+});
+
 test('the sum of a burst counts calls that are the same, the most frequent first', () => {
   const sum = createSum();
   const elsewhere = callOf({ origin: { ...callOf().origin, address: '0x1', isLevel: false } });

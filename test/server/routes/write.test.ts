@@ -86,6 +86,11 @@ const REFUSED: Record<string, Refused> = {
     says: /^the body is not JSON from character 2 on: names and texts stand in double quotes, and commas/,
   },
   'a body that is not JSON': { body: '{"level":', status: 400, says: /not JSON/ },
+  "a body that is not JSON and has the words of V8's message": {
+    body: 'JSON at position 77',
+    status: 400,
+    says: /^the body is not JSON: send an object, with its names and texts in double quotes$/,
+  },
   'JSON that is not an object': {
     body: '[]',
     status: 400,

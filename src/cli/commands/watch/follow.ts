@@ -30,6 +30,25 @@ function parse(text: string): Line['value'] | StreamError | null {
   }
 }
 
+/** The fields of a record and of a gap that are shown, with their types. By hand: zod takes longer than all else. */
+const SHOWN = {
+  call: {
+    ...{ seq: 'number', time: 'number', requested: 'number', written: 'number', durationNs: 'number' },
+    ...{ level: 'string', target: 'string', preview: 'string' },
+  },
+  gap: { from: 'number', to: 'number' },
+};
+
+/** Returns true for a line of the stream: --url may lead to any program. */
+function isLine(value: Line['value'] | StreamError | null): value is Line['value'] | StreamError {
+  const type = value?.type;
+  if (type !== 'call' && type !== 'gap') return type === 'hello' || type === 'end' || type === 'error';
+  const fields = value as unknown as Record<string, unknown>;
+  const code: unknown = type === 'call' ? (fields.error as { code?: unknown } | null)?.code : undefined;
+  const isError = code === undefined || typeof code === 'string';
+  return isError && Object.entries(SHOWN[type]).every(([field, kind]) => typeof fields[field] === kind);
+}
+
 /** Ends a connection to a restarted service, whose records begin at 1 again. */
 class OtherRun extends Error {}
 
@@ -61,6 +80,7 @@ export async function* follow({ client, since, filters, onNote, signal }: Follow
           const value = parse(text);
           if (value === null || (run === undefined && value.type !== 'hello'))
             throw notSyswire(client.origin, 'its stream does not begin with hello');
+          if (!isLine(value)) throw notSyswire(client.origin, 'a line of its stream is no record');
           if (value.type === 'error') throw new Refused([{ detail: value.detail }]);
           if (value.type === 'hello') {
             if (run !== undefined && value.run !== run) {

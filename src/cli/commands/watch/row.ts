@@ -4,9 +4,9 @@ import { clock, duration, number } from '../../../protocol/format.js';
 import type { LevelId } from '../../../protocol/names.js';
 import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
-import { AGREES, reportOf } from '../../../protocol/system-call.js';
+import { AGREES } from '../../../protocol/system-call.js';
 import { paint, type Style } from '../../colours.js';
-import { reportLines } from '../../witnessed.js';
+import { readReport, reportLines } from '../../witnessed.js';
 import type { Line } from './follow.js';
 
 const LEVEL_STYLES: Record<LevelId, Style> = {
@@ -68,7 +68,7 @@ export function row({ value }: Line, look: Look): string | null {
 
 /** Format what a witness saw of a call, for the lines below its row. Empty if there was no witness. */
 export function rowsBelow({ value }: Line, look: Look): string[] {
-  const report = value.type === 'call' ? reportOf(value) : null;
+  const report = value.type === 'call' ? readReport(value) : null;
   if (report === null) return [];
   const lines = reportLines(report);
   const verdict = lines.pop() as string;

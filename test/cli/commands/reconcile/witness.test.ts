@@ -223,11 +223,19 @@ test('a write that no kernel could have answered so is missing if the witness sa
 });
 
 test('a call of std that Node refused matches if neither the witness nor the trace has a write', async (t) => {
-  const call = withWitness(makeHello(5, 'std', -9, []));
-  const calls = around(call);
+  const { record, writes } = makeHello(5, 'std', -9, []);
+  const calls = around(withWitness({ record: { ...record, fd: -1 }, writes }));
   const report = await reconcileCalls(t, linesOf(calls).join('\n'), calls);
   assert.deepEqual([report.code, report.matched, report.missing], [0, 9, 0]);
 });
+
+for (const result of [5, -9]) {
+  test(`a call of std that Node would have passed on is missing, though its witness agrees: ${result}`, async (t) => {
+    const calls = around(withWitness(makeHello(5, 'std', result, [])));
+    const report = await reconcileCalls(t, linesOf(calls).join('\n'), calls);
+    assert.deepEqual([report.code, report.matched, report.missing], [1, 8, 1]);
+  });
+}
 
 const MALFORMED: [name: string, says: Says][] = [
   ['a list that is none', { systemCalls: 'write' }],
@@ -235,6 +243,14 @@ const MALFORMED: [name: string, says: Says][] = [
   ['a call without a name', { systemCalls: [{ number: 1 }] }],
   ['a write without arguments', { systemCalls: [{ name: 'write', result: 5 }] }],
   ['a write without a result', { systemCalls: [{ name: 'write', arguments: [18, 0, 5] }] }],
+  [
+    'an argument that is no register',
+    { systemCalls: [{ name: 'write', arguments: [18, { toString: 0 }, 5], result: 5 }] },
+  ],
+  [
+    'an argument that cannot be a number',
+    { systemCalls: [{ name: 'write', arguments: [{ toString: 0, valueOf: 0 }, 0, 5], result: 5 }] },
+  ],
   ['no verdict', { verdict: undefined }],
   ['another kind of `complete`', { complete: 'yes' }],
   ['another kind of `dropped`', { dropped: null }],

@@ -62,6 +62,8 @@ export type Counters = {
   /** By level. */
   witnessed: readonly Witnessed[];
   limits: Readonly<Record<Limit, number>>;
+  /** Returns how often something was counted. */
+  changes: () => number;
 };
 
 /**
@@ -80,11 +82,13 @@ export function createCounters(levels: number, targets: number): Counters {
   const witnessed: Witnessed[] = Array.from({ length: levels }, () => ({ calls: 0, disagreed: 0 }));
   /** By route, method and status: no key has to be put together for an answer. */
   const answers = new Map<string, Map<string, Map<number, Answers>>>();
+  let changes = 0;
   const limits = Object.fromEntries(LIMITS.map((limit) => [limit, 0])) as Record<Limit, number>;
 
   return {
     call({ level, target, bytes, result: returned, durationNs, report }) {
       const result = trustedResult(returned, bytes.length);
+      changes += 1;
       const pair = pairs[level * targets + target] as (typeof pairs)[number];
       if (result < 0) pair.refused.set(result, (pair.refused.get(result) ?? 0) + 1);
       else {
@@ -102,6 +106,7 @@ export function createCounters(levels: number, targets: number): Counters {
       }
     },
     answer(status, method = '', route = '') {
+      changes += 1;
       const known = answers.get(route)?.get(method)?.get(status);
       if (known) {
         known.times += 1;
@@ -112,6 +117,7 @@ export function createCounters(levels: number, targets: number): Counters {
       answers.set(route, methods.set(method, statuses.set(status, { method, route, status, times: 1 })));
     },
     limit(limit) {
+      changes += 1;
       limits[limit] += 1;
     },
     calls: () => pairs.filter(({ taken, refused }) => taken > 0 || refused.size > 0),
@@ -121,5 +127,6 @@ export function createCounters(levels: number, targets: number): Counters {
       [...answers.values()].flatMap((methods) => [...methods.values()].flatMap((each) => [...each.values()])),
     witnessed,
     limits,
+    changes: () => changes,
   };
 }

@@ -173,5 +173,17 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
     });
     registry.registerMetric({ ...family, get } as unknown as Metric);
   }
-  return async () => `${await registry.metrics()}\n${await processFigures().metrics()}`;
+  const read = async (): Promise<string> => `${await registry.metrics()}\n${await processFigures().metrics()}`;
+  let latest: { text: Promise<string>; changes: number } | undefined;
+  return () => {
+    // Requests of one turn of the event loop share one text unless something was counted meanwhile: a client may send a
+    // thousand at once, and each would read the figures of the process from a dozen files.
+    const changes = counters.changes();
+    if (latest?.changes === changes) return latest.text;
+    latest = { text: read(), changes };
+    setImmediate(() => {
+      latest = undefined;
+    });
+    return latest.text;
+  };
 }

@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { test } from 'node:test';
 import type { CallRecord } from '../../../src/protocol/records.js';
 import { BUCKET_ENDS, createCounters } from '../../../src/server/metrics/counters.js';
+import { createMetrics } from '../../../src/server/metrics/prometheus.js';
 import { witnessAvailability } from '../../../src/syscalls/index.js';
 import { listen, type TestApp, testApp, until } from '../../support/app.js';
 import { openFifo, read } from '../../support/service.js';
@@ -243,4 +244,33 @@ test('every metric has a name by the rules of promtool, those of prom-client too
   for (const [, name = '', type = ''] of types)
     for (const [rule, holds] of Object.entries(NAMING))
       assert.ok(holds(name, type, helps.get(name) ?? ''), `${name}, a ${type}: ${rule}`);
+});
+
+test('requests of one turn of the event loop share one text, until something is counted', async () => {
+  const counters = createCounters(1, 1);
+  let readings = 0;
+  const none = { delivered: 0, lost: 0 };
+  const metrics = createMetrics({
+    counters,
+    targets: [],
+    connections: () => ++readings,
+    subscribers: () => 0,
+    waiting: () => [],
+    deliveries: { stream: none, file: none },
+  });
+  const texts = await Promise.all(Array.from({ length: 1000 }, metrics));
+  assert.deepEqual([new Set(texts).size, readings], [1, 1]);
+  const [before, after] = await Promise.all([
+    metrics(),
+    (() => {
+      counters.limit('bursts');
+      return metrics();
+    })(),
+  ]);
+  assert.match(before, /^syswire_limited_total\{limit="bursts"\} 0$/m);
+  assert.match(after, /^syswire_limited_total\{limit="bursts"\} 1$/m);
+  await new Promise(setImmediate);
+  const read = readings;
+  await metrics();
+  assert.equal(readings, read + 1);
 });

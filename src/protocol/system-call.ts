@@ -1,4 +1,4 @@
-// What a witness saw: the types of system calls, of where they came from, and of the verdict. zod's shapes of the same are
+// The types of what a witness saw: system calls, where they came from, and the verdict. zod's shapes of the same are
 // in witness.ts: the library's types name no package.
 
 /**
@@ -53,7 +53,7 @@ export type SystemCallList = {
   dropped: number;
 };
 
-/** What a witness saw of a write. */
+/** The report of a witness about a write. */
 export type WitnessReport = SystemCallList & {
   /** `agrees` if the system calls confirm what the level returned, or one sentence that says what does not. */
   verdict: string;

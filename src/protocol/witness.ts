@@ -81,7 +81,7 @@ const dropped = z.int().min(0);
 /** The same for fields that are there only with a witness. */
 const droppedIfAny = dropped.optional().describe(`${DROPPED} Only with a witness.`);
 
-/** What a witness saw of a write: in an answer or a record only if there was one. */
+/** The fields of a witness's report: in an answer or a record only if there was one. */
 export const witnessed = {
   systemCalls: z
     .array(SystemCallShape)
@@ -97,7 +97,7 @@ export const witnessed = {
   verdict: z.string().optional().describe(`${VERDICT} Only with a witness.`),
 };
 
-/** What the witness saw of one call at this level, for GET /levels. */
+/** The report of a witness about one call at this level, for GET /levels. */
 export const Sighting = z
   .object({
     systemCalls: z.array(SystemCallShape).describe('The system calls, in the order in which they ended.'),
@@ -125,7 +125,7 @@ const SystemCallKind = z
   });
 export type SystemCallKind = z.infer<typeof SystemCallKind>;
 
-/** What a witness saw of a burst. */
+/** The fields of a witness's report about a burst. */
 export const witnessedBurst = {
   systemCalls: z
     .array(SystemCallKind)

@@ -1,4 +1,4 @@
-// What a witness saw of a call, as a list for people: each system call, where it came from, whose it is, and the verdict.
+// The report of a witness, as a list for people: each system call, where it came from, whose it is, and the verdict.
 import { AGREES, type SystemCall, type WitnessReport } from '../../protocol/system-call.js';
 import { OWNERS, ownerOf, placeOf, printCall } from '../../protocol/system-call-text.js';
 import { createElement } from '../dom.js';

@@ -5,7 +5,7 @@ import { getById } from '../dom.js';
 
 type Availability = Levels['witness'];
 
-/** What the service makes of both switches, and why; `forced` is null where the user chooses. */
+/** The state of both switches as the service sets it, and why; `forced` is null where the user chooses. */
 type Stand = { forced: boolean | null; note: string };
 
 export type Witness = {

@@ -1,4 +1,4 @@
-// What witnesses saw, by record. Few records have a report, so the ring's arrays have no place for it.
+// The reports of witnesses, by record. Few records have a report, so the ring's arrays have no place for it.
 import { getHeapStatistics } from 'node:v8';
 import type { WitnessReport } from '../../protocol/system-call.js';
 

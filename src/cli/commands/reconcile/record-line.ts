@@ -22,7 +22,7 @@ export type RecordedCall = {
   end: number;
   /** The first bytes, escaped as in the record's `preview`. */
   text: string;
-  /** What its witness saw; null if it had none. */
+  /** The calls that its witness saw; null if it had none. */
   witness: Witness | null;
   /** The record itself, if the other fields have the values of its system call; else null. */
   record: RecordedCall | null;

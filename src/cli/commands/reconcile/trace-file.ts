@@ -135,7 +135,7 @@ async function openFile(
  */
 export async function openTrace(file: string, given: Format | undefined, wantsEnters: boolean): Promise<Trace> {
   const name = file === '-' ? 'standard input' : file;
-  // Whether there is an io_uring_enter must be known before the comparison begins, so the trace is read twice.
+  // The comparison must know at its start if there is an io_uring_enter, so the trace is read twice.
   if (!wantsEnters || isRegularFile(file)) return { ...(await openFile(file, name, given, wantsEnters)), close() {} };
   const copy = await writeTemporary(copyLines(file));
   try {

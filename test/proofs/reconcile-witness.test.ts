@@ -122,21 +122,30 @@ test(`the witness agrees with the records of ${CALLS} calls, against each change
 
   const lines = [...trace];
   const at = findLines(run);
-  const expected: unknown[] = [];
+  // Calls of `uring` are alike in a trace: which of several is missing, it does not show. So they are counted.
+  type Difference = [kind: string, seq: number | null, level: string | undefined, agreesWith: string | undefined];
+  const others = (all: Difference[]): Difference[] => all.filter(([, , level]) => level !== 'uring');
+  const countUring = (all: Difference[]): Record<string, number> => {
+    const counts: Record<string, number> = {};
+    for (const [kind, , level] of all) if (level === 'uring') counts[kind] = (counts[kind] ?? 0) + 1;
+    return counts;
+  };
+  const expected: Difference[] = [];
   for (const { seq, level, verdict } of records) {
-    const [first, ...others] = at.get(seq) as [number, ...number[]];
+    const [first, ...further] = at.get(seq) as [number, ...number[]];
     const change = seq % 50;
     if ((level === 'uring' && verdict === undefined) || change > 1) continue;
     if (lines[first]?.includes('unfinished')) continue;
-    if (change === 0) for (const line of [first, ...others]) lines[line] = '';
+    if (change === 0) for (const line of [first, ...further]) lines[line] = '';
     else lines[first] = (lines[first] as string).replace(/ = .*/, ' = 3');
     expected.push([change === 0 ? 'missing' : 'altered', seq, level, verdict === undefined ? undefined : 'record']);
   }
   const { details, witness } = judge(lines);
-  assert.deepEqual(
-    details.map((detail) => [detail.kind, detail.seq, detail.record?.level, detail.witness?.agreesWith]),
-    expected,
+  const found = details.map(
+    ({ kind, seq, record, witness: opinion }): Difference => [kind, seq, record?.level, opinion?.agreesWith],
   );
+  assert.deepEqual(others(found), others(expected));
+  assert.deepEqual(countUring(found), countUring(expected));
   assert.deepEqual({ ...witness.agreesWith, record: 0 }, { record: 0, trace: 0, neither: 0, unknown: 0 });
   t.diagnostic(`${CALLS} calls at ${levels.join(', ')}: ${expected.length} changes, each found`);
 

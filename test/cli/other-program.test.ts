@@ -9,7 +9,7 @@ import type { CallRecord } from '../../src/protocol/records.js';
 import type { SystemCall } from '../../src/protocol/system-call.js';
 import { run, watcher } from '../support/command.js';
 
-/** What a service may answer that is no syswire: each text acts on a terminal, or begins another line. */
+/** Answers of a service that is no syswire: each text acts on a terminal, or begins another line. */
 const HOSTILE = '\u001b[31m\u202e\u009b\nsyswire: fake\r';
 const SHOWN = '\\x1b[31m\\u202e\\x9b\\nsyswire: fake\\r';
 const CALL: SystemCall = {

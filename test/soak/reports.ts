@@ -1,4 +1,4 @@
-// What the soak claims about witnesses: a record has a report if its request asked for one, the report confirms the record,
+// The claims of the soak about witnesses: a record has a report if its request asked for one, the report confirms the record,
 // and the report of an answer is that of its records.
 import { isDeepStrictEqual } from 'node:util';
 import type { BurstResult, WriteResult } from '../../src/protocol/calls.js';

@@ -1,4 +1,4 @@
-// What several tests of the witness do in the page.
+// Steps in the page that several tests of the witness share.
 import type { TestContext } from 'node:test';
 import type { Locator, Page } from 'playwright-core';
 import { openPage } from './browser.js';

@@ -40,7 +40,7 @@ type Tally = {
   buckets: Uint32Array;
   /** The durations for the percentiles, to 0.1 %. It has a fixed size; sorting would need all durations in memory. */
   histogram: RecordableHistogram;
-  /** What the witness saw; null without one. */
+  /** The sums of what the witness saw; null without one. */
   seen: Sum | null;
 };
 

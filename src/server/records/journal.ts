@@ -25,7 +25,7 @@ export type MadeCall = {
   /** The level's result: bytes written, or −errno. It may be a count that cannot be: read it with `outcomeOf`. */
   result: number;
   durationNs: number;
-  /** What a witness saw of the call; null without one. */
+  /** The report of a witness about the call; null without one. */
   report: WitnessReport | null;
   /** The end of the call, on performance.now()'s clock. The journal does not keep it. */
   end: number;

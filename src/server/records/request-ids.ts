@@ -30,9 +30,16 @@ export function createRequestIdRing(capacity: number, run: string): RequestIds {
   const numbers = new Float64Array(capacity);
   /** Made when a client first sends an id of its own. */
   let given: string[] | null = null;
+  let lastId = '';
+  let lastNumber = 0;
   return {
     keep(slot, id) {
-      const number = numberOf(id, prefix);
+      // All calls of a burst have the same id.
+      if (id !== lastId) {
+        lastId = id;
+        lastNumber = numberOf(id, prefix);
+      }
+      const number = lastNumber;
       numbers[slot] = number;
       if (number > 0) return;
       given ??= new Array<string>(capacity).fill('');

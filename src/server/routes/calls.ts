@@ -19,7 +19,7 @@ import { isRefusal, type Refusal } from '../refusal.js';
 
 /** The memory of one of many writes: request, job and result. */
 const BYTES_PER_WRITE = 1 << 10;
-/** What a witness adds to it: mostly one system call, rarely ten. */
+/** The memory that a witness adds to it: mostly one system call, rarely ten. */
 const BYTES_PER_REPORT = 4 << 10;
 /**
  * The longest list in an answer of one write or burst: MAX_LISTED, half a KiB each. It is held before the first call,

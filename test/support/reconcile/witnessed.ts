@@ -27,7 +27,7 @@ function ofWrite({ fd, count, result, bytes }: Write): SystemCall {
 
 export const enter = (result = 2): SystemCall => systemCall('io_uring_enter', [RING, 2, 2, 1, 0, 0], result);
 
-/** What a witness may say besides the writes that were made. */
+/** Other things that a witness may say than the writes that were made. */
 export type Says = {
   writes?: Write[];
   systemCalls?: unknown;

@@ -100,9 +100,10 @@ test(`the witness agrees with the records of ${CALLS} calls, against each change
     const caller = async (): Promise<void> => {
       for (let i = next++; i < CALLS; i = next++) {
         const level = levels[i % levels.length];
-        // One call in eleven is made without a witness, at `uring` then to the file, where it is one io_uring_enter.
-        const witness = i % 11 !== 0;
-        const target = ['one', 'null', 'nospace'][witness ? Math.floor(i / levels.length) % 3 : 0];
+        // One call in eleven is made without a witness, but not at `uring`: there, reconcile could then take one call's
+        // io_uring_enter for that of another, and no change would be certain to show.
+        const witness = i % 11 !== 0 || level === 'uring';
+        const target = ['one', 'null', 'nospace'][Math.floor(i / levels.length) % 3];
         await write({ level, target, msg: `${i}: hello\n`, witness });
       }
     };
@@ -110,11 +111,10 @@ test(`the witness agrees with the records of ${CALLS} calls, against each change
   });
   const { trace, records, levels, judge } = run;
   assert.equal(records.length, CALLS);
-  const unobservable = records.filter(({ level, verdict }) => level === 'uring' && verdict === undefined).length;
   const whole = judge(trace);
   assert.deepEqual(
     [whole.matched, whole.missing, whole.altered, whole.extra, whole.unobservable],
-    [CALLS - unobservable, 0, 0, 0, unobservable],
+    [CALLS, 0, 0, 0, 0],
     JSON.stringify([whole.notes, whole.details.slice(0, 5)]),
   );
   const witnessed = records.filter(({ verdict }) => verdict !== undefined).length;
@@ -134,8 +134,7 @@ test(`the witness agrees with the records of ${CALLS} calls, against each change
   for (const { seq, level, verdict } of records) {
     const [first, ...further] = at.get(seq) as [number, ...number[]];
     const change = seq % 50;
-    if ((level === 'uring' && verdict === undefined) || change > 1) continue;
-    if (lines[first]?.includes('unfinished')) continue;
+    if (change > 1 || lines[first]?.includes('unfinished')) continue;
     if (change === 0) for (const line of [first, ...further]) lines[line] = '';
     else lines[first] = (lines[first] as string).replace(/ = .*/, ' = 3');
     expected.push([change === 0 ? 'missing' : 'altered', seq, level, verdict === undefined ? undefined : 'record']);

@@ -32,6 +32,7 @@ export type Reports = {
  */
 export function createReports(capacity: number, most = MAX_KEPT): Reports {
   const reports = new Map<number, WitnessReport>();
+  let hasReports = false;
   /** The records whose lists are still there, from `head` on, the oldest first. */
   let withList: number[] = [];
   let head = 0;
@@ -47,14 +48,17 @@ export function createReports(capacity: number, most = MAX_KEPT): Reports {
 
   return {
     keep(seq, report) {
-      const overwritten = reports.size > 0 ? reports.get(seq - capacity) : undefined;
+      // Mostly there are none, and reading the map's size costs more than the rest of this function.
+      const overwritten = hasReports ? reports.get(seq - capacity) : undefined;
       if (overwritten) {
         reports.delete(seq - capacity);
+        hasReports = reports.size > 0;
         kept -= overwritten.systemCalls.length;
         if (withList[head] === seq - capacity) shift();
       }
       if (report === null) return;
       reports.set(seq, report);
+      hasReports = true;
       withList.push(seq);
       kept += report.systemCalls.length;
       while (kept > most) {

@@ -10,7 +10,7 @@ const files = readdirSync(path.join(root, 'test'), { recursive: true })
   .filter((name) => name.endsWith('.test.ts'))
   .sort()
   .map((name) => path.join('test', name));
-const flags = ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=300000'];
+const flags = ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=600000'];
 const { status } = spawnSync(process.execPath, [...flags, ...process.argv.slice(2), ...files], {
   cwd: root,
   stdio: 'inherit',

@@ -1,75 +1,23 @@
-// Measures the service's CPU time per POST /write at a fixed rate, and that of a bare Fastify route.
+// The CPU time of one POST /write at a fixed rate, beside a bare Fastify route and servers that only make the call.
 //
 // The rate is below full load: at full load a slower service lets the client sleep, and then pays for waking it. Every
-// round measures all servers one after the other, so that ratios compare figures of the same minute.
-//
-//   npm run bench:http -- [--rounds N] [--seconds N] [--against DIR]…
-//
-// --against also measures the build of another checkout, so that one run compares before and after. h2load (Debian:
+// round measures all servers one after the other, so that ratios compare figures of the same minute. h2load (Debian:
 // nghttp2-client) makes the load.
-import { type ChildProcess, fork, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { buildOf, cpuTime, type Process, peer, program, ROOT, start, withFolder, withProcesses } from './processes.js';
+import { median, rounded, spreadNotes, type Table } from './table.js';
 
 const CLIENTS = 32;
 const RATE_PER_CLIENT = 400;
+const WARM_UP_SECONDS = 2;
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '6' },
-    seconds: { type: 'string', default: '4' },
-    against: { type: 'string', multiple: true, default: [] },
-  },
-});
-const rounds = Number(values.rounds);
-const seconds = Number(values.seconds);
+export type HttpOptions = { rounds: number; seconds: number; against: string[] };
 
-const here = fileURLToPath(new URL('.', import.meta.url));
-// The package's main file, whatever the name that a checkout gives it.
-const buildOf = (folder: string): string => createRequire(path.resolve(folder, 'package.json')).resolve('syswire');
-const programs: [name: string, file: string, args: string[]][] = [
-  ['bare', path.join(here, 'bare.mjs'), []],
-  ['syswire', path.join(here, 'service.mjs'), [buildOf(path.join(here, '..'))]],
-  ...values.against.map((folder): [string, string, string[]] => [
-    folder,
-    path.join(here, 'service.mjs'),
-    [buildOf(folder)],
-  ]),
-];
-
-type Server = { name: string; child: ChildProcess; port: number; costs: number[] };
-
-async function start(name: string, file: string, args: string[]): Promise<Server> {
-  const child = fork(file, args, { execArgv: [] });
-  const [{ port }] = (await Promise.race([
-    once(child, 'message'),
-    once(child, 'exit').then(() => {
-      throw new Error(`${name} did not start: is ${args[0] ?? file} built?`);
-    }),
-  ])) as [{ port: number }];
-  return { name, child, port, costs: [] };
-}
-
-/** Return the CPU time of all threads of a process, in ns. https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat */
-function cpuTime(pid: number): number {
-  const threads = readdirSync(`/proc/${pid}/task`);
-  return threads.reduce((sum, tid) => {
-    return sum + Number(readFileSync(`/proc/${pid}/task/${tid}/schedstat`, 'latin1').split(' ', 1)[0]);
-  }, 0);
-}
-
-const folder = mkdtempSync(path.join(tmpdir(), 'syswire-bench-'));
-const body = path.join(folder, 'body.json');
-writeFileSync(body, JSON.stringify({ level: 'raw', target: 'nil', msg: 'Hello world from interrupt!\n' }));
-
-/** Send requests for `time` seconds. @returns the number of 2xx answers */
-function load(port: number, time: number): number {
-  const args = ['--h1', '-t', '1', '-c', `${CLIENTS}`, '--rps', `${RATE_PER_CLIENT}`, '-D', `${time}`, '-d', body];
+/** Sends requests for `seconds`. @returns the number of 2xx answers */
+function load(port: string, seconds: number, body: string): number {
+  const args = ['--h1', '-t', '1', '-c', `${CLIENTS}`, '--rps', `${RATE_PER_CLIENT}`, '-D', `${seconds}`, '-d', body];
   const { stdout, error } = spawnSync(
     'h2load',
     [...args, '-H', 'content-type: application/json', `http://127.0.0.1:${port}/write`],
@@ -82,33 +30,63 @@ function load(port: number, time: number): number {
   return Number(answered);
 }
 
-const median = (sorted: readonly number[]): number => sorted[sorted.length >> 1] as number;
-const us = (value: number): string => value.toFixed(2).padStart(7);
-
-const servers: Server[] = [];
-try {
-  for (const program of programs) servers.push(await start(...program));
-  for (const { port } of servers) load(port, 2);
-  for (let round = 0; round < rounds; round++) {
-    // Each round begins with another server, so that no server always has the same predecessor.
-    for (const [index] of servers.entries()) {
-      const server = servers[(index + round) % servers.length] as Server;
-      const before = cpuTime(server.child.pid as number);
-      const answered = load(server.port, seconds);
-      server.costs.push((cpuTime(server.child.pid as number) - before) / answered / 1000);
-    }
-  }
-  const [bare] = servers as [Server];
-  const width = Math.max(...servers.map(({ name }) => name.length));
-  console.log(`µs of CPU time a request at ${CLIENTS * RATE_PER_CLIENT} requests/s, ${rounds} rounds of ${seconds} s`);
-  console.log(`${''.padEnd(width)}   median     min     max   bare ÷ this (median of rounds)`);
-  for (const { name, costs } of servers) {
-    const sorted = [...costs].sort((a, b) => a - b);
-    const ratios = costs.map((cost, round) => (bare.costs[round] as number) / cost).sort((a, b) => a - b);
-    const row = [us(median(sorted)), us(sorted[0] as number), us(sorted.at(-1) as number)];
-    console.log(`${name.padEnd(width)}  ${row.join(' ')}   ${median(ratios).toFixed(2)}`);
-  }
-} finally {
-  for (const { child } of servers) child.disconnect();
-  rmSync(folder, { recursive: true });
+export async function benchHttp({ rounds, seconds, against }: HttpOptions): Promise<Table[]> {
+  const service = (folder: string): string[] => [process.execPath, program('service.mjs'), buildOf(folder)];
+  const WATCHED = 'syswire, one subscriber';
+  const programs: [name: string, command: string[]][] = [
+    ['Fastify, no call', [process.execPath, program('bare.mjs')]],
+    ['syswire', service(ROOT)],
+    [WATCHED, service(ROOT)],
+    ...against.map((folder): [string, string[]] => [folder, service(folder)]),
+    ['node:http, only the call', [process.execPath, program('node-http.mjs')]],
+    ['Bun.serve, only the call', [peer('bun'), program('bun-http.mjs')]],
+    ['Deno.serve, only the call', [peer('deno'), 'run', '--allow-all', program('deno-http.mjs')]],
+  ];
+  return withFolder((folder) =>
+    withProcesses(async (open) => {
+      const body = path.join(folder, 'body.json');
+      writeFileSync(body, JSON.stringify({ level: 'raw', target: 'nil', msg: 'Hello world from interrupt!\n' }));
+      const servers: { name: string; process: Process; port: string; costs: number[] }[] = [];
+      for (const [name, [file = '', ...args]] of programs) {
+        const [process, port] = await start(file, args);
+        open.push(process);
+        servers.push({ name, process, port, costs: [] });
+      }
+      const watched = servers.find(({ name }) => name === WATCHED) as (typeof servers)[number];
+      const url = `ws://127.0.0.1:${watched.port}/events`;
+      const [subscriber] = await start(process.execPath, [program('subscriber.mjs'), url, '1']);
+      open.unshift(subscriber);
+      let written = 0;
+      for (let round = 0; round < rounds; round++) {
+        // Each round begins with another server, so that no server always has the same predecessor.
+        for (const [index] of servers.entries()) {
+          const { name, process, port, costs } = servers[(index + round) % servers.length] as (typeof servers)[number];
+          // V8 drops compiled code of a process that idles: let it compile again first.
+          const warmUp = load(port, WARM_UP_SECONDS, body);
+          const before = cpuTime(process.pid);
+          const answered = load(port, seconds, body);
+          costs.push((cpuTime(process.pid) - before) / answered / 1000);
+          if (name === WATCHED) written += warmUp + answered;
+        }
+      }
+      const [, lost = ''] = (await subscriber.ask(`${written}`)).split(' ');
+      const [bare] = servers as [(typeof servers)[number]];
+      return [
+        {
+          id: 'http',
+          title: `CPU time of one POST /write at ${CLIENTS * RATE_PER_CLIENT} requests a second, ${rounds} rounds of ${seconds} s`,
+          columns: ['', 'µs', 'bare ÷ this'],
+          rows: servers.map(({ name, costs }) => [
+            name,
+            rounded(median(costs)),
+            rounded(median(costs.map((cost, round) => (bare.costs[round] as number) / cost))),
+          ]),
+          notes: [
+            `the subscriber missed ${lost} of ${written} records`,
+            ...spreadNotes(servers.map(({ name, costs }) => [name, costs])),
+          ],
+        },
+      ];
+    }),
+  );
 }

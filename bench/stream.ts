@@ -1,70 +1,90 @@
-// Measures the stream during a burst: the rate at which a fast subscriber gets gaps, and the delay of other requests.
-// The service runs in this process, the subscriber in another one.
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { buildApp } from '../src/server/app.js';
+// The stream: the records that subscribers get during a burst, and what they cost the service.
+import { post } from './bursts.js';
+import { buildOf, cpuTime, program, ROOT, start, withProcesses } from './processes.js';
+import { median, rounded, type Table } from './table.js';
 
-const SECONDS = 3;
-const RATES = [20_000, 50_000, 100_000, 150_000, 200_000, 300_000, 400_000, 600_000, Infinity];
+const SUBSCRIBERS = [0, 1, 10, 100];
+const CALLS = 100_000;
+const ROUNDS = 5;
+const RATES = [50_000, 100_000, 200_000, 300_000, 400_000, 600_000];
+const SECONDS = 2;
+const MSG = 'Hello world from interrupt!\n';
 
-const app = buildApp();
-const url = await app.listen({ port: 0, host: '127.0.0.1' });
-const post = async (body: object) =>
-  (await fetch(`${url}/bursts`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ level: 'raw', msg: 'Hello world from interrupt!\n', target: 'null', ...body }),
-  })) as Response;
+type Seen = { cpuNs: number; seconds: number; callsPerSecond: number; delivered: number; lost: number };
 
-type Seen = { delivered: number; lost: number };
-const subscriber = fork(new URL('subscriber.ts', import.meta.url), [`${url.replace('http', 'ws')}/events`]);
-let seen: Seen = { delivered: 0, lost: 0 };
-subscriber.on('message', (message) => {
-  seen = message as Seen;
-});
-while (app.websocketServer.clients.size === 0) await new Promise(setImmediate);
-const delay = monitorEventLoopDelay({ resolution: 1 });
-const ms = (ns: number): string => `${(ns / 1e6).toFixed(1)} ms`;
+/**
+ * Makes one burst in a new service, until its subscribers have all of it.
+ *
+ * @param options the service's options
+ */
+export async function watchBurst(
+  subscribers: number,
+  burst: { count: number; msg?: string; ratePerSecond?: number },
+  options: object = {},
+): Promise<Seen> {
+  return withProcesses(async (open) => {
+    const args = [program('service.mjs'), buildOf(ROOT), JSON.stringify({ maxSubscribers: 1000, ...options })];
+    const [service, port] = await start(process.execPath, args);
+    const url = `ws://127.0.0.1:${port}/events`;
+    const [watchers] = await start(process.execPath, [program('subscriber.mjs'), url, `${subscribers}`]);
+    open.push(watchers, service);
+    const request = { level: 'raw', target: 'nil', msg: MSG, ...burst };
+    // The compilers have their turn first.
+    const warmUp = 20_000;
+    await (await post(port, '/bursts', { ...request, count: warmUp, ratePerSecond: 40_000 })).arrayBuffer();
+    const before = (await watchers.ask(`${warmUp}`)).split(' ').map(Number);
+    const cpuBefore = cpuTime(service.pid);
+    const begin = performance.now();
+    const { callsPerSecond } = (await (await post(port, '/bursts', request)).json()) as { callsPerSecond: number };
+    const after = (await watchers.ask(`${warmUp + burst.count}`)).split(' ').map(Number);
+    return {
+      cpuNs: cpuTime(service.pid) - cpuBefore,
+      seconds: (performance.now() - begin) / 1000,
+      callsPerSecond,
+      delivered: (after[0] as number) - (before[0] as number),
+      lost: (after[1] as number) - (before[1] as number),
+    };
+  });
+}
 
-/** Send GET /health again and again until `isOver`, and return the slowest answer's time in ms. */
-async function slowestHealth(isOver: () => boolean): Promise<number> {
-  let slowest = 0;
-  while (!isOver()) {
-    const before = performance.now();
-    await fetch(`${url}/health`);
-    slowest = Math.max(slowest, performance.now() - before);
+export async function benchStream(): Promise<Table[]> {
+  const costs = new Map<number, number>();
+  const rows: Table['rows'] = [];
+  for (const subscribers of SUBSCRIBERS) {
+    const seen: Seen[] = [];
+    for (let round = 0; round < ROUNDS; round++) seen.push(await watchBurst(subscribers, { count: CALLS }));
+    const cost = median(seen.map(({ cpuNs }) => cpuNs / CALLS));
+    costs.set(subscribers, cost);
+    const alone = costs.get(0) as number;
+    rows.push([
+      subscribers,
+      rounded(median(seen.map(({ callsPerSecond }) => callsPerSecond))),
+      rounded(median(seen.map(({ delivered, seconds }) => delivered / seconds))),
+      rounded((100 * median(seen.map(({ lost }) => lost))) / Math.max(1, CALLS * subscribers)),
+      rounded(cost),
+      subscribers === 0 ? null : rounded((cost - alone) / subscribers),
+    ]);
   }
-  return slowest;
+  const rates: Table['rows'] = [];
+  for (const ratePerSecond of RATES) {
+    const count = ratePerSecond * SECONDS;
+    const { callsPerSecond, delivered, lost } = await watchBurst(1, { count, ratePerSecond });
+    rates.push([ratePerSecond, rounded(callsPerSecond), delivered, lost]);
+  }
+  return [
+    {
+      id: 'stream',
+      title: `Bursts of ${CALLS.toLocaleString('en-US')} calls as fast as they go, median of ${ROUNDS}`,
+      columns: ['subscribers', 'calls a second', 'records a second', 'lost, %', 'CPU ns a call', 'ns a subscriber'],
+      rows,
+      notes: [],
+    },
+    {
+      id: 'rates',
+      title: `One subscriber during a burst of ${SECONDS} s at a rate`,
+      columns: ['calls a second, asked', 'made', 'delivered', 'lost'],
+      rows: rates,
+      notes: [],
+    },
+  ];
 }
-
-console.log('calls/s asked      made  delivered       lost  loop p50  loop p99  /health at most');
-for (const rate of RATES) {
-  const before = { ...seen };
-  const isLimited = rate !== Infinity;
-  delay.reset();
-  delay.enable();
-  let over = false;
-  const health = slowestHealth(() => over);
-  const count = isLimited ? rate * SECONDS : 2_000_000;
-  const answer = await post({ count, ...(isLimited && { ratePerSecond: rate }) });
-  over = true;
-  const slowest = await health;
-  delay.disable();
-  const { callsPerSecond } = (await answer.json()) as { callsPerSecond: number };
-  const received = (): number => seen.delivered + seen.lost - before.delivered - before.lost;
-  while (received() < count) await once(subscriber, 'message');
-  console.log(
-    [
-      (isLimited ? `${rate}` : 'no limit').padStart(13),
-      callsPerSecond.toFixed(0).padStart(9),
-      `${seen.delivered - before.delivered}`.padStart(10),
-      `${seen.lost - before.lost}`.padStart(10),
-      ms(delay.percentile(50)).padStart(9),
-      ms(delay.percentile(99)).padStart(9),
-      `${slowest.toFixed(1)} ms`.padStart(16),
-    ].join(' '),
-  );
-}
-subscriber.disconnect();
-await app.close();

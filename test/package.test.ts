@@ -27,7 +27,7 @@ test('the package has every file that its pages link to, but no pictures', (t) =
   const missing = PAGES.filter((page) => files.includes(page)).flatMap((page) =>
     readPage(page).links.flatMap(({ to }) => {
       const [file = ''] = to.split('#', 1);
-      if (file === '' || file.includes(':') || file.endsWith('.png')) return [];
+      if (file === '' || file.includes(':') || /\.(png|svg)$/.test(file)) return [];
       const target = path.join(path.dirname(page), file);
       return files.some((name) => name === target || name.startsWith(`${target}/`)) ? [] : `${page}: ${to}`;
     }),
@@ -39,7 +39,9 @@ test('the package has nothing that only a clone needs, and names no folder of th
   if (!need(t, NPM)) return;
   const files = packed();
   const foreign = files.filter((name) =>
-    /(^|\/)\.|^(src|test|bench|scripts|spikes)\/|^docs\/.*\.png$|\.(mjs|map|tsx?)$(?<!\.d\.ts)/.test(name),
+    /(^|\/)\.|^(src|test|bench|scripts|spikes)\/|^docs\/.*\.(png|svg)$|^docs\/bench\.json$|\.(mjs|map|tsx?)$(?<!\.d\.ts)/.test(
+      name,
+    ),
   );
   assert.deepEqual(foreign, []);
   const addons = files.filter((name) => name.startsWith('prebuilds/'));

@@ -7,10 +7,9 @@ import type { Cli } from '../../../src/cli/command.js';
 import type { OpinionCounts } from '../../../src/cli/commands/reconcile/opinion.js';
 import { reconcile } from '../../../src/cli/commands/reconcile/reconcile.js';
 import type { Detail } from '../../../src/cli/commands/reconcile/report.js';
-import type { Format } from '../../../src/cli/commands/reconcile/traces.js';
 import { runCommand } from '../../../src/cli/run-command.js';
 import { tempFolder } from '../service.js';
-import { type MadeCall, PRINT } from './synthetic.js';
+import { type MadeCall, PRINT, type Printed } from './synthetic.js';
 
 export type Json = Record<'matched' | 'missing' | 'altered' | 'extra' | 'unobservable' | 'leftOut', number> & {
   witness: OpinionCounts;
@@ -57,5 +56,5 @@ export const countsOf = ({ matched, missing, altered, extra, unobservable }: Jso
 });
 
 /** Returns the lines that a tracer prints for calls. */
-export const printTrace = (format: Format, calls: MadeCall[]): string =>
+export const printTrace = (format: Printed, calls: MadeCall[]): string =>
   calls.flatMap(({ writes }) => writes.map((write) => `${PRINT[format](write)}\n`)).join('');

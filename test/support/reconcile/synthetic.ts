@@ -1,6 +1,5 @@
 // Makes up the records of a service and the trace of the same calls, in every format; and edits such a trace.
 import { constants } from 'node:os';
-import type { Format } from '../../../src/cli/commands/reconcile/traces.js';
 import { preview } from '../../../src/protocol/preview.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
 
@@ -92,8 +91,12 @@ const quote = (bytes: Buffer): string =>
     .join('');
 const hex = (value: number): string => BigInt.asUintN(64, BigInt(value)).toString(16);
 
+/** The formats whose traces are made up. */
+export const PRINTED = ['strace', 'ndjson', 'bpftrace', 'perf'] as const;
+export type Printed = (typeof PRINTED)[number];
+
 /** Prints a write as a tracer of each format does; perf prints two lines. */
-export const PRINT: Record<Format, (write: Write) => string> = {
+export const PRINT: Record<Printed, (write: Write) => string> = {
   strace({ time, fd, count, result, bytes }) {
     const cut = bytes.length > 32;
     const end = result < 0 ? `-1 ${NAMES[-result]} (words)` : String(result);

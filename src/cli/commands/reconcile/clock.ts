@@ -5,8 +5,9 @@
 //   record 1002.0 to 1002.1 ms, traced at 6002.2    the offset is from 5000.1 to 5000.2: this contradicts
 // A match that contradicts those before it starts anew. Either a clock was set, or the tracer's times are too
 // rough to be of use; then matches never agree for long, and no time is relied on.
+
+import type { TracedWrite } from './formats/format.js';
 import type { RecordedCall } from './record-line.js';
-import type { TracedWrite } from './traces.js';
 
 /** The error of the times of both sides, in ms: strace rounds to microseconds. */
 const SLACK = 0.05;

@@ -4,31 +4,25 @@ import type { LevelId } from '../../../protocol/names.js';
 import { align } from './align/align.js';
 import type { Finding } from './align/steps.js';
 import { createClock } from './clock.js';
+import type { Format, TracedWrite } from './formats/format.js';
 import { lookAhead } from './look-ahead.js';
 import { createOpinionCount } from './opinion.js';
 import type { RecordedCall } from './record-line.js';
 import type { Overview, Records } from './records.js';
 import { type Report, toDetail } from './report.js';
 import { NEVER_ATTACHED, type Remarks, type Trace } from './trace-file.js';
-import type { Format, TracedWrite } from './traces.js';
 import { asEnter, hasEnter, isUnwitnessed } from './uring.js';
 
-/** The levels whose calls a tracer of a format cannot see, with the end of a sentence that says why. */
-const UNOBSERVABLE: Record<Format, { [level in LevelId]?: string }> = {
-  strace: { uring: 'is no write system call' },
-  ndjson: { uring: 'is no write system call' },
-  bpftrace: { uring: 'is no write system call', int80: 'does not pass the sys_enter_write tracepoint' },
-  perf: { uring: 'is no write system call', int80: 'does not pass the sys_enter_write tracepoint' },
+/** The reasons why a tracer of a format sees no call of a level, as the end of a sentence that begins with the level. */
+const UNOBSERVABLE: { [level in LevelId]?: (format: Format) => string | undefined } = {
+  // Its io_uring_enter is compared instead if the trace has it, see asEnter.
+  uring: () => 'is no write system call',
+  int80: ({ sees, hidesInt80 = 'is not seen by this tracer' }) => (sees.int80 ? undefined : hidesInt80),
 };
 
 /** Returns why no tracer of a format sees a level. A level of a newer service is not in the table. */
-const reasonOf = (format: Format, level: string): string | undefined => UNOBSERVABLE[format][level as LevelId];
+const reasonOf = (format: Format, level: string): string | undefined => UNOBSERVABLE[level as LevelId]?.(format);
 
-/** For `uring` records with a witness, the way to have their io_uring_enter in a trace; of other formats it is not read. */
-const TRACE_ENTERS: { [format in Format]?: string } = {
-  strace: ': trace its io_uring_enter too, with -e trace=write,io_uring_enter',
-  ndjson: ': write its io_uring_enter into the trace too',
-};
 const WITHOUT_WITNESS = ', and has no witness here';
 /** The end of that sentence for a call whose result no kernel returns, where the tracer saw no write. */
 const ANSWERED_ELSEWHERE = 'returned what no kernel returns: a library answered, without a system call';
@@ -141,7 +135,8 @@ export async function compare(trace: Trace, { overview, read }: Records, isStric
         if (reasonOf(trace.format, call.level) === undefined) return call;
         const [ring] = overview.rings.get(call.pid) ?? [];
         if (call.level === 'uring' && trace.hasEnters && ring !== undefined) return asEnter(call, ring);
-        addUnobservable(call, hasEnter(call) ? TRACE_ENTERS[trace.format] : '');
+        const { enters } = trace.format;
+        addUnobservable(call, hasEnter(call) && enters ? `: ${enters}` : '');
         return [];
       });
     }

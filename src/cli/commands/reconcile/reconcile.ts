@@ -3,10 +3,10 @@ import { joinWithOr } from '../../../protocol/format.js';
 import { CLIENT_FLAGS } from '../../client.js';
 import { command, UsageError } from '../../command.js';
 import { compare } from './compare.js';
+import { FORMAT_IDS, formatNamed } from './formats/table.js';
 import { openRecords } from './records.js';
 import { describe } from './report.js';
 import { openTrace, type Trace } from './trace-file.js';
-import { FORMATS, type Format } from './traces.js';
 
 export const reconcile = command({
   summary: "compare a tracer's trace of the service with its records",
@@ -22,8 +22,8 @@ export const reconcile = command({
   flags: {
     format: {
       value: 'FORMAT',
-      help: `${joinWithOr(FORMATS)}; without it, the first lines show which`,
-      choices: FORMATS,
+      help: `${joinWithOr(FORMAT_IDS)}; without it, the first lines show which`,
+      choices: FORMAT_IDS,
     },
     strict: { help: 'compare every traced write, not only those on descriptors and in the time of the records' },
     json: { help: 'print the report as JSON, with 1000 differences at most' },
@@ -53,7 +53,7 @@ export const reconcile = command({
     let trace: Trace | undefined;
     try {
       const wantsEnters = records.overview.rings.size > 0;
-      trace = await openTrace(traceName, format as Format | undefined, wantsEnters);
+      trace = await openTrace(traceName, format === undefined ? undefined : formatNamed(format), wantsEnters);
       const report = await compare(trace, records, strict);
       const { counts, witness, details, leftOut, notes } = report;
       print(json ? JSON.stringify({ ...counts, witness, details, leftOut, notes }) : describe(report));

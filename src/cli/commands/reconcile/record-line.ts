@@ -2,7 +2,7 @@
 // them than the whole comparison.
 import { makeSafe } from '../../../protocol/preview.js';
 import type { CallRecord, Gap } from '../../../protocol/records.js';
-import type { CallName } from './traces.js';
+import type { CallName } from './formats/format.js';
 import { parseWitness, type Witness } from './witness.js';
 
 /** A record, as far as a trace can confirm it. */

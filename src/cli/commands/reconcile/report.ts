@@ -3,8 +3,8 @@ import { AGREES } from '../../../protocol/system-call.js';
 import { osError } from '../../../syscalls/bindings/errno.js';
 import type { Finding } from './align/steps.js';
 import type { Field } from './explain/explanation.js';
+import type { CallName, Format } from './formats/format.js';
 import { type Opinion, type OpinionCounts, opinionOf } from './opinion.js';
-import type { CallName, Format } from './traces.js';
 import type { Witness } from './witness.js';
 
 const COUNTS = ['matched', 'missing', 'altered', 'extra', 'unobservable'] as const;

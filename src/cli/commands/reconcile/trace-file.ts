@@ -1,8 +1,9 @@
 // A trace, read as batches of writes, in the order in which the calls were made.
 import { UsageError } from '../../command.js';
+import { ENTER, type Format, type TracedWrite } from './formats/format.js';
+import { FORMAT_IDS, formatOf } from './formats/table.js';
 import { readFileLines } from './lines.js';
 import { copyLines, isRegularFile, writeTemporary } from './temporary-file.js';
-import { ENTER, FORMATS, type Format, formatOf, READERS, type TracedWrite } from './traces.js';
 
 /** The format is guessed from the first one of these lines that shows it. */
 const GUESS_LINES = 1000;
@@ -38,7 +39,7 @@ async function guessFormat(name: string, batches: AsyncGenerator<string[]>, cons
   throw new UsageError(
     consumed.length === 0
       ? `${name} is empty: ${NEVER_ATTACHED}; if the service made no call, give the format with --format`
-      : `the format of ${name} is not recognized from its first lines: give it with --format ${FORMATS.join('|')}`,
+      : `the format of ${name} is not recognized from its first lines: give it with --format ${FORMAT_IDS.join('|')}`,
   );
 }
 
@@ -49,7 +50,7 @@ async function* readWrites(
   hasEnters: boolean,
   remarks: Remarks,
 ): AsyncGenerator<TracedWrite[]> {
-  const read = READERS[format]();
+  const read = format.reader();
   let isOfFormat = false;
   for await (const lines of batches) {
     const writes: TracedWrite[] = [];
@@ -60,9 +61,9 @@ async function* readWrites(
       if (content === 'torn') remarks.torn += 1;
       else if (content === 'bad') {
         // The traced program may print among strace's lines; a trace has lines of its format besides.
-        if (format === 'ndjson' || !isOfFormat)
+        if (format.isStrict || !isOfFormat)
           throw new UsageError(
-            `${name}:${remarks.lines} is not a line of a ${format} trace: check the file, or give another --format`,
+            `${name}:${remarks.lines} is not a line of a ${format.id} trace: check the file, or give another --format`,
           );
       } else if (content !== null && 'lost' in content) remarks.lost += content.lost;
       else if (content !== null && (hasEnters || content.name === 'write'))
@@ -89,7 +90,7 @@ async function* sortByTime(batches: AsyncIterable<TracedWrite[]>): AsyncGenerato
 
 /** Looks for the first io_uring_enter of a trace. */
 async function findEnter(file: string, format: Format): Promise<boolean> {
-  const read = READERS[format]();
+  const read = format.reader();
   for await (const lines of readFileLines(file)) {
     for (const line of lines) {
       // Only these lines are read. A signal of the witness names the call too, so the name alone says nothing.
@@ -120,7 +121,7 @@ async function openFile(
     hasEnters,
     read(remarks) {
       const writes = readWrites(name, allBatches(), format, hasEnters, remarks);
-      return format === 'bpftrace' ? sortByTime(writes) : writes;
+      return format.isUnordered ? sortByTime(writes) : writes;
     },
   };
 }

@@ -5,9 +5,9 @@ import { test } from 'node:test';
 import { findScript } from '../../../../src/cli/commands/reconcile/align/script.js';
 import { createClock } from '../../../../src/cli/commands/reconcile/clock.js';
 import { explain } from '../../../../src/cli/commands/reconcile/explain/explain.js';
+import type { TracedWrite } from '../../../../src/cli/commands/reconcile/formats/format.js';
 import { lookAhead } from '../../../../src/cli/commands/reconcile/look-ahead.js';
 import type { RecordedCall } from '../../../../src/cli/commands/reconcile/record-line.js';
-import type { TracedWrite } from '../../../../src/cli/commands/reconcile/traces.js';
 
 const { EINTR } = constants.errno;
 

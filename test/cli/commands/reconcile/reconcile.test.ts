@@ -131,7 +131,7 @@ const UNUSABLE: [name: string, trace: string | null, records: string | null, fla
     'hello\nworld\n',
     RECORD,
     [],
-    /the format of .*trace is not recognized from its first lines: .*--format strace\|/,
+    /the format of .*trace is not recognized from its first lines: .*--format ndjson\|/,
   ],
   [
     'an empty trace',
@@ -162,7 +162,7 @@ const UNUSABLE: [name: string, trace: string | null, records: string | null, fla
     TRACE,
     RECORD,
     ['--format', 'dtrace'],
-    /--format dtrace: must be strace, ndjson, bpftrace or perf/,
+    /--format dtrace: must be ndjson, bpftrace, perf or strace/,
   ],
   ['an unknown flag', TRACE, RECORD, ['--jsno'], /unknown flag --jsno: did you mean --json\?/],
   ['a third file', TRACE, RECORD, ['more'], /argument 'more' is one too many/],

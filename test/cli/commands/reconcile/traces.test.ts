@@ -1,7 +1,8 @@
 // The readers of traces, on lines that real tracers print.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Format, type LineContent, READERS } from '../../../../src/cli/commands/reconcile/traces.js';
+import type { LineContent } from '../../../../src/cli/commands/reconcile/formats/format.js';
+import { formatNamed } from '../../../../src/cli/commands/reconcile/formats/table.js';
 
 const saw = (fd: number, count: number, result: number | undefined, text?: string, more: object = {}) => ({
   name: 'write',
@@ -16,7 +17,7 @@ const saw = (fd: number, count: number, result: number | undefined, text?: strin
 const at = (time: number, tid: number | undefined = 12) => ({ time, tid });
 const NO_TIME = { time: undefined, tid: 12 };
 
-const LINES: [format: Format, lines: string, content: unknown][] = [
+const LINES: [format: string, lines: string, content: unknown][] = [
   [
     'strace',
     '12  1795471942.073803 write(18</tmp/o>, "h\\303\\251 \\"x\\" <y> \\\\\\n\\0001", 13) = 13',
@@ -143,7 +144,7 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
 
 for (const [format, lines, content] of LINES) {
   test(`the reader of ${format} reads: ${lines.slice(0, 90).replaceAll('\n', '⏎')}`, () => {
-    const read = READERS[format]();
+    const read = formatNamed(format).reader();
     let last: LineContent = null;
     for (const line of lines.split('\n')) last = read(line);
     // Milliseconds computed from decimal seconds are off by less than a microsecond.
@@ -154,7 +155,7 @@ for (const [format, lines, content] of LINES) {
 }
 
 test('the reader of perf takes a time of day as local time', () => {
-  const read = READERS.perf();
+  const read = formatNamed('perf').reader();
   read('node 12/12  2026-11-23 22:13:29.992372805 syscalls:sys_enter_write: fd: 0x1, buf: 0x7f, count: 0x3');
   const content = read('node 12/12  2026-11-23 22:13:29.992374327  syscalls:sys_exit_write: 0x3');
   const time = (content as { time: number }).time;

@@ -4,9 +4,9 @@
 // and from there eight records in a row agree with their writes: the anchor is 4 records and 0 writes ahead.
 // One pair alone would prove nothing, since many calls are alike.
 import { explainExactly } from '../explain/explain.js';
+import type { TracedWrite } from '../formats/format.js';
 import type { LookAhead } from '../look-ahead.js';
 import type { RecordedCall } from '../record-line.js';
-import type { TracedWrite } from '../traces.js';
 import type { Sides } from './steps.js';
 
 /** The number of records in a row that must agree. */

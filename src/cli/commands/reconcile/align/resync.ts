@@ -9,8 +9,8 @@
 //   until the times meet again. If the trace has no times, anchor.ts finds record 3101 among the next 4096. If it
 //   finds no such place (5000 lines were lost), half of those records are taken as missing, and so on from there.
 
+import type { TracedWrite } from '../formats/format.js';
 import type { RecordedCall } from '../record-line.js';
-import type { TracedWrite } from '../traces.js';
 import { findAnchor } from './anchor.js';
 import { findScript, type Script, WINDOW } from './script.js';
 import { AT_HAND, EXTRA, MISSING, type Sides, type Step, type TakeStep } from './steps.js';

@@ -20,9 +20,9 @@
 import type { Clock } from '../clock.js';
 import { explain } from '../explain/explain.js';
 import { isExact, MATCHED_COST } from '../explain/explanation.js';
+import type { TracedWrite } from '../formats/format.js';
 import type { LookAhead } from '../look-ahead.js';
 import type { RecordedCall } from '../record-line.js';
-import type { TracedWrite } from '../traces.js';
 import { EXTRA, MISSING, type Sides, type Step, toStep } from './steps.js';
 
 /** The most records and writes that a script is made of. */

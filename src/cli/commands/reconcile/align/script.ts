@@ -15,9 +15,13 @@
 // −0.5 if it agrees (A), a little less than 1 if it is altered (C). From the corner 1.35, the steps that led there
 // are traced back: C is altered (0.5 + 0.85), B is missing (−0.5 + 1), A matches (0 − 0.5).
 //
-// Time breaks ties, for example which of many equal records is missing: a pair whose times do not fit costs
-// WRONG_TIME_COST more. In a window that can outweigh one edit but no more. A pair that is far off is none.
-import type { Clock } from '../clock.js';
+// Time breaks ties, for example which of many equal records is missing: a pair whose times do not fit those of the pair
+// before it costs WRONG_TIME_COST more. In a window that can outweigh one edit but no more.
+//
+// A pair that is far off is one only if a clock was set, which costs CLOCK_SET_COST once: the pairs after it fit again.
+// With it, a pair that agrees costs less than a missing record and an extra write. A stray write that looks like
+// a record would need two: one there, one back.
+import { type Bounds, boundsOf, contradiction, FAR_OFF, narrow } from '../clock.js';
 import { explain } from '../explain/explain.js';
 import { isExact, MATCHED_COST } from '../explain/explanation.js';
 import type { TracedWrite } from '../formats/format.js';
@@ -30,10 +34,15 @@ export const WINDOW = { calls: 48, writes: 96 };
 
 const EDIT_COST = 1;
 const WRONG_TIME_COST = 0.045;
+const CLOCK_SET_COST = 2.4;
+/** The cost before any pair is known: the sides may have been made in two time zones. */
+const OTHER_CLOCK_COST = 1;
+/** More than so many settings in one window, and the times are of no use. */
+const MOST_SETTINGS = 4;
 
 export type Script = {
   steps: Step[];
-  /** The number of its records that agree with their writes. */
+  /** The number of its records that agree with their writes, each at a time that fits. */
   agreed: number;
   /** Does it take all that is left of both streams? */
   isWhole: boolean;
@@ -44,8 +53,12 @@ type Table = {
   rows: number;
   columns: number;
   costs: Float64Array;
-  /** The number of records that agree on the way to a cell. */
+  /** The number of records that agree on the way to a cell, and of those that do so at a time that fits. */
   agreed: Uint8Array;
+  inTime: Uint8Array;
+  /** The number of times that a clock was set on the way to a cell, and the offset there; undefined if unknown. */
+  settings: Uint8Array;
+  bounds: (Bounds | undefined)[];
   /** The last step to a cell, and the cell before it. */
   steps: (Step | undefined)[];
   from: number[];
@@ -55,36 +68,91 @@ function createTable(rows: number, columns: number): Table {
   const cells = (rows + 1) * (columns + 1);
   const costs = new Float64Array(cells).fill(Number.POSITIVE_INFINITY);
   costs[0] = 0;
-  return { rows, columns, costs, agreed: new Uint8Array(cells), steps: [], from: [] };
+  const counts = (): Uint8Array => new Uint8Array(cells);
+  return {
+    rows,
+    columns,
+    costs,
+    agreed: counts(),
+    inTime: counts(),
+    settings: counts(),
+    bounds: [],
+    steps: [],
+    from: [],
+  };
 }
 
+/** The cost of a pair because of its time, and the offset after it. */
+type Timing = { cost: number; isSet: boolean; bounds: Bounds | undefined };
+
 /** Enters a step from one cell to another and the cost of the way with it, unless a way as cheap is known. */
-function enter({ costs, agreed, steps, from }: Table, at: number, to: number, step: Step, cost: number): void {
+function enter(table: Table, at: number, to: number, step: Step, cost: number, timing?: Timing): void {
+  const { costs, agreed, inTime, settings, bounds, steps, from } = table;
   if (cost >= (costs[to] as number)) return;
+  const agrees = step.explanation && isExact(step.explanation) ? 1 : 0;
   costs[to] = cost;
-  agreed[to] = (agreed[at] as number) + (step.explanation && isExact(step.explanation) ? 1 : 0);
+  agreed[to] = (agreed[at] as number) + agrees;
+  inTime[to] = (inTime[at] as number) + (timing?.cost ? 0 : agrees);
+  settings[to] = (settings[at] as number) + (timing?.isSet ? 1 : 0);
+  bounds[to] = timing ? timing.bounds : bounds[at];
   steps[to] = step;
   from[to] = at;
 }
 
+/** Returns what the time of a pair says at a cell. @param settingCost the cost if a clock was set before it */
+function timingOf(
+  known: Bounds | undefined,
+  call: RecordedCall,
+  time: number | undefined,
+  settingCost: number,
+): Timing {
+  if (time === undefined) return { cost: 0, isSet: false, bounds: known };
+  const found = boundsOf(call, time);
+  if (!known) return { cost: 0, isSet: false, bounds: found };
+  const contradicts = contradiction(known, found);
+  const isSet = contradicts > FAR_OFF;
+  return {
+    cost: isSet ? settingCost : contradicts > 0 ? WRONG_TIME_COST : 0,
+    isSet,
+    bounds: narrow(known, found),
+  };
+}
+
 /** Enters every way to pair the record of a cell with writes from that cell on. */
-function enterPairs(table: Table, row: number, column: number, sides: Sides, clock: Clock | null): void {
+function enterPairs(
+  table: Table,
+  row: number,
+  column: number,
+  { calls, writes, clock }: Sides,
+  isTimed: boolean,
+): void {
   const { rows, columns } = table;
   if (row === rows || column === columns) return;
-  const call = sides.calls.at(row) as RecordedCall;
-  const write = sides.writes.at(column) as TracedWrite;
-  if (write.fd !== call.fd || clock?.isFarOff(call, write)) return;
-  const timeCost = clock && !clock.fits(call, write) ? WRONG_TIME_COST : 0;
+  const call = calls.at(row) as RecordedCall;
+  const write = writes.at(column) as TracedWrite;
+  if (write.fd !== call.fd) return;
+  const explanations = explain(call, (index) => writes.at(column + index));
+  if (explanations.length === 0) return;
   const width = columns + 1;
   const at = row * width + column;
-  for (const explanation of explain(call, (index) => sides.writes.at(column + index))) {
+  const isFirst = (table.agreed[at] as number) === 0 && clock.isPresumed();
+  const timing = isTimed
+    ? timingOf(
+        table.bounds[at] ?? clock.bounds(write.time),
+        call,
+        write.time,
+        isFirst ? OTHER_CLOCK_COST : CLOCK_SET_COST,
+      )
+    : undefined;
+  for (const explanation of explanations) {
     // A call of many writes may reach beyond the window.
     const to = (row + 1) * width + Math.min(columns, column + explanation.used);
-    enter(table, at, to, toStep(explanation), (table.costs[at] as number) + explanation.cost + timeCost);
+    const cost = (table.costs[at] as number) + explanation.cost + (timing?.cost ?? 0);
+    enter(table, at, to, toStep(explanation), cost, timing);
   }
 }
 
-function fillTable(rows: number, columns: number, sides: Sides, clock: Clock | null): Table {
+function fillTable(rows: number, columns: number, sides: Sides, isTimed: boolean): Table {
   const table = createTable(rows, columns);
   const width = columns + 1;
   for (let row = 0; row <= rows; row++) {
@@ -92,7 +160,7 @@ function fillTable(rows: number, columns: number, sides: Sides, clock: Clock | n
       const at = row * width + column;
       const edited = (table.costs[at] as number) + EDIT_COST;
       if (row < rows) enter(table, at, at + width, MISSING, edited);
-      enterPairs(table, row, column, sides, clock);
+      enterPairs(table, row, column, sides, isTimed);
       if (column < columns) enter(table, at, at + 1, EXTRA, edited);
     }
   }
@@ -129,18 +197,19 @@ function traceBack({ steps, from }: Table, end: number): Step[] {
 
 const isAllOf = (side: LookAhead<unknown>, count: number): boolean => side.isLast() && side.size() <= count;
 
-/** Finds the cheapest script for the next records and writes. @param clock null: without regard to time */
-export function findScript(sides: Sides, clock: Clock | null): Script {
+/** Finds the cheapest script for the next records and writes. */
+export function findScript(sides: Sides, isTimed = true): Script {
   const { calls, writes } = sides;
   const rows = Math.min(WINDOW.calls, calls.size());
   const columns = Math.min(WINDOW.writes, writes.size());
   const areCallsLast = isAllOf(calls, rows);
   const areWritesLast = isAllOf(writes, columns);
-  const table = fillTable(rows, columns, sides, clock);
+  const table = fillTable(rows, columns, sides, isTimed);
   const end = findEnd(table, areCallsLast, areWritesLast);
+  if ((table.settings[end] as number) > MOST_SETTINGS) return findScript(sides, false);
   return {
     steps: traceBack(table, end),
-    agreed: table.agreed[end] as number,
+    agreed: table.inTime[end] as number,
     isWhole: areCallsLast && areWritesLast,
   };
 }

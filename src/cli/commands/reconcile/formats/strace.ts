@@ -36,11 +36,11 @@ function createReader(thread?: number): Reader {
     if (isAt(RESUMED)) {
       const before = open.get(id);
       open.delete(id);
-      return before === undefined ? 'torn' : read(before + line.slice(RESUMED.lastIndex));
+      return before === undefined ? 'unreadable' : read(before + line.slice(RESUMED.lastIndex));
     }
     const write = isAt(STRACE_WRITE);
     const begun = write ?? isAt(STRACE_ENTER);
-    if (!begun) return isAt(STRACE_LINE) ? (isAt(STRACE_BEGIN) ? 'torn' : null) : 'bad';
+    if (!begun) return isAt(STRACE_LINE) ? (isAt(STRACE_BEGIN) ? 'unreadable' : null) : 'foreign';
     if (line.endsWith(UNFINISHED)) {
       open.set(id, line.slice(0, -UNFINISHED.length));
       return null;
@@ -52,7 +52,7 @@ function createReader(thread?: number): Reader {
     const bytesEnd = isText ? line.lastIndexOf('"') : bytesAt;
     const rest = line.slice(isText ? bytesEnd + 1 : bytesEnd);
     const end = bytesEnd < bytesAt ? null : (write ? STRACE_END : STRACE_ENTER_END).exec(rest);
-    if (!end) return 'torn';
+    if (!end) return 'unreadable';
     const [, count, number, code] = end;
     // For example `= ? ERESTARTSYS`: the kernel repeats the call, see isRestart.
     if (code?.startsWith('ERESTART')) return null;
@@ -77,7 +77,7 @@ function createReader(thread?: number): Reader {
 export const strace: Format = {
   id: 'strace',
   title: 'strace',
-  recognises: (line) => createReader()(line) !== 'bad',
+  recognises: (line) => createReader()(line) !== 'foreign',
   reader: createReader,
   sees: { bytes: true, results: true, int80: true, uring: true, clock: 'epoch', ids: 'thread' },
   enters: 'trace its io_uring_enter too, with -e trace=write,io_uring_enter',

@@ -17,8 +17,8 @@ export const MOST_SETTINGS = 4;
 /**
  * Two cells for each pair (records taken, writes taken), stored row by row; all second ones behind the first.
  *
- * The second cell has the ways whose last pairs differ, since a clock was set. Such a way costs more than a missing
- * record and an extra write, until the pairs after it show that the clock was set: it must not be given up before.
+ * The second cell has the ways on which a clock was set, and no pair since then confirms it. Such a way may cost more than
+ * one that takes a missing record and an extra write instead, until the next pair: it must not be given up before.
  */
 export type Table = {
   rows: number;
@@ -115,7 +115,7 @@ function enterPairs(table: Table, row: number, column: number, sides: Sides, isT
         )
       : undefined;
     for (const explanation of explanations) {
-      const isWaiting = !isExact(explanation) && (timing?.isSet || at !== first);
+      const isWaiting = timing?.isSet || (at !== first && !isExact(explanation));
       // A call of many writes may reach beyond the window.
       const to = (row + 1) * width + Math.min(columns, column + explanation.used) + (isWaiting ? cells : 0);
       const cost = (costs[at] as number) + explanation.cost + (timing?.cost ?? 0);

@@ -10,7 +10,7 @@ import { createOpinionCount } from './opinion.js';
 import type { RecordedCall } from './record-line.js';
 import type { Overview, Records } from './records.js';
 import { type Report, toDetail } from './report.js';
-import { NEVER_ATTACHED, type Remarks, type Trace } from './trace-file.js';
+import { createRemarks, type LineCount, NEVER_ATTACHED, type Remarks, type Trace } from './trace-file.js';
 import { asEnter, hasEnter, isUnwitnessed } from './uring.js';
 
 /** The reasons why a tracer of a format sees no call of a level, as the end of a sentence that begins with the level. */
@@ -50,7 +50,15 @@ function isOnRecordedDescriptor(overview: Overview, { name, pid, tid, fd }: Trac
   return [...fds.values()].some((known) => known.has(fd));
 }
 
-function describeTrouble(report: Report, overview: Overview, { torn, lost, lines, processes }: Remarks): string[] {
+/** Returns the start of a sentence: `3 lines of the trace (4, 17, 20)`. */
+const numbered = ({ count, first }: LineCount): string =>
+  `${count} line${count === 1 ? '' : 's'} of the trace (${first.join(', ')}${count > first.length ? ', …' : ''})`;
+
+function describeTrouble(
+  report: Report,
+  overview: Overview,
+  { unreadable, foreign, lost, lines, processes }: Remarks,
+): string[] {
   const notes: string[] = [];
   const known = [...overview.fds.keys()];
   if (lines === 0) notes.push(`the trace is empty: ${NEVER_ATTACHED}`);
@@ -58,8 +66,9 @@ function describeTrouble(report: Report, overview: Overview, { torn, lost, lines
     notes.push(
       `the records are of process ${known.join(', ')}, but the trace has only process ${[...processes].join(', ')}: trace the service itself`,
     );
-  if (torn > 0)
-    notes.push(`${torn} torn lines of the trace could not be read; calls that they tell of count as missing`);
+  if (unreadable.count > 0)
+    notes.push(`${numbered(unreadable)} could not be read; calls that they tell of count as missing`);
+  if (foreign.count > 0) notes.push(`${numbered(foreign)} are not of ${report.format.title}, and are left out`);
   if (lost > 0) notes.push(`the tracer itself says that it lost ${lost} events`);
   for (const { from, to } of overview.gaps.slice(0, MOST_NAMED))
     notes.push(`records ${from} to ${to} are gone (a gap): what was traced of those calls counts as extra`);
@@ -79,7 +88,7 @@ export async function compare(trace: Trace, { overview, read }: Records, isStric
     notes: [],
     witness: opinions.counts,
   };
-  const remarks: Remarks = { torn: 0, lost: 0, lines: 0, processes: new Set() };
+  const remarks = createRemarks();
   const clock = createClock();
 
   function addUnobservable({ level }: RecordedCall, more = ''): void {

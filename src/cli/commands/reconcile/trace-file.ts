@@ -14,7 +14,33 @@ const DISORDER = 8192;
 export const NEVER_ATTACHED = 'the tracer probably never attached, so start it before the calls are made';
 
 /** The facts about a trace besides its writes, known when it has been read. */
-export type Remarks = { torn: number; lost: number; lines: number; processes: Set<number> };
+export type Remarks = {
+  /** Lines that are or should be writes, and could not be read. */
+  unreadable: LineCount;
+  /** Lines of other programs, or of the tracer to its user. */
+  foreign: LineCount;
+  lost: number;
+  lines: number;
+  processes: Set<number>;
+};
+
+/** A number of lines, and the numbers of the first ones. */
+export type LineCount = { count: number; first: number[] };
+const MOST_NUMBERS = 10;
+
+function addLine(lines: LineCount, line: number): void {
+  lines.count += 1;
+  if (lines.first.length < MOST_NUMBERS) lines.first.push(line);
+}
+
+/** Returns the facts about a trace of which nothing is read yet. */
+export const createRemarks = (): Remarks => ({
+  unreadable: { count: 0, first: [] },
+  foreign: { count: 0, first: [] },
+  lost: 0,
+  lines: 0,
+  processes: new Set(),
+});
 
 export type Trace = {
   format: Format;
@@ -52,26 +78,28 @@ async function* readWrites(
 ): AsyncGenerator<TracedWrite[]> {
   const read = format.reader();
   let isOfFormat = false;
+  const noLine = (line: number): UsageError =>
+    new UsageError(`${name}:${line} is not a line of a ${format.id} trace: check the file, or give another --format`);
   for await (const lines of batches) {
     const writes: TracedWrite[] = [];
     for (const line of lines) {
       remarks.lines += 1;
       if (line.trim() === '') continue;
       const content = read(line);
-      if (content === 'torn') remarks.torn += 1;
-      else if (content === 'bad') {
+      if (content === 'unreadable') addLine(remarks.unreadable, remarks.lines);
+      else if (content === 'foreign') {
         // The traced program may print among strace's lines; a trace has lines of its format besides.
-        if (format.isStrict || !isOfFormat)
-          throw new UsageError(
-            `${name}:${remarks.lines} is not a line of a ${format.id} trace: check the file, or give another --format`,
-          );
+        if (format.isStrict || (!isOfFormat && remarks.foreign.count === GUESS_LINES)) throw noLine(remarks.lines);
+        addLine(remarks.foreign, remarks.lines);
       } else if (content !== null && 'lost' in content) remarks.lost += content.lost;
       else if (content !== null && (hasEnters || content.name === 'write'))
         writes.push({ ...content, line: remarks.lines });
-      if (content !== 'bad') isOfFormat = true;
+      if (content !== 'foreign') isOfFormat = true;
     }
     yield writes;
   }
+  const [first] = remarks.foreign.first;
+  if (!isOfFormat && first !== undefined) throw noLine(first);
 }
 
 /** Sorts writes by time, if none is further from its place than DISORDER. */

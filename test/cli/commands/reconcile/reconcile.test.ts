@@ -42,7 +42,7 @@ test('notes report what was lost on either side: torn lines, lost events, gaps',
   const { code, out } = await run([trace, records]);
   assert.equal(code, 1);
   assert.match(out, /^matched {7}7\nmissing {7}0\naltered {7}0\nextra {9}2\nunobservable {2}0\n/);
-  assert.match(out, /note: 1 torn lines/);
+  assert.match(out, /note: 1 line of the trace \(\d+\) could not be read/);
   assert.match(out, /note: the tracer itself says that it lost 7 events/);
   assert.match(out, /note: records 4 to 5 are gone/);
   assert.match(out, /what +seq +fd +the record +the trace\nextra +\d\d +no record +line 4: \d+ → .*\nextra [^\n]*$/);

@@ -51,8 +51,8 @@ const LINES: [format: string, lines: string, content: unknown][] = [
   ['strace', '12 write(3, "a", 1) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)', null],
   ['strace', '12 +++ exited with 0 +++', null],
   ['strace', '12 pwrite64(3, "a", 1, 0) = 1', null],
-  ['strace', '12 <... write resumed>) = 2', 'torn'],
-  ['strace', '12 write(3, "a', 'torn'],
+  ['strace', '12 <... write resumed>) = 2', 'unreadable'],
+  ['strace', '12 write(3, "a', 'unreadable'],
   [
     'strace',
     '12 1795471942.073803 io_uring_enter(25<anon_inode:[io_uring]>, 2, 1, IORING_ENTER_GETEVENTS, NULL, 0) = 2',
@@ -68,9 +68,9 @@ const LINES: [format: string, lines: string, content: unknown][] = [
     '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0 <unfinished ...>\n13 write(9, "z", 1) = 1\n12 <... io_uring_enter resumed>) = 1',
     saw(25, 1, 1, undefined, { ...NO_TIME, name: 'io_uring_enter' }),
   ],
-  ['strace', '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS', 'torn'],
+  ['strace', '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS', 'unreadable'],
   ['strace', '12 --- SIGSYS {si_signo=SIGSYS, si_syscall=__NR_io_uring_enter, si_arch=AUDIT_ARCH_X86_64} ---', null],
-  ['strace', '{"level":30}', 'bad'],
+  ['strace', '{"level":30}', 'foreign'],
   [
     'ndjson',
     '{"time":1795471942073.5,"pid":1,"tid":12,"syscall":"write","fd":1,"count":3,"ret":-28}',
@@ -89,9 +89,9 @@ const LINES: [format: string, lines: string, content: unknown][] = [
   ['ndjson', '{"syscall":"io_uring_enter","ring":25,"ret":2}', null],
   ['ndjson', '{"syscall":"writev","fd":1,"count":3,"ret":-28}', null],
   ['ndjson', '{"fd":1,"count":3,"ret":-512}', null],
-  ['ndjson', '{"fd":1,"count":"3","ret":3}', 'bad'],
-  ['ndjson', 'null', 'bad'],
-  ['ndjson', '{"fd":1,', 'bad'],
+  ['ndjson', '{"fd":1,"count":"3","ret":3}', 'foreign'],
+  ['ndjson', 'null', 'foreign'],
+  ['ndjson', '{"fd":1,', 'foreign'],
   [
     'bpftrace',
     'write time=1795471943.848599 pid=1 tid=12 fd=18 count=3 ret=3 bytes=68 c3 a9',
@@ -109,7 +109,7 @@ const LINES: [format: string, lines: string, content: unknown][] = [
   ],
   ['bpftrace', 'Lost 12 events', { lost: 12 }],
   ['bpftrace', 'Attaching 3 probes...', null],
-  ['bpftrace', 'write time=1795471943.84', 'torn'],
+  ['bpftrace', 'write time=1795471943.84', 'unreadable'],
   [
     'perf',
     '  node 12 [001]  6146.980: syscalls:sys_enter_write: fd: 0x00000014, buf: 0x7f, count: 0x00000003\n node 12 [001]  6146.981:  syscalls:sys_exit_write: 0xffffffffffffffe4',
@@ -120,7 +120,7 @@ const LINES: [format: string, lines: string, content: unknown][] = [
     '  my node 3 1/12  6146.980004000: syscalls:sys_enter_write: fd: 0xffffffff, buf: 0x7f, count: 0x3\n x 12 6146.981:  syscalls:sys_exit_write: 0x3',
     saw(-1, 3, 3, undefined, { ...at(6146980.004), pid: 1 }),
   ],
-  ['perf', 'node 12 [1] 1.5: syscalls:sys_exit_write: 0x3', 'torn'],
+  ['perf', 'node 12 [1] 1.5: syscalls:sys_exit_write: 0x3', 'unreadable'],
   ['perf', '# hostname : vm', null],
   ['perf', 'LOST 7 events!', { lost: 7 }],
   [
@@ -138,8 +138,8 @@ const LINES: [format: string, lines: string, content: unknown][] = [
     '    1.0 (         ): node/12 write(fd: 19, buf: 0x7ffe, count: 3) ...\n    1.0 ( 0.010 ms): node/12  ... [continued]: write())      = 3',
     saw(19, 3, 3, undefined, at(1)),
   ],
-  ['perf', '    1.0 ( 0.010 ms): node/12  ... [continued]: write())      = 3', 'torn'],
-  ['perf', '    1.0 ( 0.010 ms): node/12 write(fd: 19, buf: 0x7f', 'torn'],
+  ['perf', '    1.0 ( 0.010 ms): node/12  ... [continued]: write())      = 3', 'unreadable'],
+  ['perf', '    1.0 ( 0.010 ms): node/12 write(fd: 19, buf: 0x7f', 'unreadable'],
 ];
 
 for (const [format, lines, content] of LINES) {

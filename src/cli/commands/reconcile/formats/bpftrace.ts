@@ -12,7 +12,7 @@ function createReader(): Reader {
     const lost = /^Lost (\d+) events/.exec(line);
     if (lost) return { lost: Number(lost[1]) };
     const match = BPFTRACE.exec(line);
-    if (!match) return line.startsWith('write ') ? 'torn' : null;
+    if (!match) return line.startsWith('write ') ? 'unreadable' : null;
     const [, time, pid, tid, fd, count, result, hex = ''] = match;
     const bytes = Buffer.from(hex.replaceAll(' ', ''), 'hex');
     if (isRestart(Number(result))) return null;

@@ -25,10 +25,10 @@ export type TracedWrite = {
 };
 
 /**
- * The content of a line: a write; a number of events that the tracer lost; `torn`, part of a line that should
- * be a write; `bad`, no line of such a trace; null for any other line.
+ * The content of a line: a write; a number of events that the tracer lost; `unreadable`, a line that is or should be
+ * a write, of which no reader can be sure; `foreign`, no line of such a trace; null for any other line.
  */
-export type LineContent = Omit<TracedWrite, 'line'> | { lost: number } | 'torn' | 'bad' | null;
+export type LineContent = Omit<TracedWrite, 'line'> | { lost: number } | 'unreadable' | 'foreign' | null;
 export type Reader = (line: string) => LineContent;
 
 /** The fields of a write that its line says. */

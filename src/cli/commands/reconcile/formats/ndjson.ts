@@ -17,13 +17,13 @@ function createReader(): Reader {
     try {
       value = JSON.parse(line);
     } catch {
-      return 'bad';
+      return 'foreign';
     }
-    if (value === null || typeof value !== 'object') return 'bad';
+    if (value === null || typeof value !== 'object') return 'foreign';
     const { time, pid, tid, syscall = 'write', fd, count, ret, bytes } = value;
     if (syscall !== 'write' && syscall !== ENTER) return null;
     // An io_uring_enter may come from an older exporter, which knew that it is ignored.
-    if (!isNumber(fd) || !isNumber(count) || !isNumber(ret)) return syscall === ENTER ? null : 'bad';
+    if (!isNumber(fd) || !isNumber(count) || !isNumber(ret)) return syscall === ENTER ? null : 'foreign';
     const hex = typeof bytes === 'string' ? Buffer.from(bytes, 'hex') : undefined;
     return isRestart(ret)
       ? null

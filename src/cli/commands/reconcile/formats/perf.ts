@@ -21,7 +21,7 @@ function createReader(): Reader {
   function end(tid: number, value: number | undefined): LineContent {
     const begun = open.get(tid);
     open.delete(tid);
-    if (!begun) return 'torn';
+    if (!begun) return 'unreadable';
     return value !== undefined && isRestart(value) ? null : { ...begun, result: value };
   }
 
@@ -29,7 +29,7 @@ function createReader(): Reader {
     const tid = call.tid ?? 0;
     const isTorn = open.has(tid);
     open.set(tid, call);
-    return isTorn ? 'torn' : null;
+    return isTorn ? 'unreadable' : null;
   }
 
   return (line) => {
@@ -41,10 +41,10 @@ function createReader(): Reader {
       const tid = Number(second ?? first);
       if (which === 'exit') {
         const value = PERF_EXIT.exec(fields)?.[1];
-        return value === undefined ? 'torn' : end(tid, Number(BigInt.asIntN(64, BigInt(`0x${value}`))));
+        return value === undefined ? 'unreadable' : end(tid, Number(BigInt.asIntN(64, BigInt(`0x${value}`))));
       }
       const enter = PERF_ENTER.exec(fields);
-      if (!enter) return 'torn';
+      if (!enter) return 'unreadable';
       return begin({
         name: 'write',
         // A time of day is local time. Date has only milliseconds, so the fraction of the second is added.
@@ -78,7 +78,7 @@ function createReader(): Reader {
     }
     const continued = PERF_CONTINUED.exec(line);
     if (continued) return end(Number(continued[1] ?? 0), resultOf(continued[2], continued[3]));
-    return /\bwrite\(|sys_(enter|exit)_write/.test(line) ? 'torn' : null;
+    return /\bwrite\(|sys_(enter|exit)_write/.test(line) ? 'unreadable' : null;
   };
 }
 

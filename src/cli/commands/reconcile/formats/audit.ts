@@ -46,18 +46,18 @@ function timeOf(stamp: string): number | undefined {
 /** @see https://man7.org/linux/man-pages/man8/auditd.8.html */
 function read(line: string): LineContent {
   const [, stamp = '', all = ''] = LINE.exec(line) ?? [];
-  if (all === '') return /^(?:node=\S+ )?type=SYSCALL\b/.test(line) ? 'torn' : null;
+  if (all === '') return /^(?:node=\S+ )?type=SYSCALL\b/.test(line) ? 'unreadable' : null;
   const [fields = '', names = ''] = all.split(ENRICHED);
   const fieldOf = (name: string): string | undefined => new RegExp(`(?:^| )${name}=(\\S+)`).exec(fields)?.[1];
   const [arch, call] = [fieldOf('arch'), fieldOf('syscall')];
-  if (arch === undefined || call === undefined) return 'torn';
+  if (arch === undefined || call === undefined) return 'unreadable';
   if (call !== 'write' && WRITE_NUMBERS[arch] !== call && !/\bSYSCALL=write\b/.test(names)) return null;
 
   const [, number, code] = EXIT.exec(fields) ?? [];
   const [descriptor, size] = ['a0', 'a2'].map((name) => /^(?:0x)?([\da-f]+)$/.exec(fieldOf(name) ?? '')?.[1]);
   const pid = fieldOf('pid');
   if ((number ?? code) === undefined || descriptor === undefined || size === undefined || pid === undefined)
-    return 'torn';
+    return 'unreadable';
   const result = number === undefined ? resultOf(undefined, code) : toResult(number);
   if (code?.startsWith('ERESTART') || (result !== undefined && isRestart(result))) return null;
   return {

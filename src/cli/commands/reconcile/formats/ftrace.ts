@@ -4,9 +4,10 @@ import { type CallName, ENTER, type Format, type LineContent, type LineWrite, ty
 import { createHalves } from './halves.js';
 import { toDescriptor, toResult } from './integers.js';
 
-// Format: comm-tid, (tgid) with record-tgid, [cpu] and flags or both in one (latency-format), and the time. With a clock
-// that counts, such as x86-tsc, the time has no point, and is no time.
-const HEAD = /-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?(?:\[\d+\]\s+(?:\S{4,6}\s+)?|\d+\S{3,6}\s+)(\d+(\.\d+)?):\s+/.source;
+// Format: comm-tid, (tgid) with record-tgid, [cpu] and flags, and the time in seconds. With latency-format CPU and flags
+// are one, and the time is in µs. A clock that counts something else, such as x86-tsc, gives no time.
+const HEAD =
+  /-(\d+)\s+(?:\(\s*(\d+|-+)\)\s+)?(?:\[\d+\]\s+(?:\S{4,6}\s+)?|\d+\S{3,6}\s+)(?:(\d+\.\d+)|(\d+)us.|\d+):\s+/.source;
 const EVENT = /sys_(?:(enter|exit)_)?(write|io_uring_enter)(?:(\(|:\s)\s*(.*)| -> (.*))$/.source;
 const LINE = new RegExp(HEAD + EVENT);
 const ANY_LINE = new RegExp(HEAD);
@@ -42,19 +43,22 @@ function parseCall(name: CallName, text: string): Pick<LineWrite, 'fd' | 'count'
 function createReader(): Reader {
   const halves = createHalves();
 
-  function readEvent([, thread, process, time, fraction, half, name, open, fields, result]: string[]): LineContent {
+  function readEvent([, thread, process, seconds, micros, half, name, open, fields, result]: (
+    | string
+    | undefined
+  )[]): LineContent {
     const tid = Number(thread);
     if (half === 'exit' || result !== undefined) {
       const value = RESULT.exec(result ?? fields ?? '')?.[1];
-      return value === undefined ? 'torn' : halves.end(tid, toResult(value));
+      return value === undefined ? 'unreadable' : halves.end(tid, toResult(value));
     }
     // `sys_write: ` without a half is no event of the kernel.
     if (half === undefined && open !== '(') return null;
     const call = parseCall(name as CallName, fields ?? '');
-    if (!call) return 'torn';
+    if (!call) return 'unreadable';
     return halves.begin(tid, {
       name: name as CallName,
-      time: fraction === undefined ? undefined : Number(time) * 1000,
+      time: seconds !== undefined ? Number(seconds) * 1000 : micros !== undefined ? Number(micros) / 1000 : undefined,
       pid: process === undefined || process.startsWith('-') ? undefined : Number(process),
       tid,
       result: undefined,
@@ -69,7 +73,7 @@ function createReader(): Reader {
     if (lost) return { lost: Number(lost[1] ?? lost[2] ?? 1) };
     const [, left, written] = OVERWRITTEN.exec(line) ?? [];
     if (written !== undefined && Number(written) > Number(left)) return { lost: Number(written) - Number(left) };
-    return /\bsys_(?:(?:enter|exit)_)?write\b/.test(line) && !ANY_LINE.test(line) ? 'torn' : null;
+    return /\bsys_(?:(?:enter|exit)_)?write\b/.test(line) && !ANY_LINE.test(line) ? 'unreadable' : null;
   };
 }
 

@@ -17,12 +17,12 @@ export function createHalves(): Halves {
     begin(thread, call) {
       const isTorn = open.has(thread);
       open.set(thread, call);
-      return isTorn ? 'torn' : null;
+      return isTorn ? 'unreadable' : null;
     },
     end(thread, result) {
       const call = open.get(thread);
       open.delete(thread);
-      if (!call) return 'torn';
+      if (!call) return 'unreadable';
       return result !== undefined && isRestart(result) ? null : { ...call, result };
     },
     has: (thread) => open.has(thread),

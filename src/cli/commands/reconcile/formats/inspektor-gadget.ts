@@ -38,12 +38,13 @@ function parseParameters(parameters: unknown): [fd: unknown, quoted: string | un
 /** @see https://inspektor-gadget.io/docs/latest/gadgets/traceloop */
 function read(line: string): LineContent {
   const event = parseFields(line);
-  if (!event) return line.includes('"syscall":"write"') ? 'torn' : null;
+  if (!event) return line.includes('"syscall":"write"') ? 'unreadable' : null;
   if (event.syscall !== 'write') return null;
   const [descriptor, quoted, size] = parseParameters(event.parameters);
   const [fd, count, result] = [descriptorOf(descriptor), integerOf(size), resultOf(event.ret)];
   // A call that did not end is `unfinished`.
-  if (fd === undefined || count === undefined || (result === undefined && event.ret !== 'unfinished')) return 'torn';
+  if (fd === undefined || count === undefined || (result === undefined && event.ret !== 'unfinished'))
+    return 'unreadable';
   if (result !== undefined && isRestart(result)) return null;
   const bytes = quoted === undefined ? undefined : unquoteGo(quoted);
   const time = integerOf(event.timestamp);

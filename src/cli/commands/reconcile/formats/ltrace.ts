@@ -26,20 +26,20 @@ function createReader(): Reader {
     };
     const finish = (call: LineWrite, text: string) => {
       const value = RESULT.exec(text)?.[1];
-      if (value === undefined) return 'torn';
+      if (value === undefined) return 'unreadable';
       const result = toResult(value);
       return isRestart(result) ? null : { ...call, result };
     };
     if (isAt(RESUMED)) {
       const call = open.get(id);
       open.delete(id);
-      return call === undefined ? 'torn' : finish(call, line.slice(RESUMED.lastIndex));
+      return call === undefined ? 'unreadable' : finish(call, line.slice(RESUMED.lastIndex));
     }
     const fd = isAt(BEGIN)?.[1];
     if (fd === undefined)
-      return /(?:SYS_write|write@SYS)\(/.test(line.slice(head.length, head.length + 12)) ? 'torn' : null;
+      return /(?:SYS_write|write@SYS)\(/.test(line.slice(head.length, head.length + 12)) ? 'unreadable' : null;
     const rest = REST.exec(line.slice(BEGIN.lastIndex));
-    if (!rest) return 'torn';
+    if (!rest) return 'unreadable';
     const [, quoted, size, after] = rest;
     const count = Number(size);
     const bytes = quoted === undefined ? undefined : unquote(quoted);

@@ -49,7 +49,7 @@ function createReader(): Reader {
       open = open.filter((begun) => begun !== call);
       return finish(call, result);
     }
-    return content ?? (/\bwrite\([^)]*$/.test(line) ? 'torn' : null);
+    return content ?? (/\bwrite\([^)]*$/.test(line) ? 'unreadable' : null);
   };
 }
 

@@ -40,7 +40,7 @@ function createReader(): Reader {
 
   function begin(call: Omit<LineWrite, 'count'>, tid: number, rest: string): LineContent {
     const size = COUNT.exec(rest)?.[1];
-    if (size === undefined) return 'torn';
+    if (size === undefined) return 'unreadable';
     hasBegun = true;
     const count = Number.parseInt(size, 16);
     const quoted = count === 0 ? '' : BYTES.exec(rest)?.[1];
@@ -50,7 +50,7 @@ function createReader(): Reader {
 
   function end(call: Omit<LineWrite, 'count'>, tid: number, rest: string): LineContent {
     const [, size, number, errno] = RESULT.exec(rest) ?? [];
-    if (size === undefined || number === undefined) return 'torn';
+    if (size === undefined || number === undefined) return 'unreadable';
     const result = errno === undefined ? toResult(number) : -Number(errno);
     if (hasBegun || isRestart(result)) return halves.end(tid, result);
     return { ...call, count: Number.parseInt(size, 16), result };
@@ -59,7 +59,7 @@ function createReader(): Reader {
   return (line) => {
     const { time, text } = split(line) ?? {};
     const [, process, thread, half, fd, rest] = CALL.exec(text ?? '') ?? [];
-    if (fd === undefined || rest === undefined) return / [EX] write\(/.test(line) ? 'torn' : null;
+    if (fd === undefined || rest === undefined) return / [EX] write\(/.test(line) ? 'unreadable' : null;
     const tid = Number(thread);
     const call = { name: 'write', pid: Number(process), tid, time, result: undefined, ...NOT_SHOWN } as const;
     return (half === 'E' ? begin : end)({ ...call, fd: toDescriptor(`0x${fd}`) }, tid, rest);
@@ -71,7 +71,7 @@ export const runsc: Format = {
   title: 'gVisor (runsc --strace)',
   recognises: (line) =>
     /^[A-Z]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ \w+\.go:\d+\] /.test(line) ||
-    /^\{.*"(?:msg|log)":"\[ *\d+: *\d+\] .* [EX] \w+\(/.test(line),
+    /^\{"(?:msg|log)":".*","(?:level|severity)":"\w+","time":"/.test(line),
   reader: createReader,
   sees: { bytes: true, results: true, int80: true, uring: false, clock: 'relative', ids: 'process and thread' },
   command:

@@ -71,18 +71,18 @@ function createReader(): Reader {
     const [, fd = fields['fd.num'], size = fields['evt.rawarg.size'] ?? fields['evt.arg.size']] =
       BEGUN.exec(typeof info === 'string' ? info : '') ?? [];
     const [descriptor, count] = [descriptorOf(fd), integerOf(size)];
-    if (descriptor === undefined || count === undefined) return 'torn';
+    if (descriptor === undefined || count === undefined) return 'unreadable';
     return halves.begin(tid, { ...call, fd: descriptor, count });
   }
 
   function readEnd(tid: number, call: LineWrite, fields: Fields): LineContent {
     const { data, result, fd, size } = parseEnd(fields, halves.has(tid));
-    if (result === undefined) return 'torn';
+    if (result === undefined) return 'unreadable';
     let content: LineContent;
     if (halves.has(tid)) content = halves.end(tid, result);
     else {
       const [descriptor, count] = [descriptorOf(fd), integerOf(size)];
-      if (descriptor === undefined || count === undefined) return 'torn';
+      if (descriptor === undefined || count === undefined) return 'unreadable';
       content = isRestart(result) ? null : { ...call, fd: descriptor, count, result };
     }
     if (content === null || typeof content === 'string' || 'lost' in content || data === undefined) return content;
@@ -92,7 +92,7 @@ function createReader(): Reader {
 
   return (line) => {
     const event = parseFields(line);
-    if (!event) return line.includes('"evt.type":"write"') ? 'torn' : null;
+    if (!event) return line.includes('"evt.type":"write"') ? 'unreadable' : null;
     const fields = isFields(event.output_fields) ? fieldsOf(event, 'output_fields') : event;
     if ((fields['evt.type'] ?? fields['syscall.type']) !== 'write') return null;
     const [tid, pid] = [integerOf(fields['thread.tid']), integerOf(fields['proc.pid'])];

@@ -35,14 +35,14 @@ function createReader(): Reader {
     if (!/(?:^|_)sys_(?:(?:enter|exit)_)?write$/.test(name)) return null;
     const { pid, tid } = fieldsOf(event, 'process');
     const [process, thread] = [integerOf(pid), integerOf(tid) ?? integerOf(pid)];
-    if (thread === undefined) return 'torn';
+    if (thread === undefined) return 'unreadable';
     const args = Array.isArray(event.args) ? event.args.filter(isFields) : [];
     if (name.endsWith('exit_write')) {
       const result = integerOf(integerIn(args.at(-1) ?? {}));
-      return result === undefined ? 'torn' : halves.end(thread, result);
+      return result === undefined ? 'unreadable' : halves.end(thread, result);
     }
     const parsed = parseCall(args);
-    if (!parsed) return 'torn';
+    if (!parsed) return 'unreadable';
     const call: LineWrite = { name: 'write', time, pid: process, tid: thread, result: undefined, ...parsed };
     if (name.endsWith('enter_write')) return halves.begin(thread, call);
     const result = integerOf(integerIn(fieldsOf(event, 'return')));
@@ -51,7 +51,7 @@ function createReader(): Reader {
 
   return (line) => {
     const fields = parseFields(line);
-    if (!fields) return /"process_(?:kprobe|tracepoint)":.*sys_(?:\w+_)?write"/.test(line) ? 'torn' : null;
+    if (!fields) return /"process_(?:kprobe|tracepoint)":.*sys_(?:\w+_)?write"/.test(line) ? 'unreadable' : null;
     const event = fields.process_kprobe ?? fields.process_tracepoint;
     return isFields(event) ? readEvent(event, isoToMs(fields.time)) : null;
   };

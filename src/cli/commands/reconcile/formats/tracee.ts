@@ -35,13 +35,13 @@ function idsOf(event: Fields): [pid: number | undefined, tid: number | undefined
 /** @see https://aquasecurity.github.io/tracee/latest/docs/outputs/event-structure/ */
 function read(line: string): LineContent {
   const event = parseFields(line);
-  if (!event) return /"(?:eventName|name)":\s*"write"/.test(line) ? 'torn' : null;
+  if (!event) return /"(?:eventName|name)":\s*"write"/.test(line) ? 'unreadable' : null;
   if ((event.eventName ?? event.name) !== 'write') return null;
   const args = listOf(event.args ?? event.data);
   const fd = descriptorOf(argumentOf(args, 'fd'));
   const count = integerOf(argumentOf(args, 'count'));
   const result = integerOf(event.returnValue ?? argumentOf(args, 'returnValue'));
-  if (fd === undefined || count === undefined || result === undefined) return 'torn';
+  if (fd === undefined || count === undefined || result === undefined) return 'unreadable';
   if (isRestart(result)) return null;
   const [pid, tid] = idsOf(event);
   return { name: 'write', time: timeOf(event.timestamp), pid, tid, fd, count, result, ...NOT_SHOWN };

@@ -1,6 +1,7 @@
 // A trace, read as batches of writes, in the order in which the calls were made.
 import { UsageError } from '../../command.js';
 import { ENTER, type Format, type TracedWrite } from './formats/format.js';
+import { isJson, ndjson } from './formats/ndjson.js';
 import { FORMAT_IDS, formatOf } from './formats/table.js';
 import { readFileLines } from './lines.js';
 import type { Remarks } from './remarks.js';
@@ -31,14 +32,18 @@ export type Trace = {
 /** Returns the format that the first lines of a file show; `empty` if it has none, undefined if they show none. */
 async function guessFormat({ file }: Source): Promise<Format | 'empty' | undefined> {
   let count = 0;
+  let hasJson = false;
   for await (const lines of readFileLines(file)) {
     for (const line of lines) {
       const format = formatOf(line);
       if (format) return format;
+      hasJson ||= isJson(line);
     }
     count += lines.length;
     if (count >= GUESS_LINES) break;
   }
+  // JSON of an unknown kind: the reader of NDJSON says which fields it lacks.
+  if (hasJson) return ndjson;
   return count === 0 ? 'empty' : undefined;
 }
 

@@ -50,7 +50,9 @@ export async function* readWrites(
         if (format.isStrict || (!isOfFormat && number > MOST_FOREIGN)) throw noLine(number);
         addLine(remarks.foreign, place(number));
         firstForeign ??= number;
-      } else if (content !== null && 'lost' in content) remarks.lost += content.lost;
+      } else if (content !== null && 'refused' in content)
+        throw new UsageError(`${name}:${number}: ${content.refused}`);
+      else if (content !== null && 'lost' in content) remarks.lost += content.lost;
       else if (content !== null && (hasEnters || content.name === 'write')) {
         if (content.time !== undefined) {
           remarks.isOutOfOrder ||= content.time < latest;

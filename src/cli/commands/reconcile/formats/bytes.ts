@@ -32,3 +32,13 @@ export function shown(bytes: Buffer, isCut: boolean): Pick<TracedWrite, 'text' |
   return { isWhole, text: isWhole ? text : text.replace(/\ufffd+$/, '') };
 }
 export const NOT_SHOWN = { text: undefined, isWhole: false };
+
+/** Returns the place of the quote that ends a string with backslashes before quotes in it, -1 if there is none. */
+export function endOfQuoted(text: string, from: number): number {
+  for (let at = text.indexOf('"', from); at >= 0; at = text.indexOf('"', at + 1)) {
+    let backslashes = 0;
+    while (at - backslashes > from && text[at - backslashes - 1] === '\\') backslashes += 1;
+    if (backslashes % 2 === 0) return at;
+  }
+  return -1;
+}

@@ -1,77 +1,125 @@
-// strace's lines.
-import { NOT_SHOWN, shown, unquote } from './bytes.js';
-import { ENTER, type Format, type Reader } from './format.js';
+// The lines of strace, whatever its options add to them.
+import { endOfQuoted, NOT_SHOWN, shown, unquote } from './bytes.js';
+import { type CallName, ENTER, type Format, type LineContent, type Reader } from './format.js';
 import { resultOf } from './results.js';
+import { createLeaderReader, type Leader } from './strace-leader.js';
 
-// Format: `[pid 12] ` or `12 `, a time (-ttt, -tt, -r), an address (-i); each only with its flag.
-const STRACE_PREFIX =
-  /^\s*(?:\[pid\s+(\d+)\]\s+|(\d+)\s+)?(?:(?:(\d+\.\d+)|(\d\d):(\d\d):(\d\d(?:\.\d+)?))\s+)?(?:\[[\da-f ]+\]\s+)*/;
-const STRACE_LINE = /(?:[a-z]\w*\(|<\.\.\. |--- |\+\+\+ |\[ Process )/y;
-const STRACE_WRITE = /write\((-?\d+)(?:<.*?>)?, ("|NULL|0x[\da-f]+)/y;
-const STRACE_END = /^(?:\.\.\.)?, (\d+)(?: <\w+ \.\.\.>)?\s*\)\s*= (-?\d+|\?)(?: (E[A-Z0-9]+))?/;
-const STRACE_ENTER = /io_uring_enter\((-?\d+)(?:<.*?>)?, (\d+), /y;
-// The empty group stands for the count, which is before the flags here.
-const STRACE_ENTER_END = /()\)\s*= (-?\d+|\?)(?: (E[A-Z0-9]+))?/;
-const STRACE_BEGIN = /(?:write|io_uring_enter)\(/y;
-const UNFINISHED = '<unfinished ...>';
+// The `<path>` of -y, and inside it the `<char 1:3>` of -yy. Paths escape `<`, `>` and `"`; the names of unix sockets are
+// quoted; `->` stands between the two ends of a socket. The shortest text that fits is taken.
+const INNER = String.raw`[^<>"\\]|\\.|->|"(?:[^"\\]|\\.)*"`;
+// Then `(deleted)`, and the `[context]` of --secontext.
+const DECORATION = String.raw`(?:<(?:${INNER}|<(?:${INNER})*?>)*?>(?:\(deleted\))?)?(?: \[[^\]]*\])?`;
+// Descriptors and counts are hexadecimal with -e raw=write, and have names with --arg-names.
+const NUMBER = String.raw`-?\d+|0x[\da-f]+`;
+
+const SYSTEM_CALL = /(?:[a-z]\w*\(|<\.\.\. |--- |\+\+\+ |\[ Process )/y;
+const OF_INTEREST = /(?:write|io_uring_enter)\(/y;
 const RESUMED = /<\.\.\. (?:write|io_uring_enter) resumed>/y;
+const UNFINISHED = '<unfinished ...>';
+
+const WRITE = new RegExp(String.raw`write\((?:fd=)?(${NUMBER})${DECORATION}, (?:buf=)?("|NULL|0x[\da-f]+)`, 'y');
+const ENTERED = new RegExp(
+  String.raw`io_uring_enter\((?:fd=)?(${NUMBER})${DECORATION}, (?:to_submit=)?(${NUMBER}), `,
+  'y',
+);
+// The end of a call, `= 6`, `= 0x6`, `= -1 EBADF (Bad file descriptor) (INJECTED) <0.000012>`, or none: `= ?`, and
+// `<detached ...>` if strace ended first.
+const RESULT = String.raw`= (${NUMBER}|\?)(?: (E[A-Z0-9]+))?(?: [(<].*)?$`;
+const DETACHED = '<detached \\.\\.\\.>$';
+const WRITE_END = new RegExp(
+  String.raw`^(?:\.\.\.)?, (?:count=)?(${NUMBER})(?:(?: <\w+ \.\.\.>)?\s*\)\s*${RESULT}|\s*${DETACHED})`,
+);
+const ENTERED_END = new RegExp(String.raw`^[^"]*?\)\s*${RESULT}|${DETACHED}`);
+
+// strace's own words: notices on stderr, the frames of -k, the bytes of -e write=, the table of -C.
+const NOTICE =
+  /^(?:strace: |(?:strace: )?\[? ?Process \S*\d+ |\s*> \S|\s*\| [\da-f]{5,} {2}|% time |[- ]{20,}$|\s*\d+\.\d\d +\d+\.\d+ +\d)/;
+// A notice may stand behind what strace has printed of a call, which then goes on in the next line.
+const NOTICE_BEHIND = /strace: Process \d+ (?:attached|detached)(?: with \d+ threads)?$/;
+
+const isAt = (pattern: RegExp, line: string, at: number): RegExpExecArray | null => {
+  pattern.lastIndex = at;
+  return pattern.exec(line);
+};
+
+/**
+ * Reads a call from its name on.
+ *
+ * @param tid the thread that made it
+ */
+function readCall(call: string, time: number | undefined, tid: number | undefined): LineContent {
+  const make = (name: CallName, fd: string, count: string, [number, code]: (string | undefined)[]): LineContent =>
+    // For example `= ? ERESTARTSYS`: the kernel repeats the call, see isRestart.
+    code?.startsWith('ERESTART')
+      ? null
+      : {
+          ...{ name, time, pid: undefined, tid, fd: Number(fd) | 0, count: Number(count) },
+          result: resultOf(number ?? '?', code),
+          ...NOT_SHOWN,
+        };
+
+  const entered = isAt(ENTERED, call, 0);
+  if (entered) {
+    const end = ENTERED_END.exec(call.slice(ENTERED.lastIndex));
+    return end ? make(ENTER, entered[1] as string, entered[2] as string, end.slice(1)) : 'unreadable';
+  }
+  const write = isAt(WRITE, call, 0);
+  if (!write) return 'unreadable';
+  const bytesAt = WRITE.lastIndex;
+  const isText = write[2] === '"';
+  const bytesEnd = isText ? endOfQuoted(call, bytesAt) : bytesAt;
+  if (bytesEnd < 0) return 'unreadable';
+  const rest = call.slice(isText ? bytesEnd + 1 : bytesEnd);
+  const end = WRITE_END.exec(rest);
+  if (!end) return 'unreadable';
+  const content = make('write', write[1] as string, end[1] as string, end.slice(2));
+  if (!isText || content === null) return content;
+  return {
+    ...(content as object),
+    ...shown(unquote(call.slice(bytesAt, bytesEnd)), rest.startsWith('...')),
+  } as LineContent;
+}
 
 /**
  * Reads the output of `strace -f -ttt -y -e trace=write,io_uring_enter`.
  *
+ * @param thread the thread of lines without an id: -ff writes a file for each
  * @see https://man7.org/linux/man-pages/man1/strace.1.html
  */
 function createReader(thread?: number): Reader {
-  /** By thread, the first part of a line that another thread's line interrupted. */
-  const open = new Map<string, string>();
+  const readLeader = createLeaderReader();
+  /** By thread, the first part of a call that another thread's line interrupted. */
+  const open = new Map<string, { call: string; time: number | undefined }>();
+  /** The first part of a line that a notice interrupted. */
+  let held = '';
 
-  const read: Reader = (line) => {
-    const prefix = STRACE_PREFIX.exec(line) as RegExpExecArray;
-    const [head, bracketed, plain, seconds, hour, minute, second] = prefix;
-    const id = bracketed ?? plain ?? '';
-    const isAt = (pattern: RegExp): RegExpExecArray | null => {
-      pattern.lastIndex = head.length;
-      return pattern.exec(line);
-    };
-    if (isAt(RESUMED)) {
-      const before = open.get(id);
+  function readAt(line: string, { id, time, end }: Leader): LineContent {
+    const tid = id === '' ? thread : Number(id);
+    if (isAt(RESUMED, line, end)) {
+      const begun = open.get(id);
       open.delete(id);
-      return before === undefined ? 'unreadable' : read(before + line.slice(RESUMED.lastIndex));
+      return begun ? readCall(begun.call + line.slice(RESUMED.lastIndex), begun.time, tid) : 'unreadable';
     }
-    const write = isAt(STRACE_WRITE);
-    const begun = write ?? isAt(STRACE_ENTER);
-    if (!begun) return isAt(STRACE_LINE) ? (isAt(STRACE_BEGIN) ? 'unreadable' : null) : 'foreign';
-    if (line.endsWith(UNFINISHED)) {
-      open.set(id, line.slice(0, -UNFINISHED.length));
+    if (!isAt(OF_INTEREST, line, end)) return isAt(SYSTEM_CALL, line, end) ? null : 'foreign';
+    if (!line.endsWith(UNFINISHED)) return readCall(line.slice(end), time, tid);
+    const isLost = open.has(id);
+    open.set(id, { call: line.slice(end, -UNFINISHED.length), time });
+    return isLost ? 'unreadable' : null;
+  }
+
+  return (part) => {
+    const notice = NOTICE_BEHIND.exec(part);
+    if (notice && notice.index > 0) {
+      held += part.slice(0, notice.index);
       return null;
     }
-
-    const bytesAt = write ? STRACE_WRITE.lastIndex : STRACE_ENTER.lastIndex;
-    const isText = begun[2] === '"';
-    // The last quote ends the bytes: nothing after them has one, and quotes among them are escaped.
-    const bytesEnd = isText ? line.lastIndexOf('"') : bytesAt;
-    const rest = line.slice(isText ? bytesEnd + 1 : bytesEnd);
-    const end = bytesEnd < bytesAt ? null : (write ? STRACE_END : STRACE_ENTER_END).exec(rest);
-    if (!end) return 'unreadable';
-    const [, count, number, code] = end;
-    // For example `= ? ERESTARTSYS`: the kernel repeats the call, see isRestart.
-    if (code?.startsWith('ERESTART')) return null;
-    return {
-      name: write ? 'write' : ENTER,
-      time: seconds
-        ? Number(seconds) * 1000
-        : hour === undefined
-          ? undefined
-          : (Number(hour) * 3600 + Number(minute) * 60 + Number(second)) * 1000,
-      pid: undefined,
-      tid: id === '' ? thread : Number(id),
-      fd: Number(begun[1]),
-      count: Number(write ? count : begun[2]),
-      result: resultOf(number, code),
-      ...(isText ? shown(unquote(line.slice(bytesAt, bytesEnd)), rest.startsWith('...')) : NOT_SHOWN),
-    };
+    if (held === '' && NOTICE.test(part)) return null;
+    const line = held + part;
+    held = '';
+    const content = readAt(line, readLeader(line));
+    // The text of another program without a line feed may stand before a call.
+    return content === 'foreign' && /\b(?:write|io_uring_enter)(?:\(| resumed>)/.test(line) ? 'unreadable' : content;
   };
-  return read;
 }
 
 export const strace: Format = {

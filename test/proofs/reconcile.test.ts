@@ -143,7 +143,7 @@ function judge(t: TestContext, format: string, trace: string, { records, levels 
   const writes = lines.flatMap((line, index): { time: number; at: [first: number, last: number] }[] => {
     const event = line === '' ? null : read(line);
     const thread = /^(?:\d+|.*?\b\d+\/\d+)/.exec(line)?.[0] ?? '';
-    if (event === null || typeof event === 'string' || 'lost' in event) {
+    if (event === null || typeof event === 'string' || 'lost' in event || 'refused' in event) {
       begun.set(thread, index);
       return [];
     }

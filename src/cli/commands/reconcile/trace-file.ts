@@ -1,6 +1,7 @@
 // A trace, read as batches of writes, in the order in which the calls were made.
 import { UsageError } from '../../command.js';
 import { ENTER, type Format, type TracedWrite } from './formats/format.js';
+import { isJson, ndjson } from './formats/ndjson.js';
 import { FORMAT_IDS, formatOf } from './formats/table.js';
 import { readFileLines } from './lines.js';
 import { copyLines, isRegularFile, writeTemporary } from './temporary-file.js';
@@ -62,6 +63,8 @@ async function guessFormat(name: string, batches: AsyncGenerator<string[]>, cons
       if (format) return format;
     }
   }
+  // JSON of an unknown kind: the reader of NDJSON says which fields it lacks.
+  if (consumed.some((lines) => lines.some(isJson))) return ndjson;
   throw new UsageError(
     consumed.length === 0
       ? `${name} is empty: ${NEVER_ATTACHED}; if the service made no call, give the format with --format`
@@ -91,7 +94,9 @@ async function* readWrites(
         // The traced program may print among strace's lines; a trace has lines of its format besides.
         if (format.isStrict || (!isOfFormat && remarks.foreign.count === GUESS_LINES)) throw noLine(remarks.lines);
         addLine(remarks.foreign, remarks.lines);
-      } else if (content !== null && 'lost' in content) remarks.lost += content.lost;
+      } else if (content !== null && 'refused' in content)
+        throw new UsageError(`${name}:${remarks.lines}: ${content.refused}`);
+      else if (content !== null && 'lost' in content) remarks.lost += content.lost;
       else if (content !== null && (hasEnters || content.name === 'write'))
         writes.push({ ...content, line: remarks.lines });
       if (content !== 'foreign') isOfFormat = true;

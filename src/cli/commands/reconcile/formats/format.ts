@@ -26,9 +26,16 @@ export type TracedWrite = {
 
 /**
  * The content of a line: a write; a number of events that the tracer lost; `unreadable`, a line that is or should be
- * a write, of which no reader can be sure; `foreign`, no line of such a trace; null for any other line.
+ * a write, of which no reader can be sure; `foreign`, no line of such a trace; a reason why the whole
+ * trace is refused; null for any other line.
  */
-export type LineContent = Omit<TracedWrite, 'line'> | { lost: number } | 'unreadable' | 'foreign' | null;
+export type LineContent =
+  | Omit<TracedWrite, 'line'>
+  | { lost: number }
+  | { refused: string }
+  | 'unreadable'
+  | 'foreign'
+  | null;
 export type Reader = (line: string) => LineContent;
 
 /** The fields of a write that its line says. */

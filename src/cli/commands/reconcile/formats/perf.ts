@@ -2,14 +2,14 @@
 import { NOT_SHOWN } from './bytes.js';
 import type { Format, LineContent, LineWrite, Reader } from './format.js';
 import { isRestart, resultOf } from './results.js';
+import { parseFields, parseResult } from './tracepoint.js';
 
 // Format: comm, tid or pid/tid, [cpu], a time of day (-F tod) or seconds; which of them, `perf script -F` chooses.
 const PERF_SCRIPT =
   /\s(\d+)(?:\/(\d+))?\s+(?:\[\d+\]\s+)?(?:(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d+):?\s+|(\d+\.\d+):?\s+)?syscalls:sys_(enter|exit)_write:\s+(.*)$/;
-const PERF_ENTER = /^fd: 0x([\da-f]+), buf: 0x[\da-f]+, count: 0x([\da-f]+)$/;
-const PERF_EXIT = /^0x([\da-f]+)$/;
+// Newer versions print the bytes, in a form that cannot be told from others: the last `, count:` is the call's.
 const PERF_TRACE =
-  /^\s*(\d+\.\d+) \([^)]*\):\s+(?:.*?\/(\d+)\s+)?write\(fd: (-?\d+)(?:<.*?>)?, buf: [^,]*, count: (\d+)\)\s*(?:(\.\.\.)|= (-?\d+)(?: (E[A-Z0-9]+))?.*)$/;
+  /^\s*(\d+\.\d+) \([^)]*\):\s+(?:.*?\/(\d+)\s+)?write\(fd: (-?\d+)(?:<.*?>)?, buf: .*, count: (\d+)\)\s*(?:(\.\.\.)|= (-?\d+)(?: (E[A-Z0-9]+))?.*)$/;
 const PERF_CONTINUED =
   /^\s*[\d.]+ \([^)]*\):\s+(?:.*?\/(\d+)\s+)?\.\.\. \[continued\]: write\(\)\)?\s*= (-?\d+)(?: (E\w+))?/;
 
@@ -40,10 +40,10 @@ function createReader(): Reader {
       const [, first, second, day, clock, seconds, which, fields = ''] = script;
       const tid = Number(second ?? first);
       if (which === 'exit') {
-        const value = PERF_EXIT.exec(fields)?.[1];
-        return value === undefined ? 'unreadable' : end(tid, Number(BigInt.asIntN(64, BigInt(`0x${value}`))));
+        const result = parseResult(fields);
+        return result === null ? 'unreadable' : end(tid, result);
       }
-      const enter = PERF_ENTER.exec(fields);
+      const enter = parseFields(fields);
       if (!enter) return 'unreadable';
       return begin({
         name: 'write',
@@ -55,10 +55,8 @@ function createReader(): Reader {
             : Number(seconds) * 1000,
         pid: second === undefined ? undefined : Number(first),
         tid,
-        fd: Number.parseInt(enter[1] as string, 16) | 0,
-        count: Number.parseInt(enter[2] as string, 16),
+        ...enter,
         result: undefined,
-        ...NOT_SHOWN,
       });
     }
     const trace = PERF_TRACE.exec(line);

@@ -53,7 +53,7 @@ function findCalls(format: string, lines: string[], fds: Set<number>): Call[] {
   let first = -1;
   return lines.flatMap((line, last) => {
     const content = read(line);
-    if (content === null || typeof content === 'string' || 'lost' in content) {
+    if (content === null || typeof content === 'string' || 'lost' in content || 'refused' in content) {
       if (PLACES[format]?.count.test(line)) first = last;
       return [];
     }

@@ -63,8 +63,7 @@ export function createPlaces(
     if (place === 'between') return isAtHole ? 'unrecorded' : 'judged';
     const isIn = isInTime(write);
     if (isIn === false) return 'ignored';
-    const isOpen = isAtHole || (place === 'last' && overview.isOpenEnded && isIn === undefined);
-    return isOpen ? 'unrecorded' : 'judged';
+    return isAtHole || (place === 'last' && overview.isOpenEnded) ? 'unrecorded' : 'judged';
   }
 
   /** Was the call over before the tracer's first event, or did it begin after the last? */

@@ -109,8 +109,11 @@ export function createPlaces(
         if (waiting.length >= MOST_WAITING) flush('unsure', undefined);
         return;
       }
-      const isSameRun = before?.run === finding.call.run;
-      flush(before === undefined ? 'first' : isSameRun ? 'between' : 'unsure', finding.call);
+      // Most of a million calls end here.
+      if (waiting.length > 0) {
+        const isSameRun = before?.run === finding.call.run;
+        flush(before === undefined ? 'first' : isSameRun ? 'between' : 'unsure', finding.call);
+      }
       before = finding.call;
       add(finding, window?.(finding.call) === false ? 'outside' : 'judged');
     },

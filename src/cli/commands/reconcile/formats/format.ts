@@ -7,7 +7,9 @@ export type CallName = 'write' | typeof ENTER;
 /** A `write` as a tracer saw it, or an `io_uring_enter`: its descriptor is the ring, its count that of the entries. */
 export type TracedWrite = {
   name: CallName;
-  /** The number of its line in the trace, from 1. */
+  /** The file of its line, if the trace has several. */
+  file?: string;
+  /** The number of its line there, from 1. */
   line: number;
   /** In milliseconds; since 1970 if the tracer's clock counts from there. */
   time: number | undefined;

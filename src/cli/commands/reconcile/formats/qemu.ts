@@ -58,7 +58,7 @@ export const qemu: Format = {
   title: 'qemu-user -strace',
   // It puts no space behind a comma, pads addresses to 16 digits, and prints an errno as a number; strace does not.
   recognises: (line) =>
-    /^\d+ \w+\((?:[^" ]*|.*),[^ ].*\)(?: = |$)|^\d+ \w+\(.*\) = (?:0x0000[\da-f]{12}$|-1 errno=\d+ \()/.test(line),
+    /^\d+ \w+\((?:(?:"[^"]*"|[^"< ])*,[^ ]|.*\) = (?:0x0000[\da-f]{12}$|-1 errno=\d+ \())/.test(line),
   reader: createReader,
   sees: { bytes: false, results: true, int80: true, uring: false, clock: 'none', ids: 'process' },
   command: 'qemu-x86_64 -D trace -strace $(which node) $(which syswire) --record records',

@@ -8,8 +8,9 @@ import { toDescriptor, toResult } from './integers.js';
 import { isoToMs, parseFields } from './json-line.js';
 import { isRestart } from './results.js';
 
-// Format: the level, month and day, the time, the thread of the kernel, the file; then the process and the thread.
-const LINE = /^[A-Z](\d\d)(\d\d) (\d\d):(\d\d):(\d\d\.\d+)\s+\d+ \S+\] (\[\s*\d+:\s*\d+\] .*)$/;
+// Format: the level, month and day, the time, the thread of the kernel, the file; then the process and the thread. Those
+// who search the log with grep -o may leave out what is before the file.
+const LINE = /^(?:[A-Z](\d\d)(\d\d) (\d\d):(\d\d):(\d\d\.\d+)\s+\d+ )?\w+\.go:\d+\] (\[\s*\d+:\s*\d+\] .*)$/;
 const CALL = /^\[\s*(\d+):\s*(\d+)\] .*? ([EX]) write\(0x([\da-f]+)\b(.*)$/;
 // Go escapes the quotes of the bytes, but nothing in the file's name before them, so this must reach to the end.
 const BYTES = /, 0x[\da-f]+ "((?:[^"\\]|\\.)*)"(?:\.\.\.)?, 0x[\da-f]+\)$/;
@@ -22,6 +23,7 @@ type Line = { time: number | undefined; text: string };
 function split(line: string): Line | undefined {
   const [, month, day, hour, minute, second, text] = LINE.exec(line) ?? [];
   // The year is not printed, nor the time zone: such a time counts from the first of January.
+  if (text !== undefined && month === undefined) return { time: undefined, text };
   if (text !== undefined)
     return {
       time: Date.UTC(1970, Number(month) - 1, Number(day), Number(hour), Number(minute)) + Number(second) * 1000,
@@ -70,7 +72,7 @@ export const runsc: Format = {
   id: 'runsc',
   title: 'gVisor (runsc --strace)',
   recognises: (line) =>
-    /^[A-Z]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ \w+\.go:\d+\] /.test(line) ||
+    /^(?:[A-Z]\d{4} \d\d:\d\d:\d\d\.\d+\s+\d+ )?\w+\.go:\d+\] /.test(line) ||
     /^\{"(?:msg|log)":".*","(?:level|severity)":"\w+","time":"/.test(line),
   reader: createReader,
   sees: { bytes: true, results: true, int80: true, uring: false, clock: 'relative', ids: 'process and thread' },

@@ -6,7 +6,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { formatNamed, formatOf } from '../../src/cli/commands/reconcile/formats/table.js';
-import { changesOf, findCalls } from '../support/reconcile/changes.js';
+import { countsAfter, type Edit, editCall, findCalls } from '../support/reconcile/edits.js';
 import { cell, comparePage } from '../support/reconcile/page-table.js';
 import { countsOf, type Json, run } from '../support/reconcile/run.js';
 import { ROWS, type Row } from '../support/reconcile/tracers.js';
@@ -14,6 +14,7 @@ import { type Scope, type Service, startService, tempFolder } from '../support/s
 import { need } from '../support/tools.js';
 
 const HEAD = '| tracer | options | all lines | a call cut | a call altered | a call added |';
+const EDITS: Edit[] = ['cut', 'altered', 'added', 'other bytes'];
 const LEVELS = ['raw', 'os', 'std'];
 /** A file whose path a tracer prints in part, one that is gone, one that looks like the rest of a line, and a full one. */
 const TARGETS = ['one', 'gone', 'odd', 'full'];
@@ -62,6 +63,10 @@ async function trace(t: TestContext, { start }: Row): Promise<{ lines: string[];
       const { seq } = await service.write({ level, target, msg: `to ${target} é "${level}"\n` });
       seqs.add(seq);
     }
+  while (tracer.hasSeen?.('over') === false) {
+    assert.equal(tracer.child.exitCode, null, 'the tracer ended');
+    await service.write({ level: 'raw', target: 'null', msg: 'over' });
+  }
   const file = await tracer.stop();
   const made = (await service.records()).filter(({ seq }) => seqs.has(seq));
   const records = path.join(folder, 'records');
@@ -90,20 +95,25 @@ for (const [index, row] of ROWS.entries()) {
       return report;
     }
     const matched = LEVELS.length * TARGETS.length;
-    const none = { matched, missing: 0, altered: 0, extra: 0, unobservable: 0 };
     const whole = await judge(lines, 'whole');
-    assert.deepEqual(countsOf(whole), none, JSON.stringify(whole.details.slice(0, 3)));
+    assert.deepEqual(
+      countsOf(whole),
+      { ...countsAfter('none', matched), unobservable: 0 },
+      JSON.stringify(whole.details.slice(0, 3)),
+    );
     const cells = [cell(whole)];
 
     const calls = findCalls(format, lines, fds);
     assert.equal(calls.length, matched);
     // Another call in each row.
     const call = calls[(index * 5) % calls.length] as (typeof calls)[number];
-    for (const { what, lines: changed, ...expected } of changesOf(format, lines, call)) {
-      const report = await judge(changed, `line ${call.first + 1} ${what}`);
-      const left = matched - expected.missing - expected.altered;
-      assert.deepEqual(countsOf(report), { ...none, ...expected, matched: left }, JSON.stringify(report.details));
-      if (cells.length < 4) cells.push(cell(report));
+    for (const edit of EDITS) {
+      const text = editCall(format, lines, call, edit);
+      // Not every set of options shows bytes.
+      if (!text) continue;
+      const report = await judge(text, `line ${call.first + 1} ${edit}`);
+      assert.deepEqual(countsOf(report), { ...countsAfter(edit, matched), unobservable: 0 }, JSON.stringify(report));
+      if (edit !== 'other bytes') cells.push(cell(report));
     }
     rows.push(`| ${formatNamed(format).title} | \`${options}\` | ${cells.join(' | ')} |`);
   });

@@ -6,8 +6,15 @@ import path from 'node:path';
 import { ROOT } from '../service.js';
 import type { Tool } from '../tools.js';
 
-/** A tracer that runs: has it seen a call, and its end, which returns the file of the trace. */
-export type Running = { child: ChildProcess; isAttached: () => boolean; stop: () => Promise<string> };
+export type Running = {
+  child: ChildProcess;
+  /** Has it seen a call? */
+  isAttached: () => boolean;
+  /** Has it seen a call with this message? Undefined if it prints each call before the call returns, or when it ends. */
+  hasSeen?: (msg: string) => boolean;
+  /** Ends it, and returns the file of the trace. */
+  stop: () => Promise<string>;
+};
 export type Row = {
   format: string;
   /** Its column in the documentation. */
@@ -86,6 +93,7 @@ function bpftrace(options: string): Row {
       return {
         child,
         isAttached: () => text.includes('write time='),
+        hasSeen: (msg) => text.includes(`bytes=${Buffer.from(msg).toString('hex').match(/../g)?.join(' ')}`),
         async stop() {
           await interrupt(child);
           const file = path.join(folder, 'trace');

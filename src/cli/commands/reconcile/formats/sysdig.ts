@@ -85,7 +85,7 @@ function createReader(): Reader {
       if (descriptor === undefined || count === undefined) return 'unreadable';
       content = isRestart(result) ? null : { ...call, fd: descriptor, count, result };
     }
-    if (content === null || typeof content === 'string' || 'lost' in content || data === undefined) return content;
+    if (content === null || typeof content === 'string' || !('name' in content) || data === undefined) return content;
     const bytes = bytesOf(data, result < 0 ? content.count : result);
     return bytes ? { ...content, ...shown(bytes, bytes.length < content.count) } : content;
   }

@@ -1,10 +1,9 @@
 // syswire reconcile TRACE RECORDS: compares a tracer's view of the service with the service's own records.
-import { joinWithOr } from '../../../protocol/format.js';
 import { CLIENT_FLAGS } from '../../client.js';
 import { command, UsageError } from '../../command.js';
 import { toNumber } from '../../flags.js';
 import { PATIENCE_MS, waitForEnd } from './follow.js';
-import { FORMAT_IDS, formatNamed } from './formats/table.js';
+import { FORMAT_IDS, FORMATS, formatNamed } from './formats/table.js';
 import { openRecords } from './records.js';
 import { describe, differencesOf, toJson } from './report.js';
 import { openTrace, type Trace } from './trace-file.js';
@@ -31,7 +30,7 @@ export const reconcile = command({
   flags: {
     format: {
       value: 'FORMAT',
-      help: `${joinWithOr(FORMAT_IDS)}; without it, the first lines show which`,
+      help: 'a format of those below; without it, the first lines show which',
       choices: FORMAT_IDS,
     },
     strict: { help: 'compare every traced write, not only those on descriptors and in the time of the records' },
@@ -53,6 +52,8 @@ export const reconcile = command({
     json: { help: 'print the report as JSON, with 1000 differences at most' },
     token: CLIENT_FLAGS.token,
   },
+  details: `Formats:
+${FORMATS.map(({ id, title }) => `  ${id.padEnd(18)} ${title}`).join('\n')}`,
   examples: [
     [
       'strace -f -ttt -y -e trace=write -o trace syswire --record records',

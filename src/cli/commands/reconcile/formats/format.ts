@@ -40,6 +40,10 @@ export type LineContent =
   | null;
 export type Reader = (line: string) => LineContent;
 
+/** Is the content of a line a write, or the io_uring_enter of one? */
+export const isCall = (content: LineContent): content is LineWrite =>
+  content !== null && typeof content === 'object' && 'name' in content;
+
 /** The fields of a write that its line says. */
 export type LineWrite = Omit<TracedWrite, 'line'>;
 

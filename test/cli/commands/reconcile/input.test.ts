@@ -1,7 +1,6 @@
 // Input as it comes: packed, with other line ends, in several files, with lines of megabytes, or still growing.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -103,12 +102,9 @@ test('with --follow, the comparison begins when the run has ended and the trace 
   const folder = tempFolder(t);
   const made = makeCalls(20, random(35), { levels: ['raw'] });
   const [trace, records] = [path.join(folder, 'trace'), path.join(folder, 'records')];
-  const child = spawn(process.execPath, [MAIN, 'reconcile', '--follow', '--json', trace, records]);
-  t.after(() => child.kill());
-  let out = '';
-  child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
-    out += chunk;
-  });
+  const result = run(['--follow', '--json', trace, records]);
+  // A comparison that did not wait would fail by now.
+  for (let turn = 0; turn < 2000; turn++) await new Promise(setImmediate);
   // Neither file is there at first; each grows in parts that end within a line.
   const [traceText, recordsText] = [printTrace('strace', made), `${HELLO}${linesOf(made)}${END}`];
   for (let part = 0; part < 4; part++) {
@@ -118,7 +114,7 @@ test('with --follow, the comparison begins when the run has ended and the trace 
     await new Promise(setImmediate);
     appendFileSync(trace, share(traceText));
   }
-  const [code] = await once(child, 'close');
+  const { code, out } = await result;
   assert.equal(code, 0);
   assert.equal((JSON.parse(out) as Json).matched, 20);
 });

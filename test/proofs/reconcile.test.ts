@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import { closeSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { formatNamed } from '../../src/cli/commands/reconcile/formats/table.js';
 import type { Detail } from '../../src/cli/commands/reconcile/report.js';
-import { type Format, READERS } from '../../src/cli/commands/reconcile/traces.js';
 import type { CallRecord } from '../../src/protocol/records.js';
 import { random } from '../support/reconcile/synthetic.js';
 import {
@@ -116,7 +116,7 @@ async function makeCalls({ service, levels }: Traced): Promise<void> {
 }
 
 /** Checks that every call matches, and that `reconcile` finds each change that is then made to the trace. */
-function judge(t: TestContext, format: Format, trace: string, { records, levels }: Traced, source = records): void {
+function judge(t: TestContext, format: string, trace: string, { records, levels }: Traced, source = records): void {
   const made: CallRecord[] = readFileSync(records, 'utf8')
     .trim()
     .split('\n')
@@ -138,12 +138,12 @@ function judge(t: TestContext, format: Format, trace: string, { records, levels 
   const lines = readFileSync(trace, 'utf8').split('\n');
   const fds = new Set(made.map(({ fd }) => fd));
   const pid = made[0]?.pid;
-  const read = READERS[format]();
+  const read = formatNamed(format).reader();
   const begun = new Map<string, number>();
   const writes = lines.flatMap((line, index): { time: number; at: [first: number, last: number] }[] => {
     const event = line === '' ? null : read(line);
     const thread = /^(?:\d+|.*?\b\d+\/\d+)/.exec(line)?.[0] ?? '';
-    if (event === null || typeof event === 'string' || 'lost' in event) {
+    if (event === null || typeof event === 'string' || 'lost' in event || 'refused' in event) {
       begun.set(thread, index);
       return [];
     }

@@ -1,6 +1,5 @@
 // Makes up the records of a service and the trace of the same calls, in every format; and edits such a trace.
 import { constants } from 'node:os';
-import type { Format } from '../../../src/cli/commands/reconcile/traces.js';
 import { preview } from '../../../src/protocol/preview.js';
 import type { CallRecord } from '../../../src/protocol/records.js';
 
@@ -92,8 +91,12 @@ const quote = (bytes: Buffer): string =>
     .join('');
 const hex = (value: number): string => BigInt.asUintN(64, BigInt(value)).toString(16);
 
+/** The formats whose traces are made up. */
+export const PRINTED = ['strace', 'ndjson', 'bpftrace', 'perf'] as const;
+export type Printed = (typeof PRINTED)[number];
+
 /** Prints a write as a tracer of each format does; perf prints two lines. */
-export const PRINT: Record<Format, (write: Write) => string> = {
+export const PRINT: Record<Printed, (write: Write) => string> = {
   strace({ time, fd, count, result, bytes }) {
     const cut = bytes.length > 32;
     const end = result < 0 ? `-1 ${NAMES[-result]} (words)` : String(result);
@@ -105,7 +108,7 @@ export const PRINT: Record<Format, (write: Write) => string> = {
     `write time=${(time / 1000).toFixed(6)} pid=${PID} tid=${PID} fd=${fd} count=${count} ret=${result} bytes=${[...bytes.subarray(0, 64)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')}`,
   perf({ time, fd, count, result }) {
     // perf's clock starts with the machine.
-    const head = `node ${PID}/${PID} [001] ${((time - START) / 1000 + 77).toFixed(6)}: `;
+    const head = `node ${PID}/${PID} [001] ${((time - START) / 1000 + 777_777).toFixed(6)}: `;
     return `${head}syscalls:sys_enter_write: fd: 0x${hex(fd)}, buf: 0x7f00, count: 0x${hex(count)}\n${head} syscalls:sys_exit_write: 0x${hex(result)}`;
   },
 };

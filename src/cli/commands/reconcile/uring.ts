@@ -1,7 +1,8 @@
 // The records of `uring` in a trace. Their write is an entry in a ring, which no tracer sees. But the io_uring_enter that
 // submits it is a system call, and a witness says which ones a record made.
+
+import { ENTER } from './formats/format.js';
 import type { RecordedCall } from './record-line.js';
-import { ENTER } from './traces.js';
 
 /** Did a witness see the record's io_uring_enter? */
 export const hasEnter = ({ level, witness }: RecordedCall): boolean =>

@@ -5,8 +5,8 @@
 import { PREVIEW_BYTES } from '../../../protocol/limits.js';
 import { makeSafe } from '../../../protocol/preview.js';
 import { AGREES } from '../../../protocol/system-call.js';
+import { ENTER, type TracedWrite } from './formats/format.js';
 import type { RecordedCall } from './record-line.js';
-import { ENTER, type TracedWrite } from './traces.js';
 
 /** A call that the witness saw, with the fields of one that a tracer saw. */
 export type WitnessedCall = Pick<TracedWrite, 'name' | 'fd' | 'count' | 'result' | 'text' | 'isWhole'>;

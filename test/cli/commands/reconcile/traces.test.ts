@@ -1,7 +1,8 @@
 // The readers of traces, on lines that real tracers print.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Format, type LineContent, READERS } from '../../../../src/cli/commands/reconcile/traces.js';
+import type { LineContent } from '../../../../src/cli/commands/reconcile/formats/format.js';
+import { formatNamed } from '../../../../src/cli/commands/reconcile/formats/table.js';
 
 const saw = (fd: number, count: number, result: number | undefined, text?: string, more: object = {}) => ({
   name: 'write',
@@ -16,7 +17,7 @@ const saw = (fd: number, count: number, result: number | undefined, text?: strin
 const at = (time: number, tid: number | undefined = 12) => ({ time, tid });
 const NO_TIME = { time: undefined, tid: 12 };
 
-const LINES: [format: Format, lines: string, content: unknown][] = [
+const LINES: [format: string, lines: string, content: unknown][] = [
   [
     'strace',
     '12  1795471942.073803 write(18</tmp/o>, "h\\303\\251 \\"x\\" <y> \\\\\\n\\0001", 13) = 13',
@@ -50,8 +51,8 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
   ['strace', '12 write(3, "a", 1) = ? ERESTARTSYS (To be restarted if SA_RESTART is set)', null],
   ['strace', '12 +++ exited with 0 +++', null],
   ['strace', '12 pwrite64(3, "a", 1, 0) = 1', null],
-  ['strace', '12 <... write resumed>) = 2', 'torn'],
-  ['strace', '12 write(3, "a', 'torn'],
+  ['strace', '12 <... write resumed>) = 2', 'unreadable'],
+  ['strace', '12 write(3, "a', 'unreadable'],
   [
     'strace',
     '12 1795471942.073803 io_uring_enter(25<anon_inode:[io_uring]>, 2, 1, IORING_ENTER_GETEVENTS, NULL, 0) = 2',
@@ -67,9 +68,9 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
     '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0 <unfinished ...>\n13 write(9, "z", 1) = 1\n12 <... io_uring_enter resumed>) = 1',
     saw(25, 1, 1, undefined, { ...NO_TIME, name: 'io_uring_enter' }),
   ],
-  ['strace', '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS', 'torn'],
+  ['strace', '12 io_uring_enter(25, 1, 1, IORING_ENTER_GETEVENTS', 'unreadable'],
   ['strace', '12 --- SIGSYS {si_signo=SIGSYS, si_syscall=__NR_io_uring_enter, si_arch=AUDIT_ARCH_X86_64} ---', null],
-  ['strace', '{"level":30}', 'bad'],
+  ['strace', '{"level":30}', 'foreign'],
   [
     'ndjson',
     '{"time":1795471942073.5,"pid":1,"tid":12,"syscall":"write","fd":1,"count":3,"ret":-28}',
@@ -88,9 +89,8 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
   ['ndjson', '{"syscall":"io_uring_enter","ring":25,"ret":2}', null],
   ['ndjson', '{"syscall":"writev","fd":1,"count":3,"ret":-28}', null],
   ['ndjson', '{"fd":1,"count":3,"ret":-512}', null],
-  ['ndjson', '{"fd":1,"count":"3","ret":3}', 'bad'],
-  ['ndjson', 'null', 'bad'],
-  ['ndjson', '{"fd":1,', 'bad'],
+  ['ndjson', 'null', 'foreign'],
+  ['ndjson', '{"fd":1,', 'foreign'],
   [
     'bpftrace',
     'write time=1795471943.848599 pid=1 tid=12 fd=18 count=3 ret=3 bytes=68 c3 a9',
@@ -106,9 +106,18 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
     'write time=1795471943.848599 pid=1 tid=12 fd=4294967295 count=3 ret=-14 bytes=',
     saw(-1, 3, -14, undefined, { ...at(1795471943848.599), pid: 1 }),
   ],
+  [
+    'bpftrace',
+    '{"type": "printf", "data": "write time=1795471943.848599 pid=1 tid=12 fd=18 count=3 ret=3 bytes=68 c3 a9\\n"}',
+    saw(18, 3, 3, 'hé', { ...at(1795471943848.599), pid: 1 }),
+  ],
+  ['bpftrace', '{"type": "attached_probes", "data": {"probes": 3}}', null],
+  ['bpftrace', '{"type": "lost_events", "data": {"events": 12}}', { lost: 12 }],
+  ['bpftrace', '{"type": "printf", "data": "write time=17', 'unreadable'],
+  ['bpftrace', 'write time=1795471943.848599 pid=1 tid=12 fd=18 count=1 ret=1 bytes=68 c3', 'unreadable'],
   ['bpftrace', 'Lost 12 events', { lost: 12 }],
   ['bpftrace', 'Attaching 3 probes...', null],
-  ['bpftrace', 'write time=1795471943.84', 'torn'],
+  ['bpftrace', 'write time=1795471943.84', 'unreadable'],
   [
     'perf',
     '  node 12 [001]  6146.980: syscalls:sys_enter_write: fd: 0x00000014, buf: 0x7f, count: 0x00000003\n node 12 [001]  6146.981:  syscalls:sys_exit_write: 0xffffffffffffffe4',
@@ -119,7 +128,22 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
     '  my node 3 1/12  6146.980004000: syscalls:sys_enter_write: fd: 0xffffffff, buf: 0x7f, count: 0x3\n x 12 6146.981:  syscalls:sys_exit_write: 0x3',
     saw(-1, 3, 3, undefined, { ...at(6146980.004), pid: 1 }),
   ],
-  ['perf', 'node 12 [1] 1.5: syscalls:sys_exit_write: 0x3', 'torn'],
+  [
+    'perf',
+    '  node 12 [001]  1.5: syscalls:sys_enter_write: fd: 0x12, buf: 0x7f00 (68:69:0a) "hi.", count: 3\n node 12 [001]  1.6:  syscalls:sys_exit_write: 3',
+    saw(18, 3, 3, 'hi\\n', at(1500)),
+  ],
+  [
+    'perf',
+    '  node 12 [001]  1.5: syscalls:sys_enter_write: fd: 0x00000012, buf: 0x7f00 ({0x68,0x69}), count: 0x00000003\n node 12 [001]  1.6:  syscalls:sys_exit_write: 0x3',
+    saw(18, 3, 3, 'hi', { ...at(1500), isWhole: false }),
+  ],
+  [
+    'perf',
+    '    16.675 ( 0.012 ms): node/12 write(fd: 18, buf: "a, count: 9) = 9\\10", count: 17)  = 17',
+    saw(18, 17, 17, undefined, at(16.675)),
+  ],
+  ['perf', 'node 12 [1] 1.5: syscalls:sys_exit_write: 0x3', 'unreadable'],
   ['perf', '# hostname : vm', null],
   ['perf', 'LOST 7 events!', { lost: 7 }],
   [
@@ -137,13 +161,13 @@ const LINES: [format: Format, lines: string, content: unknown][] = [
     '    1.0 (         ): node/12 write(fd: 19, buf: 0x7ffe, count: 3) ...\n    1.0 ( 0.010 ms): node/12  ... [continued]: write())      = 3',
     saw(19, 3, 3, undefined, at(1)),
   ],
-  ['perf', '    1.0 ( 0.010 ms): node/12  ... [continued]: write())      = 3', 'torn'],
-  ['perf', '    1.0 ( 0.010 ms): node/12 write(fd: 19, buf: 0x7f', 'torn'],
+  ['perf', '    1.0 ( 0.010 ms): node/12  ... [continued]: write())      = 3', 'unreadable'],
+  ['perf', '    1.0 ( 0.010 ms): node/12 write(fd: 19, buf: 0x7f', 'unreadable'],
 ];
 
 for (const [format, lines, content] of LINES) {
   test(`the reader of ${format} reads: ${lines.slice(0, 90).replaceAll('\n', '⏎')}`, () => {
-    const read = READERS[format]();
+    const read = formatNamed(format).reader();
     let last: LineContent = null;
     for (const line of lines.split('\n')) last = read(line);
     // Milliseconds computed from decimal seconds are off by less than a microsecond.
@@ -154,7 +178,7 @@ for (const [format, lines, content] of LINES) {
 }
 
 test('the reader of perf takes a time of day as local time', () => {
-  const read = READERS.perf();
+  const read = formatNamed('perf').reader();
   read('node 12/12  2026-11-23 22:13:29.992372805 syscalls:sys_enter_write: fd: 0x1, buf: 0x7f, count: 0x3');
   const content = read('node 12/12  2026-11-23 22:13:29.992374327  syscalls:sys_exit_write: 0x3');
   const time = (content as { time: number }).time;

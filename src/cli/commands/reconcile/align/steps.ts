@@ -1,9 +1,9 @@
 // The steps by which two sides are compared: each takes a record, a write, or a record with its writes.
 import type { Clock } from '../clock.js';
 import { type Explanation, type Field, isExact, type Verdict } from '../explain/explanation.js';
+import type { TracedWrite } from '../formats/format.js';
 import type { LookAhead } from '../look-ahead.js';
 import type { RecordedCall } from '../record-line.js';
-import type { TracedWrite } from '../traces.js';
 
 /** The two sides, each in the order in which one thread made the calls. */
 export type Sides = { calls: LookAhead<RecordedCall>; writes: LookAhead<TracedWrite>; clock: Clock };

@@ -2,8 +2,8 @@
 // At most levels a call is one write (single.ts); at `std` it may be several (looped.ts). A witness says which writes it
 // was (witnessed.ts).
 import { constants } from 'node:os';
+import { ENTER, type TracedWrite } from '../formats/format.js';
 import type { RecordedCall } from '../record-line.js';
-import { ENTER, type TracedWrite } from '../traces.js';
 import { type Explanation, hasSameText, isExact, isOnSameDescriptor, ONE_MATCH, type WriteAt } from './explanation.js';
 import { explainLooped } from './looped.js';
 import { explainSingle } from './single.js';

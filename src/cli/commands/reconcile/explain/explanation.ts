@@ -1,6 +1,7 @@
 // An explanation: one way to read traced writes as the call that a record describes, and its cost in a script of edits.
+
+import type { TracedWrite } from '../formats/format.js';
 import type { RecordedCall } from '../record-line.js';
-import type { TracedWrite } from '../traces.js';
 
 /** `calls`: one write was made as several, or several as one. */
 export type Field = 'bytes' | 'count' | 'result' | 'calls';

@@ -14,8 +14,8 @@
 //
 // Every reading with at most one flaw is offered with its cost; align/script.ts chooses among them.
 import { constants } from 'node:os';
+import type { TracedWrite } from '../formats/format.js';
 import type { RecordedCall } from '../record-line.js';
-import type { TracedWrite } from '../traces.js';
 import {
   alteredCost,
   type Explanation,

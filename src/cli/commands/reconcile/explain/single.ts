@@ -5,7 +5,7 @@
 //   write(…, "hello", 5) = 3      altered: result
 //   write(…, "hello", 9) = 9      altered: count, result. The bytes agree, so it is still this call
 //   write(…, "world", 9) = 9      null: it has nothing in common with the record, so it is another call
-import type { TracedWrite } from '../traces.js';
+import type { TracedWrite } from '../formats/format.js';
 import { alteredCost, type Expected, type Explanation, type Field, hasSameText, ONE_MATCH } from './explanation.js';
 
 /** Explains a record, or a call that its witness saw, by one write on its descriptor. */

@@ -9,8 +9,9 @@
 //
 // Example: at `os`, the record says 5 bytes, 5 written. A library wrote "hell" and returned 5; the witness saw 4 → 4.
 //   4 → 4    altered: bytes, count, result. The trace and the witness agree, against the record
+
+import { ENTER, type TracedWrite } from '../formats/format.js';
 import type { RecordedCall } from '../record-line.js';
-import { ENTER, type TracedWrite } from '../traces.js';
 import type { Witness, WitnessedCall } from '../witness.js';
 import {
   alteredCost,

@@ -37,6 +37,8 @@ export type Argument = {
   /** True if it need not be UTF-8. Names and paths must be. */
   isBytes?: boolean;
   isOptional?: boolean;
+  /** True if there may be several. The arguments behind it are the last words. */
+  isSeveral?: boolean;
 };
 
 type ValueOf<F extends Flag> = F extends { value: string }

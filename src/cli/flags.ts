@@ -22,7 +22,9 @@ export const LEVEL_AND_MESSAGE = [
 
 /** Return a command's first line of help: `syswire write LEVEL MSG`. */
 export function usageOf(name: string, { arguments: list, flags }: Command): string {
-  const words = list.map((argument) => (argument.isOptional ? `[${argument.name}]` : argument.name));
+  const words = list.map(({ name: word, isOptional, isSeveral }) =>
+    isOptional ? `[${word}]` : isSeveral ? `${word}…` : word,
+  );
   const required = Object.entries(flags).filter(([, { isRequired }]) => isRequired);
   return ['syswire', name, ...words, ...required.map(([flag, { value }]) => `--${flag} ${value}`)].join(' ');
 }
@@ -61,7 +63,7 @@ function checkArguments(name: string, command: Command, words: readonly string[]
       throw new UsageError(unknown(argument.noun, word, argument.choices));
   }
   const extra = words[list.length];
-  if (extra === undefined) return;
+  if (extra === undefined || list.some(({ isSeveral }) => isSeveral)) return;
   const last = list.at(-1);
   throw new UsageError(
     last?.isBytes

@@ -22,7 +22,7 @@ function cases(commands: ReadonlyMap<string, Command>): { values: string[]; flag
     const spellings = all.flatMap(([flag, { negatable }]) => [`--${flag}`, ...(negatable ? [`--no-${flag}`] : [])]);
     flags.push(`    ${name}) _syswire_words ${quote(spellings.join(' '))} ;;`);
     for (const [place, argument] of command.arguments.entries())
-      places.push(`    ${name}:${place}) ${reply(wordsOf(argument))} ;;`);
+      places.push(`    ${name}:${argument.isSeveral ? '*' : place}) ${reply(wordsOf(argument))} ;;`);
   }
   return { values, flags, places };
 }

@@ -31,6 +31,8 @@ function specsOf(command: Command): string {
     (argument, index) =>
       `${index + 1}:${argument.isOptional ? ':' : ''}${escapeText(argument.name)}:${action(wordsOf(argument))}`,
   );
+  const [more] = command.arguments.filter(({ isSeveral }) => isSeveral);
+  if (more) places.push(`*:${escapeText(more.name)}:${action(wordsOf(more))}`);
   return [...flags, ...places].map(quote).join(' ');
 }
 

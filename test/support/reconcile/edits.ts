@@ -11,6 +11,17 @@ const KERNEL: Places = {
   result: /(?: -> |sys_exit_write:\s+(?:.*ret=)?)(0x[\da-f]+)/,
 };
 const PLACES: Record<string, Places> = {
+  // With -e raw=write the numbers are hexadecimal, and with --arg-names they have a name.
+  strace: {
+    count: /.*, (?:count=)?(0x[\da-f]+|\d+)\s*\)\s*= /,
+    result: /.*\)\s*= (0x[\da-f]+|-?\d+(?: E[A-Z]+ \(.*?\))?)/,
+    bytes: /to (one|full|gone|odd) /,
+  },
+  bpftrace: { count: /\bcount=(\d+)/, result: /\bret=(-?\d+)/ },
+  perf: {
+    count: /.*\bcount: (0x[\da-f]+|\d+)/,
+    result: /(?:sys_exit_write:\s+|.*\)\s+= )(0x[\da-f]+|-?\d+(?: E[A-Z]+ \(.*?\))?)/,
+  },
   ftrace: KERNEL,
   'trace-cmd': KERNEL,
   audit: { count: / a2=((?:0x)?[\da-f]+)/, result: / exit=(-?\w+(?:\(.*?\))?)/, radix: 16 },

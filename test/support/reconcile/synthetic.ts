@@ -108,7 +108,7 @@ export const PRINT: Record<Printed, (write: Write) => string> = {
     `write time=${(time / 1000).toFixed(6)} pid=${PID} tid=${PID} fd=${fd} count=${count} ret=${result} bytes=${[...bytes.subarray(0, 64)].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')}`,
   perf({ time, fd, count, result }) {
     // perf's clock starts with the machine.
-    const head = `node ${PID}/${PID} [001] ${((time - START) / 1000 + 77).toFixed(6)}: `;
+    const head = `node ${PID}/${PID} [001] ${((time - START) / 1000 + 777_777).toFixed(6)}: `;
     return `${head}syscalls:sys_enter_write: fd: 0x${hex(fd)}, buf: 0x7f00, count: 0x${hex(count)}\n${head} syscalls:sys_exit_write: 0x${hex(result)}`;
   },
 };

@@ -6,12 +6,17 @@ import type { Finding } from './align/steps.js';
 import { createClock } from './clock.js';
 import type { Format, TracedWrite } from './formats/format.js';
 import { lookAhead } from './look-ahead.js';
+import { notesOf } from './notes.js';
 import { createOpinionCount } from './opinion.js';
+import { createPlaces } from './places.js';
 import type { RecordedCall } from './record-line.js';
-import type { Overview, Records } from './records.js';
-import { type Report, toDetail } from './report.js';
-import { createRemarks, type LineCount, NEVER_ATTACHED, type Remarks, type Trace } from './trace-file.js';
+import type { Records } from './records.js';
+import { createRemarks } from './remarks.js';
+import { describeRun, type Report, toDetail } from './report.js';
+import { type Overview, overviewOf } from './runs.js';
+import type { Trace } from './trace-file.js';
 import { asEnter, hasEnter, isUnwitnessed } from './uring.js';
+import type { Window } from './window.js';
 
 /** The reasons why a tracer of a format sees no call of a level, as the end of a sentence that begins with the level. */
 const UNOBSERVABLE: { [level in LevelId]?: (format: Format) => string | undefined } = {
@@ -27,10 +32,8 @@ const WITHOUT_WITNESS = ', and has no witness here';
 /** The end of that sentence for a call whose result no kernel returns, where the tracer saw no write. */
 const ANSWERED_ELSEWHERE = 'returned what no kernel returns: a library answered, without a system call';
 
-/** A write that was made so many ms before the first record or after the last may still be theirs: clocks differ. */
-const MARGIN = 10;
 const MOST_DETAILS = 1000;
-/** The most gaps, and processes of the trace, that notes name. */
+/** The most processes of the trace that notes name. */
 const MOST_NAMED = 10;
 
 /** Did the call return what no kernel returns? Then a witness that saw a write says that the tracer should have one. */
@@ -50,49 +53,47 @@ function isOnRecordedDescriptor(overview: Overview, { name, pid, tid, fd }: Trac
   return [...fds.values()].some((known) => known.has(fd));
 }
 
-/** Returns the start of a sentence: `3 lines of the trace (4, 17, 20)`. */
-const numbered = ({ count, first }: LineCount): string =>
-  `${count} line${count === 1 ? '' : 's'} of the trace (${first.join(', ')}${count > first.length ? ', …' : ''})`;
+export type Options = {
+  /** Count every traced write, not only those on the descriptors and in the time of the records. */
+  isStrict: boolean;
+  /** Judge only records between the tracer's first and last event. */
+  isAttached: boolean;
+  /** Judge only these records. */
+  window: Window | null;
+  /** Judge only these runs, by their places. */
+  judged: ReadonlySet<number>;
+  /** Take the trace as it was printed, though its format may print lines in another order. */
+  isAsPrinted: boolean;
+};
 
-function describeTrouble(
-  report: Report,
-  overview: Overview,
-  { unreadable, foreign, lost, lines, processes }: Remarks,
-): string[] {
-  const notes: string[] = [];
-  const known = [...overview.fds.keys()];
-  if (lines === 0) notes.push(`the trace is empty: ${NEVER_ATTACHED}`);
-  else if (processes.size > 0 && !known.some((pid) => processes.has(pid)))
-    notes.push(
-      `the records are of process ${known.join(', ')}, but the trace has only process ${[...processes].join(', ')}: trace the service itself`,
-    );
-  if (unreadable.count > 0)
-    notes.push(`${numbered(unreadable)} could not be read; calls that they tell of count as missing`);
-  if (foreign.count > 0) notes.push(`${numbered(foreign)} are not of ${report.format.title}, and are left out`);
-  if (lost > 0) notes.push(`the tracer itself says that it lost ${lost} events`);
-  for (const { from, to } of overview.gaps.slice(0, MOST_NAMED))
-    notes.push(`records ${from} to ${to} are gone (a gap): what was traced of those calls counts as extra`);
-  for (const [why, count] of report.unobservable) notes.push(`${count} at level ${why}`);
-  return notes;
-}
-
-/** @param isStrict count every traced write, not only those on the descriptors and in the time of the records */
-export async function compare(trace: Trace, { overview, read }: Records, isStrict: boolean): Promise<Report> {
+/** @throws UsageError if the trace or the records turn out to be unusable */
+export async function compare(trace: Trace, { runs, read }: Records, options: Options): Promise<Report> {
+  const { isStrict, judged, window } = options;
+  const overview = overviewOf(runs, (run) => judged.has(run));
   const opinions = createOpinionCount();
   const report: Report = {
     format: trace.format,
     counts: { matched: 0, missing: 0, altered: 0, extra: 0, unobservable: 0 },
+    apart: { notWatched: 0, outside: 0, unrecorded: 0 },
+    runs: runs.map((run, place) => describeRun(run, judged.has(place))),
     details: [],
     leftOut: 0,
     unobservable: new Map(),
     notes: [],
+    isOutOfOrder: false,
     witness: opinions.counts,
   };
   const remarks = createRemarks();
   const clock = createClock();
+  /** The tracer's first event and its last so far, on whatever descriptor. */
+  const span: { first: TracedWrite | undefined; last: TracedWrite | undefined } = { first: undefined, last: undefined };
 
-  function addUnobservable({ level }: RecordedCall, more = ''): void {
-    const why = `${level}, which ${reasonOf(trace.format, level) ?? ANSWERED_ELSEWHERE}${more}`;
+  function addUnobservable(call: RecordedCall, more = ''): void {
+    if (window?.(call) === false) {
+      report.apart.outside += 1;
+      return;
+    }
+    const why = `${call.level}, which ${reasonOf(trace.format, call.level) ?? ANSWERED_ELSEWHERE}${more}`;
     report.counts.unobservable += 1;
     report.unobservable.set(why, (report.unobservable.get(why) ?? 0) + 1);
   }
@@ -116,45 +117,53 @@ export async function compare(trace: Trace, { overview, read }: Records, isStric
     else report.leftOut += 1;
   }
 
-  /**
-   * Was the write made while the records were? True if its time is not known. An io_uring_enter may be that of a call
-   * without a record, such as the one with which GET /levels tries the level.
-   */
-  function isOfRecords(write: TracedWrite): boolean {
-    if (write.name !== 'write') return false;
-    const time = clock.timeOf(write);
-    return time === undefined || (time >= overview.first - MARGIN && time <= overview.last + MARGIN);
-  }
+  const places = createPlaces({ ...options, overview, clock, span: () => span }, (finding, placement) => {
+    if (placement === 'judged') add(finding);
+    // An extra write outside of the window is no record.
+    else if (placement === 'unrecorded' || (finding.kind !== 'extra' && placement !== 'ignored'))
+      report.apart[placement] += 1;
+  });
 
   async function* comparableWrites(): AsyncGenerator<TracedWrite[]> {
-    for await (const batch of trace.read(remarks)) {
+    for await (const batch of trace.read(remarks, options.isAsPrinted)) {
+      span.first ??= batch[0];
+      span.last = batch.at(-1) ?? span.last;
       yield batch.filter((write) => {
         const process = write.pid ?? write.tid;
         if (process !== undefined && remarks.processes.size < MOST_NAMED) remarks.processes.add(process);
         if (isOnRecordedDescriptor(overview, write)) return true;
-        if (isStrict) add({ kind: 'extra', write });
+        if (isStrict && window === null) add({ kind: 'extra', write });
         return false;
       });
     }
   }
 
   async function* observableCalls(): AsyncGenerator<RecordedCall[]> {
+    let isAfterHole = false;
     for await (const batch of read()) {
-      yield batch.flatMap((call) => {
-        if (reasonOf(trace.format, call.level) === undefined) return call;
+      const calls: RecordedCall[] = [];
+      for (const call of batch) {
+        if (!judged.has(call.run)) continue;
+        isAfterHole ||= call.isAfterHole;
         const [ring] = overview.rings.get(call.pid) ?? [];
-        if (call.level === 'uring' && trace.hasEnters && ring !== undefined) return asEnter(call, ring);
-        const { enters } = trace.format;
-        addUnobservable(call, hasEnter(call) && enters ? `: ${enters}` : '');
-        return [];
-      });
+        const isEnter = call.level === 'uring' && trace.hasEnters && ring !== undefined;
+        if (!isEnter && reasonOf(trace.format, call.level) !== undefined) {
+          const { enters } = trace.format;
+          addUnobservable(call, hasEnter(call) && enters ? `: ${enters}` : '');
+          continue;
+        }
+        call.isAfterHole = isAfterHole;
+        isAfterHole = false;
+        calls.push(isEnter ? asEnter(call, ring) : call);
+      }
+      yield calls;
     }
   }
 
   const sides = { calls: lookAhead(observableCalls()), writes: lookAhead(comparableWrites()), clock };
-  await align(sides, (finding) => {
-    if (finding.kind !== 'extra' || isStrict || isOfRecords(finding.write)) add(finding);
-  });
-  report.notes = [...describeTrouble(report, overview, remarks), ...opinions.notes()];
+  await align(sides, places.take);
+  places.end();
+  report.isOutOfOrder = remarks.isOutOfOrder;
+  report.notes = [...notesOf(report, runs, overview, remarks), ...opinions.notes()];
   return report;
 }

@@ -1,34 +1,59 @@
 // syswire reconcile TRACE RECORDS: compares a tracer's view of the service with the service's own records.
-import { joinWithOr } from '../../../protocol/format.js';
 import { CLIENT_FLAGS } from '../../client.js';
 import { command, UsageError } from '../../command.js';
-import { compare } from './compare.js';
-import { FORMAT_IDS, formatNamed } from './formats/table.js';
+import { toNumber } from '../../flags.js';
+import { PATIENCE_MS, waitForEnd } from './follow.js';
+import { FORMAT_IDS, FORMATS, formatNamed } from './formats/table.js';
 import { openRecords } from './records.js';
-import { describe } from './report.js';
+import { describe, differencesOf, toJson } from './report.js';
 import { openTrace, type Trace } from './trace-file.js';
+import { judge } from './verdict.js';
+import { parseWindow } from './window.js';
 
 export const reconcile = command({
   summary: "compare a tracer's trace of the service with its records",
   arguments: [
-    { name: 'TRACE', noun: 'trace', help: 'what the tracer wrote; - reads it from stdin', completes: 'file' },
+    {
+      name: 'TRACE',
+      noun: 'trace',
+      help: 'what the tracer wrote, packed by gzip or not; - reads it from stdin. Several files (trace.* of strace -ff) are read as one, by their times',
+      completes: 'file',
+      isSeveral: true,
+    },
     {
       name: 'RECORDS',
       noun: 'file of records',
-      help: 'a file that --record wrote, - for stdin, or the address of a running service (http://…)',
+      help: 'the last argument: a file that --record wrote, - for stdin, or the address of a running service (http://…)',
       completes: 'file',
     },
   ],
   flags: {
     format: {
       value: 'FORMAT',
-      help: `${joinWithOr(FORMAT_IDS)}; without it, the first lines show which`,
+      help: 'a format of those below; without it, the first lines show which',
       choices: FORMAT_IDS,
     },
     strict: { help: 'compare every traced write, not only those on descriptors and in the time of the records' },
+    attached: {
+      help: "judge only records between the tracer's first and last event; count the others as not watched",
+    },
+    since: {
+      value: 'SEQ|TIME',
+      help: 'judge records from this one or this time on: 17, 2026-01-01T00:00:00Z, or seconds or milliseconds since 1970',
+    },
+    until: { value: 'SEQ|TIME', help: 'judge records up to this one or this time' },
+    'request-id': { value: 'ID', help: 'judge only the records of this request' },
+    follow: { help: 'wait until the run of the records ends (the service stops), then compare' },
+    timeout: {
+      value: 'MS',
+      unit: 'milliseconds',
+      help: `with --follow, give up when neither file grew for so long; without it, after ${PATIENCE_MS} ms`,
+    },
     json: { help: 'print the report as JSON, with 1000 differences at most' },
     token: CLIENT_FLAGS.token,
   },
+  details: `Formats:
+${FORMATS.map(({ id, title }) => `  ${id.padEnd(18)} ${title}`).join('\n')}`,
   examples: [
     [
       'strace -f -ttt -y -e trace=write -o trace syswire --record records',
@@ -46,18 +71,22 @@ export const reconcile = command({
     2: 'the command was called wrongly, or the trace or the records cannot be used',
     3: 'no answer from the service',
   },
-  async run({ env, print }, { format, strict = false, json, token }, [traceName = '', recordsName = '']) {
-    if (traceName === '-' && recordsName === '-')
-      throw new UsageError('standard input is given twice: it is either the trace or the records');
+  async run({ env, print }, flags, words) {
+    const { format, strict = false, attached = false, follow = false, json, token } = flags;
+    const traceNames = words.slice(0, -1);
+    const recordsName = words.at(-1) ?? '';
+    if (words.filter((word) => word === '-').length > 1)
+      throw new UsageError('standard input is given twice: it is either a trace or the records');
+    const window = parseWindow(flags.since, flags.until, flags['request-id']);
+    if (follow) await waitForEnd(traceNames, recordsName, toNumber(flags.timeout) ?? PATIENCE_MS);
     const records = await openRecords(recordsName, token ?? (env.SYSWIRE_TOKEN || undefined));
     let trace: Trace | undefined;
     try {
-      const wantsEnters = records.overview.rings.size > 0;
-      trace = await openTrace(traceName, format === undefined ? undefined : formatNamed(format), wantsEnters);
-      const report = await compare(trace, records, strict);
-      const { counts, witness, details, leftOut, notes } = report;
-      print(json ? JSON.stringify({ ...counts, witness, details, leftOut, notes }) : describe(report));
-      return counts.missing + counts.altered + counts.extra > 0 ? 1 : 0;
+      const wantsEnters = records.runs.some(({ rings }) => rings.size > 0);
+      trace = await openTrace(traceNames, format === undefined ? undefined : formatNamed(format), wantsEnters);
+      const report = await judge(trace, records, { isStrict: strict, isAttached: attached, window });
+      print(json ? toJson(report) : describe(report));
+      return differencesOf(report) > 0 ? 1 : 0;
     } finally {
       trace?.close();
       records.close();

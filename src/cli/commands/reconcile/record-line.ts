@@ -10,6 +10,11 @@ export type RecordedCall = {
   /** The system call that a trace has of it: src/cli/commands/reconcile/uring.ts has the records of `io_uring_enter`. */
   name: CallName;
   seq: number;
+  /** The place of its run among those of the records, from 0, and the request that made it. */
+  run: number;
+  requestId: string;
+  /** Are records gone between it and the one before it? */
+  isAfterHole: boolean;
   pid: number;
   fd: number;
   level: string;
@@ -33,10 +38,13 @@ const STRINGS = ['level', 'preview'] as const;
 
 /** The fields of a record that are checked. A level may be any string: a newer service may have more of them. */
 type CheckedRecord = Pick<CallRecord, (typeof NUMBERS)[number] | 'preview'> & { level: string };
-type Untrusted = { [field in keyof CallRecord | keyof Gap]?: unknown };
+type Untrusted = { [field in keyof CallRecord | keyof Gap | 'run' | 'last']?: unknown };
 
-/** The content of a line: a record, a gap, or nothing that counts; `bad` is no line of the stream. */
-export type RecordLine = RecordedCall | Gap | 'ignored' | 'bad';
+/** The first line and the last one of a run of the service, as far as they count here. */
+export type RunLine = { type: 'hello'; run: string } | { type: 'end'; last: number };
+
+/** The content of a line: a record, a gap, an end of a run, or nothing that counts; `bad` is no line of the stream. */
+export type RecordLine = RecordedCall | Gap | RunLine | 'ignored' | 'bad';
 
 const hasCheckedFields = (value: Untrusted): value is CheckedRecord & Untrusted =>
   NUMBERS.every((key) => typeof value[key] === 'number') && STRINGS.every((key) => typeof value[key] === 'string');
@@ -73,8 +81,8 @@ export function parseRecordLine(line: string): RecordLine {
   }
   if (value?.type === 'gap' && typeof value.from === 'number' && typeof value.to === 'number')
     return { type: 'gap', from: value.from, to: value.to };
-  // The first and the last line of a run.
-  if (value?.type === 'hello' || value?.type === 'end') return 'ignored';
+  if (value?.type === 'hello') return { type: 'hello', run: String(value.run) };
+  if (value?.type === 'end') return typeof value.last === 'number' ? { type: 'end', last: value.last } : 'ignored';
   if (value?.type !== 'call' || !hasCheckedFields(value)) return 'bad';
   const result = resultOf(value);
   if (result === 'bad') return 'bad';
@@ -82,6 +90,9 @@ export function parseRecordLine(line: string): RecordLine {
   const call: RecordedCall = {
     name: 'write',
     seq,
+    run: 0,
+    requestId: typeof value.requestId === 'string' ? value.requestId : '',
+    isAfterHole: false,
     pid,
     fd,
     level,

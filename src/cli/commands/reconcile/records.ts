@@ -4,38 +4,25 @@ import { createClient } from '../../client.js';
 import { UsageError } from '../../command.js';
 import { readFileLines } from './lines.js';
 import { parseRecordLine, type RecordedCall } from './record-line.js';
+import { createRunTracker, type Run, type RunTracker } from './runs.js';
 import { copyLines, isRegularFile, writeTemporary } from './temporary-file.js';
-import { hasEnter } from './uring.js';
 
 /** The records of one request, the most that GET /events answers with. */
 const PAGE_SIZE = 10_000;
 
-/** The facts about all records that the comparison needs before it reads the first. */
-export type Overview = {
-  /** The descriptors of each process. */
-  fds: Map<number, Set<number>>;
-  /** The descriptors of io_uring that a witness saw, of each process. */
-  rings: Map<number, Set<number>>;
-  count: number;
-  /** The start of the first call and the end of the last, in milliseconds since 1970. */
-  first: number;
-  last: number;
-  gaps: Gap[];
-};
-
 export type Records = {
-  overview: Overview;
+  /** The runs of the service that the records are of, in their order. */
+  runs: readonly Run[];
+  /** Yields the records of all runs. */
   read: () => AsyncGenerator<RecordedCall[]>;
   close: () => void;
 };
 
-const isGap = (value: RecordedCall | Gap): value is Gap => 'type' in value;
-
-/** Yields the records and gaps of a file, batch by batch. @throws UsageError naming the line that is neither */
-async function* readRecords(file: string, name: string): AsyncGenerator<(RecordedCall | Gap)[]> {
+/** Yields the records of a file, batch by batch. @throws UsageError naming the line that is none */
+async function* readRecords(file: string, name: string, runs: RunTracker): AsyncGenerator<RecordedCall[]> {
   let number = 0;
   for await (const lines of readFileLines(file)) {
-    const batch: (RecordedCall | Gap)[] = [];
+    const batch: RecordedCall[] = [];
     for (const line of lines) {
       number += 1;
       if (line.trim() === '') continue;
@@ -45,47 +32,11 @@ async function* readRecords(file: string, name: string): AsyncGenerator<(Recorde
         throw new UsageError(
           `${name}:${number} is not a record: give a file with one record per line, as --record FILE or syswire watch --json writes it`,
         );
-      batch.push(value);
+      const call = runs.take(value);
+      if (call) batch.push(call);
     }
     yield batch;
   }
-}
-
-async function* readCalls(file: string, name: string): AsyncGenerator<RecordedCall[]> {
-  for await (const batch of readRecords(file, name))
-    yield batch.filter((value): value is RecordedCall => !isGap(value));
-}
-
-function addTo(fds: Map<number, Set<number>>, pid: number, fd: number): void {
-  const known = fds.get(pid);
-  if (known) known.add(fd);
-  else fds.set(pid, new Set([fd]));
-}
-
-async function summarise(batches: AsyncIterable<(RecordedCall | Gap)[]>): Promise<Overview> {
-  const overview: Overview = {
-    fds: new Map(),
-    rings: new Map(),
-    count: 0,
-    first: Infinity,
-    last: -Infinity,
-    gaps: [],
-  };
-  for await (const batch of batches) {
-    for (const value of batch) {
-      if (isGap(value)) {
-        overview.gaps.push(value);
-        continue;
-      }
-      const { pid, fd, time, end } = value;
-      addTo(overview.fds, pid, fd);
-      if (hasEnter(value)) for (const enter of value.witness?.calls ?? []) addTo(overview.rings, pid, enter.fd);
-      overview.count += 1;
-      overview.first = Math.min(overview.first, time);
-      overview.last = Math.max(overview.last, end);
-    }
-  }
-  return overview;
 }
 
 /** Yields every record that a service still has, as lines; a gap for those that its ring has lost. */
@@ -119,10 +70,11 @@ export async function openRecords(name: string, token: string | undefined): Prom
       const lines = isAddress ? fetchLines(name.endsWith('/') ? name : `${name}/`, token) : copyLines(name);
       ({ file, close } = await writeTemporary(lines));
     }
-    const overview = await summarise(readRecords(file, name));
-    if (overview.count === 0)
+    const tracker = createRunTracker();
+    for await (const _ of readRecords(file, name, tracker));
+    if (tracker.runs.length === 0)
       throw new UsageError(`${name} has no records: write some while the service runs with --record FILE`);
-    return { overview, read: () => readCalls(file, name), close };
+    return { runs: tracker.runs, read: () => readRecords(file, name, createRunTracker()), close };
   } catch (error) {
     close();
     throw error;

@@ -5,6 +5,7 @@ import type { Finding } from './align/steps.js';
 import type { Field } from './explain/explanation.js';
 import type { CallName, Format } from './formats/format.js';
 import { type Opinion, type OpinionCounts, opinionOf } from './opinion.js';
+import type { Run } from './runs.js';
 import type { Witness } from './witness.js';
 
 const COUNTS = ['matched', 'missing', 'altered', 'extra', 'unobservable'] as const;
@@ -19,7 +20,7 @@ export type Detail = {
   fd: number;
   differs: readonly Field[];
   record: { time: number; level: string; count: number; result: number | null; preview: string } | null;
-  trace: ({ line: number } & Seen)[];
+  trace: ({ file?: string; line: number } & Seen)[];
   /** Null if the record has no witness. */
   witness: { agreesWith: Opinion; calls: Seen[]; verdict: string } | null;
 };
@@ -27,14 +28,44 @@ export type Detail = {
 export type Report = {
   format: Format;
   counts: Record<(typeof COUNTS)[number], number>;
+  /** Records that were not watched or are outside of the window, and traced writes of records that are gone. */
+  apart: { notWatched: number; outside: number; unrecorded: number };
+  runs: JudgedRun[];
   details: Detail[];
   /** The number of differences that are not in `details`, because there are too many. */
   leftOut: number;
   /** The number of records that the tracer could not see, by level and reason. */
   unobservable: Map<string, number>;
   notes: string[];
+  /** Is a line of the trace older than the one before it? */
+  isOutOfOrder: boolean;
   witness: OpinionCounts;
 };
+
+/** A run of the service that the records are of. Times are in milliseconds since 1970. */
+export type JudgedRun = {
+  run: string | null;
+  pids: number[];
+  records: number;
+  first: number;
+  last: number;
+  isJudged: boolean;
+};
+
+export const describeRun = ({ id, pids, count, first, last }: Run, isJudged: boolean): JudgedRun => ({
+  run: id,
+  pids: [...pids],
+  records: count,
+  first,
+  last,
+  isJudged,
+});
+
+export const differencesOf = ({ counts: { missing, altered, extra } }: Report): number => missing + altered + extra;
+
+/** Returns the report as a value for programs. */
+export const toJson = ({ counts, apart, runs, witness, details, leftOut, notes }: Report): string =>
+  JSON.stringify({ ...counts, ...apart, runs, witness, details, leftOut, notes });
 
 /** The most differences that the table shows. */
 const SHOWN = 50;
@@ -50,7 +81,7 @@ const toSeen = ({ name, count, result, text }: Witness['calls'][number]): Seen =
 export function toDetail(finding: Finding): Detail | null {
   if (finding.kind === 'matched') return null;
   const writes = finding.kind === 'extra' ? [finding.write] : finding.writes;
-  const trace = writes.map((write) => ({ line: write.line, ...toSeen(write) }));
+  const trace = writes.map(({ file, ...write }) => ({ ...(file && { file }), line: write.line, ...toSeen(write) }));
   if (finding.kind === 'extra')
     return { kind: 'extra', seq: null, fd: finding.write.fd, differs: [], record: null, trace, witness: null };
   const { seq, fd, time, level, count, result, text } = finding.call.record ?? finding.call;
@@ -72,6 +103,8 @@ function inWords({ count, result, preview }: Values): string {
 
 /** Returns the same for a system call, with its name if it is not `write`: `io_uring_enter 2 → 2`. */
 const callInWords = (call: Seen): string => `${call.name === 'write' ? '' : `${call.name} `}${inWords(call)}`;
+
+const placeOf = ({ file, line }: Detail['trace'][number]): string => (file ? `${file}:${line}` : `line ${line}`);
 
 /** Returns what the witness says, with the calls or the verdict where the other columns do not show them. */
 function witnessInWords({ witness, record }: Detail): string {
@@ -100,8 +133,10 @@ function toTable(rows: string[][]): string[] {
 }
 
 /** Returns the report as text for people. */
-export function describe({ counts, details, leftOut, notes }: Report): string {
-  const lines = toTable(COUNTS.map((kind) => [kind.padEnd(12), String(counts[kind])]));
+export function describe({ counts, apart, details, leftOut, notes }: Report): string {
+  const table = COUNTS.map((kind) => [kind.padEnd(12), String(counts[kind])]);
+  if (apart.notWatched > 0) table.push(['not watched', String(apart.notWatched)]);
+  const lines = toTable(table);
   for (const note of notes) lines.push(`note: ${note}`);
   if (details.length === 0) return lines.join('\n');
   const shown = details.slice(0, SHOWN);
@@ -113,7 +148,7 @@ export function describe({ counts, details, leftOut, notes }: Report): string {
       String(fd),
       record ? `${record.level} ${inWords(record)}` : 'no record',
       trace.length > 0
-        ? trace.map((write) => `line ${write.line}: ${callInWords(write)}`).join('; ')
+        ? trace.map((write) => `${placeOf(write)}: ${callInWords(write)}`).join('; ')
         : 'not in the trace',
       witnessInWords(detail),
     ];

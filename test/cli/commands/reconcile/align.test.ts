@@ -172,9 +172,10 @@ test('if every line is altered, so is every record; if no line belongs to them, 
   assert.deepEqual(countsOf(altered), { matched: 0, missing: 0, altered: 300, extra: 0, unobservable: 0 });
   const none = await reconcileCalls(t, '', made, ['--format', 'strace']);
   assert.deepEqual(countsOf(none), { matched: 0, missing: 300, altered: 0, extra: 0, unobservable: 0 });
-  assert.deepEqual(none.notes, [
-    'the trace is empty: the tracer probably never attached, so start it before the calls are made',
-  ]);
+  assert.match(
+    none.notes.join(),
+    /^the trace is empty: the tracer probably never attached: see if it printed an error, /,
+  );
   const other = await reconcileCalls(t, lines.join('\n').replaceAll(`${PID}  `, '99  '), made);
   assert.equal(other.missing, 300);
   assert.match(other.notes.join(), /the records are of process 4711, but the trace has only process 99: /);

@@ -14,6 +14,9 @@ const { EINTR } = constants.errno;
 const call = (level: string, count: number, result: number, text: string): RecordedCall => ({
   name: 'write',
   seq: 1,
+  run: 0,
+  requestId: 'a-1',
+  isAfterHole: false,
   pid: 12,
   fd: 18,
   level,
@@ -108,7 +111,7 @@ test('the cheapest script finds one deleted line and one altered line', async ()
   const records = [call('raw', 2, 2, 'aa'), call('raw', 3, 3, 'bbb'), call('raw', 4, 4, 'cccc')];
   const sides = { calls: lookAhead(once(records)), writes: lookAhead(once([write(2, 2), write(4, 1)])) };
   await Promise.all([sides.calls.fill(10), sides.writes.fill(10)]);
-  const { steps, agreed, isWhole } = findScript({ ...sides, clock: createClock() }, null);
+  const { steps, agreed, isWhole } = findScript({ ...sides, clock: createClock() }, false);
   assert.deepEqual(
     steps.map(({ takesCall, used, explanation }) => [takesCall, used, explanation?.verdict]),
     [

@@ -40,12 +40,12 @@ test('notes report what was lost on either side: torn lines, lost events, gaps',
   writeFileSync(trace, `${printTrace('bpftrace', made)}Lost 7 events\nwrite time=17\n`);
   writeFileSync(records, [...lines.slice(0, 3), '{"type":"gap","from":4,"to":5}', ...lines.slice(5)].join('\n'));
   const { code, out } = await run([trace, records]);
-  assert.equal(code, 1);
-  assert.match(out, /^matched {7}7\nmissing {7}0\naltered {7}0\nextra {9}2\nunobservable {2}0\n/);
+  assert.equal(code, 0);
+  assert.match(out, /^matched {7}7\nmissing {7}0\naltered {7}0\nextra {9}0\nunobservable {2}0\n/);
   assert.match(out, /note: 1 line of the trace \(\d+\) could not be read/);
   assert.match(out, /note: the tracer itself says that it lost 7 events/);
   assert.match(out, /note: records 4 to 5 are gone/);
-  assert.match(out, /what +seq +fd +the record +the trace\nextra +\d\d +no record +line 4: \d+ → .*\nextra [^\n]*$/);
+  assert.match(out, /note: 2 traced writes are where records are gone, and do not count as extra/);
 });
 
 test('a record that was cut short counts as a gap, and a line that never was a record is refused', async (t) => {
@@ -54,16 +54,12 @@ test('a record that was cut short counts as a gap, and a line that never was a r
   const made = makeCalls(9, random(11), { levels: ['raw'] });
   const lines = made.map(({ record }) => JSON.stringify(record));
   writeFileSync(trace, printTrace('strace', made));
-  for (const [length, says] of [
-    [60, /note: records 4 to 4 are gone/],
-    [22, /extra {9}1\n/],
-    [3, /extra {9}1\n/],
-  ] as const) {
+  for (const length of [60, 22, 3]) {
     writeFileSync(records, lines.with(3, (lines[3] as string).slice(0, length)).join('\n'));
     const { code, out } = await run([trace, records]);
-    assert.equal(code, 1);
-    assert.match(out, /^matched {7}8\nmissing {7}0\naltered {7}0\nextra {9}1\n/);
-    assert.match(out, says);
+    assert.equal(code, 0);
+    assert.match(out, /^matched {7}8\nmissing {7}0\naltered {7}0\nextra {9}0\n/);
+    assert.match(out, /note: records 4 to 4 are gone/);
   }
   writeFileSync(records, lines.with(3, (lines[3] as string).slice(1)).join('\n'));
   await assert.rejects(run([trace, records]), /records:4 is not a record/);
@@ -138,7 +134,7 @@ const UNUSABLE: [name: string, trace: string | null, records: string | null, fla
     '',
     RECORD,
     [],
-    /trace is empty: the tracer probably never attached, so start it before .*; if .* no call, give the format with/,
+    /trace is empty: the tracer probably never attached: see if .* \/health shows; start it before .*; if .* no call, give the format with/,
   ],
   [
     'an ndjson trace with a line that is not JSON',

@@ -1,13 +1,13 @@
 // Goes on where the next record and the next write disagree.
 //
 // Most differences are small, and the cheapest script in a window explains them: a line deleted, added or altered.
-// If less than a quarter of the window agrees, there are two likelier causes:
+// A clock that was set is one of its edits.
 //
-// - The clock was set. Then nearly all agrees without regard to time.
-// - More is gone than the window shows. Example: the tracer lost 3000 lines, so record 101 stands beside the write
-//   of record 3101. By time, record 101 was over long before that write: it is missing, and so are those after it
-//   until the times meet again. If the trace has no times, anchor.ts finds record 3101 among the next 4096. If it
-//   finds no such place (5000 lines were lost), half of those records are taken as missing, and so on from there.
+// If less than a quarter of the window agrees, more is likely gone than the window shows. Example: the tracer lost 3000
+// lines, so record 101 stands beside the write of record 3101. By time, record 101 was over long before that write: it
+// is missing, and so are those after it until the times meet again, unless anchor.ts finds that both sides go on side
+// by side by another clock. If the trace has no times, anchor.ts finds record 3101 among the next 4096. If it finds no
+// such place (5000 lines were lost), half of those records are taken as missing, and so on from there.
 
 import type { TracedWrite } from '../formats/format.js';
 import type { RecordedCall } from '../record-line.js';
@@ -26,14 +26,6 @@ type Resynchronise = () => Promise<void>;
 /** Returns the share of the records in the window that agree, of those that could. */
 function shareAgreed({ calls, writes }: Sides, { agreed }: Script): number {
   return agreed / Math.min(WINDOW.calls, calls.size(), writes.size());
-}
-
-/** Finds the cheapest script, without regard to time if only the times disagree. */
-function chooseScript(sides: Sides): Script {
-  const script = findScript(sides, sides.clock);
-  if (shareAgreed(sides, script) >= 1 / 4) return script;
-  const timeless = findScript(sides, null);
-  return shareAgreed(sides, timeless) > 3 / 4 ? timeless : script;
 }
 
 /** Takes the first half of a script. The rest is looked at again with more in view, unless it is all there is. */
@@ -94,10 +86,9 @@ export function createResynchronise(sides: Sides, takeStep: TakeStep): Resynchro
   /** Skips what is gone, if more is gone than the window shows. @returns false if the script is to be taken */
   async function skipFar(script: Script): Promise<boolean> {
     const isFarOff = clock.isFarOff(calls.at(0) as RecordedCall, writes.at(0) as TracedWrite);
-    if (isFarOff && (await takeUntilTimesMeet(sides, takeStep))) return true;
-
     await Promise.all([calls.fill(FAR), writes.fill(FAR)]);
-    const anchor = findAnchor(sides);
+    const anchor = isFarOff ? findAnchor(sides, true) : (findAnchor(sides, false) ?? findAnchor(sides, true));
+    if (isFarOff && !anchor && (await takeUntilTimesMeet(sides, takeStep))) return true;
     if (anchor) {
       if (!isBeyondHalf(anchor)) return false;
       takeTimes(anchor.calls, MISSING, takeStep);
@@ -116,7 +107,7 @@ export function createResynchronise(sides: Sides, takeStep: TakeStep): Resynchro
   }
 
   return async () => {
-    const script = chooseScript(sides);
+    const script = findScript(sides);
     const isUnlikely = shareAgreed(sides, script) < 1 / 4 && !script.isWhole;
     if (isUnlikely && calls.position() >= nextFarLook && (await skipFar(script))) return;
     takeFirstHalf(script, takeStep);

@@ -15,89 +15,27 @@
 // −0.5 if it agrees (A), a little less than 1 if it is altered (C). From the corner 1.35, the steps that led there
 // are traced back: C is altered (0.5 + 0.85), B is missing (−0.5 + 1), A matches (0 − 0.5).
 //
-// Time breaks ties, for example which of many equal records is missing: a pair whose times do not fit costs
-// WRONG_TIME_COST more. In a window that can outweigh one edit but no more. A pair that is far off is none.
-import type { Clock } from '../clock.js';
-import { explain } from '../explain/explain.js';
-import { isExact, MATCHED_COST } from '../explain/explanation.js';
-import type { TracedWrite } from '../formats/format.js';
+// Time breaks ties, for example which of many equal records is missing: a pair whose times do not fit those of the pair
+// before it costs WRONG_TIME_COST more. In a window that can outweigh one edit but no more.
+//
+// A pair that is far off is one only if a clock was set, which costs CLOCK_SET_COST once: the pairs after it fit again.
+// With it, a pair that agrees costs less than a missing record and an extra write. A stray write that looks like
+// a record would need two: one there, one back.
+import { MATCHED_COST } from '../explain/explanation.js';
 import type { LookAhead } from '../look-ahead.js';
-import type { RecordedCall } from '../record-line.js';
-import { EXTRA, MISSING, type Sides, type Step, toStep } from './steps.js';
+import type { Sides, Step } from './steps.js';
+import { fillTable, MOST_SETTINGS, type Table } from './table.js';
 
 /** The most records and writes that a script is made of. */
 export const WINDOW = { calls: 48, writes: 96 };
 
-const EDIT_COST = 1;
-const WRONG_TIME_COST = 0.045;
-
 export type Script = {
   steps: Step[];
-  /** The number of its records that agree with their writes. */
+  /** The number of its records that agree with their writes, each at a time that fits. */
   agreed: number;
   /** Does it take all that is left of both streams? */
   isWhole: boolean;
 };
-
-/** One cell for each pair (records taken, writes taken), stored row by row. */
-type Table = {
-  rows: number;
-  columns: number;
-  costs: Float64Array;
-  /** The number of records that agree on the way to a cell. */
-  agreed: Uint8Array;
-  /** The last step to a cell, and the cell before it. */
-  steps: (Step | undefined)[];
-  from: number[];
-};
-
-function createTable(rows: number, columns: number): Table {
-  const cells = (rows + 1) * (columns + 1);
-  const costs = new Float64Array(cells).fill(Number.POSITIVE_INFINITY);
-  costs[0] = 0;
-  return { rows, columns, costs, agreed: new Uint8Array(cells), steps: [], from: [] };
-}
-
-/** Enters a step from one cell to another and the cost of the way with it, unless a way as cheap is known. */
-function enter({ costs, agreed, steps, from }: Table, at: number, to: number, step: Step, cost: number): void {
-  if (cost >= (costs[to] as number)) return;
-  costs[to] = cost;
-  agreed[to] = (agreed[at] as number) + (step.explanation && isExact(step.explanation) ? 1 : 0);
-  steps[to] = step;
-  from[to] = at;
-}
-
-/** Enters every way to pair the record of a cell with writes from that cell on. */
-function enterPairs(table: Table, row: number, column: number, sides: Sides, clock: Clock | null): void {
-  const { rows, columns } = table;
-  if (row === rows || column === columns) return;
-  const call = sides.calls.at(row) as RecordedCall;
-  const write = sides.writes.at(column) as TracedWrite;
-  if (write.fd !== call.fd || clock?.isFarOff(call, write)) return;
-  const timeCost = clock && !clock.fits(call, write) ? WRONG_TIME_COST : 0;
-  const width = columns + 1;
-  const at = row * width + column;
-  for (const explanation of explain(call, (index) => sides.writes.at(column + index))) {
-    // A call of many writes may reach beyond the window.
-    const to = (row + 1) * width + Math.min(columns, column + explanation.used);
-    enter(table, at, to, toStep(explanation), (table.costs[at] as number) + explanation.cost + timeCost);
-  }
-}
-
-function fillTable(rows: number, columns: number, sides: Sides, clock: Clock | null): Table {
-  const table = createTable(rows, columns);
-  const width = columns + 1;
-  for (let row = 0; row <= rows; row++) {
-    for (let column = 0; column <= columns; column++) {
-      const at = row * width + column;
-      const edited = (table.costs[at] as number) + EDIT_COST;
-      if (row < rows) enter(table, at, at + width, MISSING, edited);
-      enterPairs(table, row, column, sides, clock);
-      if (column < columns) enter(table, at, at + 1, EXTRA, edited);
-    }
-  }
-  return table;
-}
 
 /**
  * Returns the cell in which the script ends: the one with the fewest edits, on the bottom or the right edge.
@@ -105,16 +43,21 @@ function fillTable(rows: number, columns: number, sides: Sides, clock: Clock | n
  * There one side of the window is used up, and the rest of the other side is compared later. But if nothing more
  * comes on the side that is used up, the rest can only be extra or missing: then the script must take it too.
  */
-function findEnd({ rows, columns, costs, agreed }: Table, areCallsLast: boolean, areWritesLast: boolean): number {
+function findEnd(
+  { rows, columns, cells, costs, agreed }: Table,
+  areCallsLast: boolean,
+  areWritesLast: boolean,
+): number {
   // Leave out the reward for pairs that agree: an end must not win only because more records before it agree.
   const edits = (at: number): number => (costs[at] as number) - (agreed[at] as number) * MATCHED_COST;
-  let end = costs.length - 1;
+  let end = cells - 1;
   for (let row = 0; row <= rows; row++) {
     for (let column = 0; column <= columns; column++) {
       const isBottom = row === rows && (column === columns || !areCallsLast);
       const isRight = column === columns && (row === rows || !areWritesLast);
-      const at = row * (columns + 1) + column;
-      if ((isBottom || isRight) && edits(at) < edits(end)) end = at;
+      if (!isBottom && !isRight) continue;
+      const first = row * (columns + 1) + column;
+      for (const at of [first, first + cells]) if (edits(at) < edits(end)) end = at;
     }
   }
   return end;
@@ -129,18 +72,19 @@ function traceBack({ steps, from }: Table, end: number): Step[] {
 
 const isAllOf = (side: LookAhead<unknown>, count: number): boolean => side.isLast() && side.size() <= count;
 
-/** Finds the cheapest script for the next records and writes. @param clock null: without regard to time */
-export function findScript(sides: Sides, clock: Clock | null): Script {
+/** Finds the cheapest script for the next records and writes. */
+export function findScript(sides: Sides, isTimed = true): Script {
   const { calls, writes } = sides;
   const rows = Math.min(WINDOW.calls, calls.size());
   const columns = Math.min(WINDOW.writes, writes.size());
   const areCallsLast = isAllOf(calls, rows);
   const areWritesLast = isAllOf(writes, columns);
-  const table = fillTable(rows, columns, sides, clock);
+  const table = fillTable(rows, columns, sides, isTimed);
   const end = findEnd(table, areCallsLast, areWritesLast);
+  if ((table.settings[end] as number) > MOST_SETTINGS) return findScript(sides, false);
   return {
     steps: traceBack(table, end),
-    agreed: table.agreed[end] as number,
+    agreed: table.inTime[end] as number,
     isWhole: areCallsLast && areWritesLast,
   };
 }

@@ -7,7 +7,9 @@ export type CallName = 'write' | typeof ENTER;
 /** A `write` as a tracer saw it, or an `io_uring_enter`: its descriptor is the ring, its count that of the entries. */
 export type TracedWrite = {
   name: CallName;
-  /** The number of its line in the trace, from 1. */
+  /** The file of its line, if the trace has several. */
+  file?: string;
+  /** The number of its line there, from 1. */
   line: number;
   /** In milliseconds; since 1970 if the tracer's clock counts from there. */
   time: number | undefined;
@@ -37,6 +39,10 @@ export type LineContent =
   | 'foreign'
   | null;
 export type Reader = (line: string) => LineContent;
+
+/** Is the content of a line a write, or the io_uring_enter of one? */
+export const isCall = (content: LineContent): content is LineWrite =>
+  content !== null && typeof content === 'object' && 'name' in content;
 
 /** The fields of a write that its line says. */
 export type LineWrite = Omit<TracedWrite, 'line'>;

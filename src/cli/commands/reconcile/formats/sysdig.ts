@@ -1,6 +1,6 @@
 // The objects that `sysdig -j` prints, and those of Falco's JSON output, which has the same fields in `output_fields`.
 import { NOT_SHOWN, shown } from './bytes.js';
-import type { Format, LineContent, LineWrite, Reader } from './format.js';
+import { type Format, isCall, type LineContent, type LineWrite, type Reader } from './format.js';
 import { createHalves } from './halves.js';
 import { descriptorOf, integerOf } from './integers.js';
 import { type Fields, fieldsOf, isFields, isoToMs, parseFields } from './json-line.js';
@@ -85,7 +85,7 @@ function createReader(): Reader {
       if (descriptor === undefined || count === undefined) return 'unreadable';
       content = isRestart(result) ? null : { ...call, fd: descriptor, count, result };
     }
-    if (content === null || typeof content === 'string' || !('name' in content) || data === undefined) return content;
+    if (!isCall(content) || data === undefined) return content;
     const bytes = bytesOf(data, result < 0 ? content.count : result);
     return bytes ? { ...content, ...shown(bytes, bytes.length < content.count) } : content;
   }

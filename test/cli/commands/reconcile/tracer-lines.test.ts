@@ -209,6 +209,16 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
     '{"process_kprobe":{"process":{"pid":1,"tid":1},"function_name":"__x64_sys_write","args":[{"file_arg":{"path":"/a"}},{"size_arg":"3"}]}}',
     'unreadable',
   ],
+  [
+    'sysdig',
+    '{"evt.info":"fd=3(<f>/a) size=2 ","evt.type":"write","thread.tid":12}\n{"evt.info":"res=2 data=hi ","evt.type":"write","thread.tid":12}',
+    saw({ fd: 3, count: 2, result: 2, text: 'hi', more: { tid: 12 } }),
+  ],
+  [
+    'sysdig',
+    '{"output_fields":{"evt.type":"write","evt.arg.fd":3,"evt.arg.size":5,"evt.arg.res":"ENOSPC","thread.tid":12}}',
+    saw({ fd: 3, count: 5, result: -28, more: { tid: 12 } }),
+  ],
   ['tetragon', '{"process_exec":{"process":{"pid":1}},"time":"2026-12-01T00:00:00Z"}', null],
   ['tracee', '{"eventName":"write","returnValue":3,"args":[{"name":"fd","value":1}]}', 'unreadable'],
   ['tracee', '{"eventName":"openat","returnValue":3}', null],
@@ -223,6 +233,11 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
     saw({ fd: 3, count: 1, result: undefined, text: 'a' }),
   ],
   ['inspektor-gadget', '{"syscall":"write","parameters":"","ret":"3"}', 'unreadable'],
+  [
+    'inspektor-gadget',
+    '{"proc":{"pid":11,"tid":12},"syscall":"write","parameters":"fd=3, buf=\\"a\\", count=1","ret":"1"}',
+    saw({ fd: 3, count: 1, result: 1, text: 'a', more: { pid: 11, tid: 12 } }),
+  ],
 ];
 
 for (const [format, lines, content] of LINES) {

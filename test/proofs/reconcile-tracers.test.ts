@@ -130,7 +130,8 @@ test('reconcile explains every call in a trace of ftrace and of trace-cmd', { ti
 
 // auditd runs with its own configuration, and its rules are of this process only. All is switched off again.
 const AUDIT = `set -e
-auditctl -s | grep -qx 'pid 0' && auditctl -s | grep -qx 'enabled 0'
+auditctl -s | grep -qx 'pid 0' || exit 1
+auditctl -s | grep -qx 'enabled 0' || exit 1
 backlog=$(auditctl -s | sed -n 's/^backlog_limit //p')
 auditd -n -s nochange -c "$2" &
 daemon=$!

@@ -222,6 +222,12 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
   ['tetragon', '{"process_exec":{"process":{"pid":1}},"time":"2026-12-01T00:00:00Z"}', null],
   ['tracee', '{"eventName":"write","returnValue":3,"args":[{"name":"fd","value":1}]}', 'unreadable'],
   ['tracee', '{"eventName":"openat","returnValue":3}', null],
+  ['tracee', '{"eventName":"write","returnValue":3', 'unreadable'],
+  [
+    'tracee',
+    '[{"eventName":"write","returnValue":3,"args":[{"name":"fd","value":1},{"name":"count","value":3}]},',
+    saw({ fd: 1, count: 3, result: 3 }),
+  ],
   [
     'inspektor-gadget',
     '{"syscall":"write","parameters":"fd=18446744073709551615, buf=0, count=3","ret":"-1 (Bad file descriptor)","pid":12}',
@@ -282,6 +288,7 @@ const FIRST_LINES: [line: string, format: string | undefined][] = [
   ['27256 access("/etc/ld.so.preload", R_OK) = -1 ENOENT (No such file or directory)', 'strace'],
   ['23420 1796141369.787495 SYS_brk(0)               = 0x21cec000', 'ltrace'],
   ['23420 node->malloc(12)               = 0x21cec000', 'ltrace'],
+  ['[{"eventName":"openat"},', 'tracee'],
   ['{"fd":1,"count":3,"ret":3}', 'ndjson'],
   ['hello', undefined],
 ];

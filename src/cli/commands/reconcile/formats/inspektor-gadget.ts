@@ -65,7 +65,7 @@ function read(line: string): LineContent {
 export const inspektorGadget: Format = {
   id: 'inspektor-gadget',
   title: 'Inspektor Gadget (traceloop)',
-  recognises: (line) => /^\{(?=.*"syscall":)(?=.*"parameters":)/.test(line),
+  recognises: (line) => /^\[?\{(?=.*"syscall":)(?=.*"parameters":)/.test(line),
   reader: () => read,
   sees: { bytes: true, results: true, int80: false, uring: false, clock: 'none', ids: 'process' },
   hidesInt80: 'is named by the table of 64-bit calls',

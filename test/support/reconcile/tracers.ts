@@ -52,7 +52,7 @@ function strace(options: string): Row {
     start(pid, folder) {
       // Without -o, strace prints to stderr.
       const isFile = !options.includes('2>');
-      const flags = options.replace(' 2>', '').split(' ');
+      const flags = options.replace(' 2>trace', '').split(' ');
       // Of -ff, the file of the thread that makes the calls.
       const file = path.join(folder, options.includes('-ff') ? `trace.${pid}` : 'trace');
       const output = isFile ? ['-o', path.join(folder, 'trace')] : [];
@@ -165,8 +165,8 @@ export const ROWS: Row[] = [
   ...[
     '-f -ttt -y',
     '-f',
-    '-f 2>',
-    '-f -ttt -Y 2>',
+    '-f 2>trace',
+    '-f -ttt -Y 2>trace',
     '-t',
     '-f -tt -yy',
     '-f -r --decode-fds=all',

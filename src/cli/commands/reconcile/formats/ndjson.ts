@@ -62,7 +62,7 @@ export const ndjson: Format = {
   reader: createReader,
   sees: { bytes: true, results: true, int80: true, uring: true, clock: 'epoch', ids: 'process and thread' },
   enters: 'write its io_uring_enter into the trace too',
-  command: 'your own exporter',
+  command: "jq -c '{time, pid, tid, fd, count, ret, bytes}' EXPORT > trace",
   basis: 'recorded live',
   isStrict: true,
 };

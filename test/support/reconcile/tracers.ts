@@ -19,6 +19,8 @@ export type Row = {
   format: string;
   /** Its column in the documentation. */
   options: string;
+  /** The file in traces/ that KEEP_TRACES=1 makes of it. */
+  keep?: string | undefined;
   tool: Tool;
   /** A command that succeeds where the tracer may trace; none if it needs no privileges. */
   trial?: string[];
@@ -161,6 +163,21 @@ function perfTrace(options: string): Row {
   };
 }
 
+/** By options, the traces that are kept: each has what no other one has. */
+const KEPT: Record<string, string> = {
+  '-f -ttt -y': 'strace-y',
+  '-f -ttt -Y 2>trace': 'strace-stderr',
+  '-f -r --decode-fds=all': 'strace-r',
+  '-f -ttt -i -n -k -T': 'strace-ink',
+  '-f -xx -yy': 'strace-xx',
+  '-f -ttt -e raw=write': 'strace-raw',
+  '-f -e write=all -s 4': 'strace-dump',
+  text: 'bpftrace-text',
+  '-f json': 'bpftrace-json',
+  script: 'perf-script',
+  'trace -e write': 'perf-trace',
+};
+
 export const ROWS: Row[] = [
   ...[
     '-f -ttt -y',
@@ -187,4 +204,4 @@ export const ROWS: Row[] = [
   perfScript(''),
   perfScript('--ns -F trace:comm,pid,tid,tod,event,trace'),
   perfTrace('-e write'),
-];
+].map((row) => ({ ...row, keep: KEPT[row.options] }));

@@ -27,16 +27,14 @@ export function simulate(seed: number) {
   const message = pick(MESSAGES, next);
   const made = makeCalls(20 + Math.floor(next() * 60), next, message && { message });
   const pace = pick(PACES, next);
-  let shift = 0;
-  let made0 = made[0]?.record.time ?? 0;
+  let begun = made[0]?.record.time ?? 0;
   for (const { record, writes } of made) {
-    made0 += pace(next);
-    shift = made0 - record.time;
-    record.time += shift;
+    begun += pace(next);
+    const shift = begun - record.time;
+    record.time = begun;
     for (const write of writes) write.time += shift;
   }
   const edited = editTrace(made, pick([0, 0.02, 0.06], next), next, ['deleted', 'altered', 'added']);
-  // The same write may stand in both lists.
   const zone = pick([0, 0, 3_600_000, -19_800_000], next);
   // A clock that is set around a single line that is altered too leaves nothing by which to know the line.
   const settings: { at: number; by: number }[] = [];
@@ -50,5 +48,6 @@ export function simulate(seed: number) {
     return { ...write, time: write.time + set };
   });
   const trace = writes.map((write) => `${PRINT[format](write)}\n`).join('');
-  return { format, made, trace, expected: edited.expected, seqs: edited.seqs, settings, message, zone };
+  const does = `${format}, ${made.length} calls, zone ${zone}, clock set ${JSON.stringify(settings)}, edits of ${edited.seqs}`;
+  return { made, trace, expected: edited.expected, does };
 }

@@ -1,7 +1,7 @@
 // Text as batches of lines, so that a file of any size is read in the same little memory. Files come as they are: packed
 // by gzip, with a byte-order mark, with the line ends of a terminal or of Windows, with lines of megabytes.
 import { createReadStream } from 'node:fs';
-import { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { UsageError } from '../../command.js';
 import { readChunks } from '../../streams.js';
@@ -66,10 +66,11 @@ async function* readText(stream: Readable): AsyncGenerator<string> {
     if (!isDone) yield* { [Symbol.asyncIterator]: () => chunks };
   }
   const plain = Readable.from(all(), { objectMode: false });
-  const text = isGzip(first) ? plain.compose(createGunzip()) : plain;
+  // The reader of the last stream gets the errors of all.
+  const text = isGzip(first) ? pipeline(plain, createGunzip(), () => {}) : plain;
   let isFirst = true;
   const encoding = isUtf16(first) ? 'utf16le' : 'utf8';
-  for await (const chunk of (text as Readable).setEncoding(encoding) as AsyncIterable<string>) {
+  for await (const chunk of text.setEncoding(encoding) as AsyncIterable<string>) {
     yield isFirst && chunk.startsWith(BYTE_ORDER_MARK) ? chunk.slice(1) : chunk;
     isFirst = false;
   }

@@ -63,8 +63,7 @@ export function createPlaces(
     if (place === 'between') return isAtHole ? 'unrecorded' : 'judged';
     const isIn = isInTime(write);
     if (isIn === false) return 'ignored';
-    const isOpen = isAtHole || (place === 'last' && overview.isOpenEnded && isIn === undefined);
-    return isOpen ? 'unrecorded' : 'judged';
+    return isAtHole || (place === 'last' && overview.isOpenEnded) ? 'unrecorded' : 'judged';
   }
 
   /** Was the call over before the tracer's first event, or did it begin after the last? */
@@ -110,8 +109,11 @@ export function createPlaces(
         if (waiting.length >= MOST_WAITING) flush('unsure', undefined);
         return;
       }
-      const isSameRun = before?.run === finding.call.run;
-      flush(before === undefined ? 'first' : isSameRun ? 'between' : 'unsure', finding.call);
+      // Most of a million calls end here.
+      if (waiting.length > 0) {
+        const isSameRun = before?.run === finding.call.run;
+        flush(before === undefined ? 'first' : isSameRun ? 'between' : 'unsure', finding.call);
+      }
       before = finding.call;
       add(finding, window?.(finding.call) === false ? 'outside' : 'judged');
     },

@@ -107,3 +107,34 @@ export function parseRecordLine(line: string): RecordLine {
   if (value.systemCalls !== undefined) call.witness = parseWitness(value, call);
   return call;
 }
+
+/** A record as the service writes it, without a witness: the fields that say where and when its call was made. */
+const PLAIN_RECORD =
+  /^\{"type":"call","seq":(\d+),"time":([\d.]+),"requestId":"[^"\\]*","level":"(\w+)","target":"[^"\\]*","fd":(-?\d+),"requested":\d+,"written":\d+,"error":(?:null|\{[^{}]*\}),"durationNs":(\d+),"pid":(\d+),"preview":"(?:[^"\\]|\\.)*"\}$/;
+
+/**
+ * Reads a line for an overview of the records. Of most, the process, the descriptor and the time are enough: that takes
+ * less than half as long. The line is checked when it is read again.
+ */
+export function parseBriefly(line: string): RecordLine {
+  const plain = PLAIN_RECORD.exec(line);
+  if (!plain) return parseRecordLine(line);
+  const time = Number(plain[2]);
+  return {
+    name: 'write',
+    seq: Number(plain[1]),
+    run: 0,
+    requestId: '',
+    isAfterHole: false,
+    pid: Number(plain[6]),
+    fd: Number(plain[4]),
+    level: plain[3] as string,
+    count: 0,
+    result: undefined,
+    time,
+    end: time + Number(plain[5]) / 1e6,
+    text: '',
+    witness: null,
+    record: null,
+  };
+}

@@ -3,7 +3,7 @@ import type { Events, Gap } from '../../../protocol/records.js';
 import { createClient } from '../../client.js';
 import { UsageError } from '../../command.js';
 import { readFileLines } from './lines.js';
-import { parseRecordLine, type RecordedCall } from './record-line.js';
+import { parseBriefly, parseRecordLine, type RecordedCall } from './record-line.js';
 import { createRunTracker, type Run, type RunTracker } from './runs.js';
 import { copyLines, isRegularFile, writeTemporary } from './temporary-file.js';
 
@@ -19,14 +19,19 @@ export type Records = {
 };
 
 /** Yields the records of a file, batch by batch. @throws UsageError naming the line that is none */
-async function* readRecords(file: string, name: string, runs: RunTracker): AsyncGenerator<RecordedCall[]> {
+async function* readRecords(
+  file: string,
+  name: string,
+  runs: RunTracker,
+  parse = parseRecordLine,
+): AsyncGenerator<RecordedCall[]> {
   let number = 0;
   for await (const lines of readFileLines(file)) {
     const batch: RecordedCall[] = [];
     for (const line of lines) {
       number += 1;
       if (line.trim() === '') continue;
-      const value = parseRecordLine(line);
+      const value = parse(line);
       if (value === 'ignored') continue;
       if (value === 'bad')
         throw new UsageError(
@@ -71,7 +76,7 @@ export async function openRecords(name: string, token: string | undefined): Prom
       ({ file, close } = await writeTemporary(lines));
     }
     const tracker = createRunTracker();
-    for await (const _ of readRecords(file, name, tracker));
+    for await (const _ of readRecords(file, name, tracker, parseBriefly));
     if (tracker.runs.length === 0)
       throw new UsageError(`${name} has no records: write some while the service runs with --record FILE`);
     return { runs: tracker.runs, read: () => readRecords(file, name, createRunTracker()), close };

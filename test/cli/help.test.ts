@@ -116,7 +116,7 @@ const MISTAKES: [line: string, says: string][] = [
   ['call raw x --target', '--target needs a value: give --target NAME\\|PATH'],
   ['call raw x --json=yes', "--json takes no value: leave 'yes' out"],
   ['--log-format txt', '--log-format txt: must be json, text or auto; did you mean text\\?'],
-  ['reconcile t r --format perv', '--format perv: must be ndjson, bpftrace, perf or strace; did you mean perf\\?'],
+  ['reconcile t r --format perv', '--format perv: must be strace, ltrace, .* or sysdig; did you mean perf\\?'],
   ['reconcile t', 'file of records is missing: the command is syswire reconcile TRACE RECORDS'],
   ['completion fish', "shell 'fish' is unknown: use bash or zsh"],
 ];

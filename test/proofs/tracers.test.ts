@@ -2,7 +2,7 @@
 // one call that is cut, altered or added. The table in docs/tracers has what this test saw.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { formatNamed, formatOf } from '../../src/cli/commands/reconcile/formats/table.js';
@@ -10,7 +10,7 @@ import { countsAfter, type Edit, editCall, findCalls } from '../support/reconcil
 import { cell, comparePage, TRACED_HEAD } from '../support/reconcile/page-table.js';
 import { countsOf, type Json, run } from '../support/reconcile/run.js';
 import { ROWS, type Row } from '../support/reconcile/tracers.js';
-import { type Scope, type Service, startService, tempFolder } from '../support/service.js';
+import { ROOT, type Scope, type Service, startService, tempFolder } from '../support/service.js';
 import { need } from '../support/tools.js';
 
 const EDITS: Edit[] = ['cut', 'altered', 'added', 'other bytes'];
@@ -84,6 +84,12 @@ for (const [index, row] of ROWS.entries()) {
     if (!canTrace(t, row)) return;
     const { lines, records, fds } = await trace(t, row);
     assert.equal(lines.map(formatOf).find((one) => one !== undefined)?.id, format, 'the format is recognized');
+
+    if (process.env.KEEP_TRACES === '1' && row.keep !== undefined) {
+      const kept = path.join(ROOT, 'test/support/reconcile/traces', row.keep);
+      writeFileSync(`${kept}.trace`, `${lines.join('\n')}\n`.replaceAll(ROOT, '/srv/syswire'));
+      copyFileSync(records, `${kept}.records`);
+    }
 
     const edited = path.join(tempFolder(t), 'trace');
     async function judge(text: string[], what: string): Promise<Json> {

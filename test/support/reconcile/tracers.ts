@@ -19,6 +19,8 @@ export type Row = {
   format: string;
   /** Its column in the documentation. */
   options: string;
+  /** The file in traces/ that KEEP_TRACES=1 makes of it. */
+  keep?: string | undefined;
   tool: Tool;
   /** A command that succeeds where the tracer may trace; none if it needs no privileges. */
   trial?: string[];
@@ -52,7 +54,7 @@ function strace(options: string): Row {
     start(pid, folder) {
       // Without -o, strace prints to stderr.
       const isFile = !options.includes('2>');
-      const flags = options.replace(' 2>', '').split(' ');
+      const flags = options.replace(' 2>trace', '').split(' ');
       // Of -ff, the file of the thread that makes the calls.
       const file = path.join(folder, options.includes('-ff') ? `trace.${pid}` : 'trace');
       const output = isFile ? ['-o', path.join(folder, 'trace')] : [];
@@ -161,12 +163,27 @@ function perfTrace(options: string): Row {
   };
 }
 
+/** By options, the traces that are kept: each has what no other one has. */
+const KEPT: Record<string, string> = {
+  '-f -ttt -y': 'strace-y',
+  '-f -ttt -Y 2>trace': 'strace-stderr',
+  '-f -r --decode-fds=all': 'strace-r',
+  '-f -ttt -i -n -k -T': 'strace-ink',
+  '-f -xx -yy': 'strace-xx',
+  '-f -ttt -e raw=write': 'strace-raw',
+  '-f -e write=all -s 4': 'strace-dump',
+  text: 'bpftrace-text',
+  '-f json': 'bpftrace-json',
+  script: 'perf-script',
+  'trace -e write': 'perf-trace',
+};
+
 export const ROWS: Row[] = [
   ...[
     '-f -ttt -y',
     '-f',
-    '-f 2>',
-    '-f -ttt -Y 2>',
+    '-f 2>trace',
+    '-f -ttt -Y 2>trace',
     '-t',
     '-f -tt -yy',
     '-f -r --decode-fds=all',
@@ -187,4 +204,4 @@ export const ROWS: Row[] = [
   perfScript(''),
   perfScript('--ns -F trace:comm,pid,tid,tod,event,trace'),
   perfTrace('-e write'),
-];
+].map((row) => ({ ...row, keep: KEPT[row.options] }));

@@ -3,7 +3,7 @@ import { CLIENT_FLAGS } from '../../client.js';
 import { command, UsageError } from '../../command.js';
 import { toNumber } from '../../flags.js';
 import { PATIENCE_MS, waitForEnd } from './follow.js';
-import { FORMAT_IDS, FORMATS, formatNamed } from './formats/table.js';
+import { FORMAT_IDS, formatNamed, LISTED } from './formats/table.js';
 import { openRecords } from './records.js';
 import { describe, differencesOf, toJson } from './report.js';
 import { openTrace, type Trace } from './trace-file.js';
@@ -53,7 +53,7 @@ export const reconcile = command({
     token: CLIENT_FLAGS.token,
   },
   details: `Formats:
-${FORMATS.map(({ id, title }) => `  ${id.padEnd(18)} ${title}`).join('\n')}`,
+${LISTED.map(({ id, title }) => `  ${id.padEnd(18)} ${title}`).join('\n')}`,
   examples: [
     [
       'strace -f -ttt -y -e trace=write -o trace syswire --record records',

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import type { LineWrite } from '../../../../src/cli/commands/reconcile/formats/format.js';
 import { ndjson } from '../../../../src/cli/commands/reconcile/formats/ndjson.js';
-import { run } from '../../../support/reconcile/run.js';
+import { printTrace, run } from '../../../support/reconcile/run.js';
 import { makeCalls, random } from '../../../support/reconcile/synthetic.js';
 import { tempFolder } from '../../../support/service.js';
 
@@ -64,4 +64,16 @@ test('a JSON trace of an unknown kind names the fields that it lacks, and the jq
     writeFileSync(trace, text);
     await assert.rejects(run([trace, records]), says);
   }
+});
+
+test('JSON that the traced program logs does not make NDJSON of the trace around it', async (t) => {
+  const folder = tempFolder(t);
+  const [trace, records] = [path.join(folder, 'trace'), path.join(folder, 'records')];
+  const made = makeCalls(5, random(3), { levels: ['raw'] });
+  const log = '{"level":30,"time":1796142332431,"count":3,"msg":"listening"}\n';
+  writeFileSync(trace, `${log}strace: Process 4711 attached\nhello\n${printTrace('strace', made)}${log}`);
+  writeFileSync(records, made.map(({ record }) => JSON.stringify(record)).join('\n'));
+  const { code, out } = await run([trace, records]);
+  assert.equal(code, 0, out);
+  assert.match(out, /note: 3 lines of the trace \(1, 3, \d+\) are not of strace, and are left out/);
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Format } from '../../../../src/cli/commands/reconcile/formats/format.js';
-import { FORMATS } from '../../../../src/cli/commands/reconcile/formats/table.js';
+import { FORMATS, LISTED } from '../../../../src/cli/commands/reconcile/formats/table.js';
 import { reconcile } from '../../../../src/cli/commands/reconcile/reconcile.js';
 import { describeCommand } from '../../../../src/cli/help.js';
 import { comparePage } from '../../../support/reconcile/page-table.js';
@@ -19,7 +19,7 @@ const CLOCKS: Record<Format['sees']['clock'], string> = {
 const code = (text: string): string => `\`${text.replaceAll('|', '\\|')}\``;
 
 const rows = (cells: (format: Format) => string[]): string[] =>
-  FORMATS.map((format) => `| ${cells(format).join(' | ')} |`);
+  LISTED.map((format) => `| ${cells(format).join(' | ')} |`);
 
 test('docs/tracers says what each format can see', () =>
   comparePage(

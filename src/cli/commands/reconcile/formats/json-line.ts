@@ -11,12 +11,13 @@ export function fieldsOf(value: unknown, ...names: string[]): Fields {
   return isFields(inner) ? inner : {};
 }
 
-/** Returns the object of a line, undefined if it has none. */
+/** Returns the object of a line, undefined if it has none. It may be one of a list that has a line for each object. */
 export function parseFields(line: string): Fields | undefined {
   // A line of another program is known without the cost of an exception.
-  if (!line.trimStart().startsWith('{')) return undefined;
+  const [, object] = /^[[,\s]*(\{.*\})[\],\s]*$/s.exec(line) ?? [];
+  if (object === undefined) return undefined;
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(object);
     return isFields(value) ? value : undefined;
   } catch {
     return undefined;

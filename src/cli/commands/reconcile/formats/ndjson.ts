@@ -58,11 +58,11 @@ export const ndjson: Format = {
   id: 'ndjson',
   title: 'NDJSON',
   // Programs log JSON too, which then stands among the lines of their tracer.
-  recognises: (line) => line.startsWith('{') && /"(?:fd|count|ret|syscall)"/.test(line),
+  recognises: (line) => /^\{(?=.*"(?:fd|syscall)")/.test(line),
   reader: createReader,
   sees: { bytes: true, results: true, int80: true, uring: true, clock: 'epoch', ids: 'process and thread' },
   enters: 'write its io_uring_enter into the trace too',
-  command: 'your own exporter',
+  command: "jq -c '{time, pid, tid, fd, count, ret, bytes}' EXPORT > trace",
   basis: 'recorded live',
   isStrict: true,
 };

@@ -22,8 +22,11 @@ export const FORMATS: readonly Format[] = [
   ...[qemu, ltrace, strace],
 ];
 
+/** The formats in the order in which people read them: the most general ones, which are tried last, are the best known. */
+export const LISTED: readonly Format[] = [...FORMATS].reverse();
+
 /** The values of --format. */
-export const FORMAT_IDS: readonly string[] = FORMATS.map(({ id }) => id);
+export const FORMAT_IDS: readonly string[] = LISTED.map(({ id }) => id);
 
 /** Returns the format that a line shows, undefined if it shows none. */
 export const formatOf = (line: string): Format | undefined => FORMATS.find(({ recognises }) => recognises(line));

@@ -60,7 +60,7 @@ function createReader(): Reader {
 export const tetragon: Format = {
   id: 'tetragon',
   title: 'Tetragon JSON export',
-  recognises: (line) => /^\{.*"process_(?:exec|exit|kprobe|tracepoint|loader|uprobe)":\{/.test(line),
+  recognises: (line) => /^\[?\{.*"process_(?:exec|exit|kprobe|tracepoint|loader|uprobe)":\{/.test(line),
   reader: createReader,
   sees: { bytes: true, results: true, int80: false, uring: false, clock: 'epoch', ids: 'process and thread' },
   hidesInt80: 'enters the kernel by another function than __x64_sys_write',

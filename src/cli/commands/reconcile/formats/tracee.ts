@@ -50,7 +50,7 @@ function read(line: string): LineContent {
 export const tracee: Format = {
   id: 'tracee',
   title: 'Tracee JSON',
-  recognises: (line) => /^\{.*(?:"eventName":|"workload":)/.test(line),
+  recognises: (line) => /^\[?\{.*(?:"eventName":|"workload":)/.test(line),
   reader: () => read,
   sees: { bytes: false, results: true, int80: true, uring: false, clock: 'epoch', ids: 'process and thread' },
   command: 'tracee --events write --scope pid=PID --output json:trace',

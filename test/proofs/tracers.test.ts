@@ -7,13 +7,12 @@ import path from 'node:path';
 import { after, before, type TestContext, test } from 'node:test';
 import { formatNamed, formatOf } from '../../src/cli/commands/reconcile/formats/table.js';
 import { countsAfter, type Edit, editCall, findCalls } from '../support/reconcile/edits.js';
-import { cell, comparePage } from '../support/reconcile/page-table.js';
+import { cell, comparePage, TRACED_HEAD } from '../support/reconcile/page-table.js';
 import { countsOf, type Json, run } from '../support/reconcile/run.js';
 import { ROWS, type Row } from '../support/reconcile/tracers.js';
 import { ROOT, type Scope, type Service, startService, tempFolder } from '../support/service.js';
 import { need } from '../support/tools.js';
 
-const HEAD = '| tracer | options | all lines | a call cut | a call altered | a call added |';
 const EDITS: Edit[] = ['cut', 'altered', 'added', 'other bytes'];
 const LEVELS = ['raw', 'os', 'std'];
 /** A file whose path a tracer prints in part, one that is gone, one that looks like the rest of a line, and a full one. */
@@ -125,4 +124,4 @@ for (const [index, row] of ROWS.entries()) {
   });
 }
 
-test('docs/tracers has the table of what the tracers here saw', () => comparePage('live traces', HEAD, rows));
+test('docs/tracers has the table of what the tracers here saw', () => comparePage('live traces', TRACED_HEAD, rows));

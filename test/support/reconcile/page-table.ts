@@ -6,6 +6,9 @@ import { ROOT } from '../service.js';
 
 const PAGE = path.join(ROOT, 'docs/tracers/README.md');
 
+/** The head of the tables of what tracers saw. */
+export const TRACED_HEAD = '| tracer | options | all lines | a call cut | a call altered | a call added |';
+
 const keyOf = (row: string): string => row.split(' | ').slice(0, 2).join(' | ');
 
 /**

@@ -3,13 +3,15 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
-import { formatOf } from '../../../../src/cli/commands/reconcile/formats/table.js';
+import { formatNamed, formatOf } from '../../../../src/cli/commands/reconcile/formats/table.js';
 import { countsAfter, type Edit, editCall, findCalls } from '../../../support/reconcile/edits.js';
+import { cell, comparePage, TRACED_HEAD } from '../../../support/reconcile/page-table.js';
 import { countsOf, type Json, run } from '../../../support/reconcile/run.js';
 import { ROOT, tempFolder } from '../../../support/service.js';
 
 const FOLDER = path.join(ROOT, 'test/support/reconcile/traces');
 const EDITS: Edit[] = ['cut', 'altered', 'added', 'other bytes'];
+const rows: string[] = [];
 
 for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.trace'))) {
   const name = file.replace('.trace', '');
@@ -34,11 +36,14 @@ for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.trace'))
     assert.equal(calls.length, made.length);
 
     const edited = path.join(tempFolder(t), 'trace');
+    /** By edit, the counts, which are the same whichever call it is made to. */
+    const cells = new Map<Edit | 'none', string>();
     async function judge(trace: string[], edit: Edit | 'none', what: string): Promise<void> {
       writeFileSync(edited, `${trace.join('\n')}\n`);
       const { out } = await run([edited, records, '--json']);
       const { unobservable, ...counts } = countsOf(JSON.parse(out) as Json);
       assert.deepEqual(counts, countsAfter(edit, made.length), `${what}: ${out}`);
+      if (edit !== 'other bytes') cells.set(edit, cell(counts));
     }
     await judge(lines, 'none', 'unchanged');
     for (const call of calls) {
@@ -47,5 +52,8 @@ for (const file of readdirSync(FOLDER).filter((name) => name.endsWith('.trace'))
         if (trace) await judge(trace, edit, `line ${call.first + 1}, ${edit}`);
       }
     }
+    rows.push(`| ${formatNamed(format).title} | \`${name}\` | ${[...cells.values()].join(' | ')} |`);
   });
 }
+
+test('docs/tracers has the table of the recorded traces', () => comparePage('recorded traces', TRACED_HEAD, rows));

@@ -62,6 +62,11 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
   ['ftrace', `${KERNEL}sys_write(fd: 3, buf: 0x7f, count: 3)\n${KERNEL}sys_write -> 0xfffffffffffffe00`, null],
   ['ftrace', `${KERNEL}sys_write(fd: 3, buf: 0x7f, cou`, 'unreadable'],
   ['ftrace', `${KERNEL}sys_write -> 0x3`, 'unreadable'],
+  [
+    'ftrace',
+    `${KERNEL}sys_write(fd: 3, buf: 0x7f, count: 3)\n${KERNEL}sys_write -> 0x3\n${KERNEL}sys_write -> 0x3`,
+    'unreadable',
+  ],
   ['ftrace', `${KERNEL}sys_pwrite64(fd: 3, buf: 0x7f, count: 3, pos: 0)`, null],
   ['ftrace', `${KERNEL}sys_writev(fd: 3, vec: 0x7f, vlen: 3)`, null],
   ['ftrace', '# entries-in-buffer/entries-written: 100/130   #P:2', { lost: 30 }],
@@ -111,8 +116,8 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
   // gVisor
   [
     'runsc',
-    `${RUNSC} E write(0x1e /tmp/a, 0x1 "b, 0x7fa5 "h\\"i\\x00é\\u00a0\\n", 0x9)\n${RUNSC} X write(0x1e /tmp/a, 0x1 "b, ..., 0x9) = 9 (0x9) (9.2µs)`,
-    saw({ fd: 30, count: 9, result: 9, text: 'h"i\\x00é\u00a0\\n', more: RUNSC_IDS }),
+    `${RUNSC} E write(0x1e /tmp/a, 0x1 "b, 0x7fa5 "h\\"i\\x1bé\\u00a0\\n", 0x9)\n${RUNSC} X write(0x1e /tmp/a, 0x1 "b, ..., 0x9) = 9 (0x9) (9.2µs)`,
+    saw({ fd: 30, count: 9, result: 9, text: 'h"i\\x1bé\u00a0\\n', more: RUNSC_IDS }),
   ],
   [
     'runsc',
@@ -162,6 +167,7 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
   ['qemu', '12 write(13,0x1,8)12 write(14,0x1,3) = 3\n = 8', saw({ fd: 13, count: 8, result: 8, more: { pid: 12 } })],
   ['qemu', '12 write(2,0x1,5)hello\n = 5', saw({ fd: 2, count: 5, result: 5, more: { pid: 12 } })],
   ['qemu', '12 write(13,0x1,8) = -1 errno=512 (Unknown error 512)', null],
+  ['qemu', '12 write(13,0x1,8)12 futex(0x1,FUTEX_WAIT,2,NULL,NULL,0)\n = 0', null],
   ['qemu', '12 write(13,0x', 'unreadable'],
   // ltrace
   [
@@ -195,13 +201,23 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
   ['sysdig', '{"evt.dir":"<","evt.info":"res=3 data=abc ","evt.type":"writev","thread.tid":12}', null],
   [
     'sysdig',
-    `{"evt.dir":">","evt.info":"fd=3(<f>/a b) size=30 ","evt.type":"write","thread.tid":12}\n{"evt.dir":"<","evt.info":"res=30 data=${'hi fd=9(<f>/x) size=8'.padEnd(30, '.')} ","evt.type":"write","thread.tid":12}`,
-    saw({ fd: 3, count: 30, result: 30, text: 'hi fd=9(<f>/x) size=8', cut: true, more: { tid: 12 } }),
+    `{"evt.dir":">","evt.info":"fd=3(<f>/a b) size=34 ","evt.type":"write","thread.tid":12}\n{"evt.dir":"<","evt.info":"res=34 data=like arguments: fd=9(<f>/x) size=8 ","evt.type":"write","thread.tid":12}`,
+    saw({ fd: 3, count: 34, result: 34, text: 'like arguments: fd=9(<f>/x) size=8', more: { tid: 12 } }),
   ],
   [
     'tetragon',
     '{"process_kprobe":{"process":{"pid":1,"tid":1},"function_name":"__x64_sys_write","args":[{"file_arg":{"path":"/a"}},{"size_arg":"3"}]}}',
     'unreadable',
+  ],
+  [
+    'sysdig',
+    '{"evt.info":"fd=3(<f>/a) size=2 ","evt.type":"write","thread.tid":12}\n{"evt.info":"res=2 data=hi ","evt.type":"write","thread.tid":12}',
+    saw({ fd: 3, count: 2, result: 2, text: 'hi', more: { tid: 12 } }),
+  ],
+  [
+    'sysdig',
+    '{"output_fields":{"evt.type":"write","evt.arg.fd":3,"evt.arg.size":5,"evt.arg.res":"ENOSPC","thread.tid":12}}',
+    saw({ fd: 3, count: 5, result: -28, more: { tid: 12 } }),
   ],
   ['tetragon', '{"process_exec":{"process":{"pid":1}},"time":"2026-12-01T00:00:00Z"}', null],
   ['tracee', '{"eventName":"write","returnValue":3,"args":[{"name":"fd","value":1}]}', 'unreadable'],
@@ -217,6 +233,11 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
     saw({ fd: 3, count: 1, result: undefined, text: 'a' }),
   ],
   ['inspektor-gadget', '{"syscall":"write","parameters":"","ret":"3"}', 'unreadable'],
+  [
+    'inspektor-gadget',
+    '{"proc":{"pid":11,"tid":12},"syscall":"write","parameters":"fd=3, buf=\\"a\\", count=1","ret":"1"}',
+    saw({ fd: 3, count: 1, result: 1, text: 'a', more: { pid: 11, tid: 12 } }),
+  ],
 ];
 
 for (const [format, lines, content] of LINES) {

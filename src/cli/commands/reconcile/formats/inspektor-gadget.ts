@@ -4,7 +4,7 @@ import { NOT_SHOWN, shown } from './bytes.js';
 import type { Format, LineContent } from './format.js';
 import { unquoteGo } from './go-quote.js';
 import { descriptorOf, integerOf } from './integers.js';
-import { type Fields, isFields, parseFields } from './json-line.js';
+import { type Fields, fieldsOf, isFields, parseFields } from './json-line.js';
 import { isRestart } from './results.js';
 
 // One text of all parameters, with the bytes instead of their address: fd=1, buf="hi\n", count=3
@@ -47,12 +47,13 @@ function read(line: string): LineContent {
     return 'unreadable';
   if (result !== undefined && isRestart(result)) return null;
   const bytes = quoted === undefined ? undefined : unquoteGo(quoted);
-  const time = integerOf(event.timestamp);
+  const time = integerOf(event.timestamp_raw ?? event.timestamp);
+  const { pid, tid } = event.proc === undefined ? event : fieldsOf(event, 'proc');
   return {
     name: 'write',
     time: time === undefined ? undefined : time / 1e6,
-    pid: integerOf(event.pid),
-    tid: undefined,
+    pid: integerOf(pid),
+    tid: integerOf(tid),
     fd,
     count,
     result,

@@ -12,6 +12,9 @@ const RESULT = /^ = (-?\d+)(?: errno=(\d+) \(.*\))?$/;
 const resultOf = (number: string | undefined, errno: string | undefined): number =>
   errno === undefined ? Number(number) : -Number(errno);
 
+/** The results of so many calls are awaited; each thread makes one at a time. */
+const MOST_OPEN = 64;
+
 /** Could a call of such a count return this? */
 const fits = ({ count }: LineWrite, result: number): boolean => result < 0 || result === count;
 
@@ -37,7 +40,7 @@ function createReader(): Reader {
         result: undefined,
         ...NOT_SHOWN,
       };
-      if (ended === undefined) open.unshift(call);
+      if (ended === undefined) open = [call, ...open].slice(0, MOST_OPEN);
       else content = finish(call, resultOf(number, errno));
     }
     const [, number, errno] = RESULT.exec(line) ?? [];

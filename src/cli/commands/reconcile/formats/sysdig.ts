@@ -48,7 +48,7 @@ function parseEnd(fields: Fields, isBegun: boolean) {
   const [, number, code, rest = ''] = ENDED.exec(typeof info === 'string' ? info : '') ?? [];
   const repeated = isBegun ? null : REPEATED.exec(rest);
   const data = repeated ? repeated[1] : rest.replace(/ $/, '');
-  const given = fields['evt.arg.data'];
+  const given = fields['evt.arg.data'] ?? fields['evt.buffer'];
   const res = fields['evt.rawres'] ?? fields['evt.rawarg.res'] ?? fields['evt.arg.res'];
   return {
     data: typeof given === 'string' ? given : number === undefined ? undefined : data,
@@ -57,7 +57,7 @@ function parseEnd(fields: Fields, isBegun: boolean) {
         ? Number(number)
         : (integerOf(res) ?? (typeof res === 'string' ? resultOf(undefined, res) : undefined)),
     code,
-    fd: repeated?.[2] ?? fields['fd.num'] ?? fields['evt.rawarg.fd'],
+    fd: repeated?.[2] ?? fields['fd.num'] ?? fields['evt.rawarg.fd'] ?? fields['evt.arg.fd'],
     size: repeated?.[3] ?? fields['evt.rawarg.size'] ?? fields['evt.arg.size'],
   };
 }
@@ -106,7 +106,9 @@ function createReader(): Reader {
       result: undefined,
       ...NOT_SHOWN,
     };
-    return (fields['evt.dir'] === '>' ? readBegin : readEnd)(tid ?? pid ?? 0, call, fields);
+    // Without its direction, the arguments show which half an event is.
+    const isBegin = (fields['evt.dir'] ?? (BEGUN.test(String(fields['evt.info'])) ? '>' : '<')) === '>';
+    return (isBegin ? readBegin : readEnd)(tid ?? pid ?? 0, call, fields);
   };
 }
 

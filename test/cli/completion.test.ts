@@ -51,7 +51,7 @@ const IN_BASH: [words: string[], replies: readonly string[]][] = [
   ],
   [['reconcile', 'trace one', 'trace-'], ['trace-two']],
   [['reconcile', '--format', 'b'], ['bpftrace']],
-  [['reconcile', 't', 'r', '--t'], ['--token']],
+  [['reconcile', 't', 'r', '--to'], ['--token']],
   [['--no'], ['--no-faults', '--no-witness']],
   [['--wi'], ['--witness']],
   [['write', 'raw', 'x', '--w'], ['--witness']],

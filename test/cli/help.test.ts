@@ -1,10 +1,13 @@
 // The table of each command: --help, `syswire help`, and the page docs/command.md say the same.
+
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { EXITS, type Flag } from '../../src/cli/command.js';
 import { loadAll } from '../../src/cli/commands/index.js';
+import { FORMAT_IDS } from '../../src/cli/commands/reconcile/formats/table.js';
+import { joinWithOr } from '../../src/protocol/format.js';
 import { LEVEL_IDS, LEVELS_IN_WORDS } from '../../src/protocol/names.js';
 import { BUILT_IN_NAMES } from '../../src/syscalls/targets/built-in.js';
 import { run } from '../support/command.js';
@@ -116,8 +119,8 @@ const MISTAKES: [line: string, says: string][] = [
   ['call raw x --target', '--target needs a value: give --target NAME\\|PATH'],
   ['call raw x --json=yes', "--json takes no value: leave 'yes' out"],
   ['--log-format txt', '--log-format txt: must be json, text or auto; did you mean text\\?'],
-  ['reconcile t r --format perv', '--format perv: must be strace, ltrace, .* or sysdig; did you mean perf\\?'],
-  ['reconcile t', 'file of records is missing: the command is syswire reconcile TRACE RECORDS'],
+  ['reconcile t r --format perv', `--format perv: must be ${joinWithOr(FORMAT_IDS)}; did you mean perf\\?`],
+  ['reconcile t', 'file of records is missing: the command is syswire reconcile TRACE… RECORDS'],
   ['completion fish', "shell 'fish' is unknown: use bash or zsh"],
 ];
 

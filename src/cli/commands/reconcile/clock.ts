@@ -68,6 +68,8 @@ const PRESUMED: Bounds = { lowest: -SAME_MACHINE, highest: SAME_MACHINE };
 export function createClock(): Clock {
   let learned: Bounds | undefined;
   let agreed = 0;
+  /** Did a match contradict those before it? */
+  let wasSet = false;
 
   const bounds: Clock['bounds'] = (time) => learned ?? (time !== undefined && isEpoch(time) ? PRESUMED : undefined);
 
@@ -81,7 +83,11 @@ export function createClock(): Clock {
 
   return {
     bounds,
-    fits: (call, write) => contradictionOf(call, write) <= (learned && agreed < ENOUGH_MATCHES ? FAR_OFF : 0),
+    fits(call, write) {
+      // Before the first contradiction, a time since 1970 is taken to be of the same machine.
+      const isExact = agreed >= ENOUGH_MATCHES || (!wasSet && write.time !== undefined && isEpoch(write.time));
+      return contradictionOf(call, write) <= (isExact ? 0 : FAR_OFF);
+    },
     isFarOff: (call, write) => contradictionOf(call, write) > FAR_OFF,
     learn(call, write) {
       const { time } = write;
@@ -91,6 +97,7 @@ export function createClock(): Clock {
       const [lowest, highest] = [time - call.end - error, time - call.time + error];
       const isAgreed = !known || contradictionOf(call, write) <= 0;
       agreed = isAgreed ? agreed + 1 : 0;
+      wasSet ||= !isAgreed;
       if (learned && isAgreed) {
         learned.lowest = Math.max(learned.lowest, lowest);
         learned.highest = Math.min(learned.highest, highest);

@@ -16,14 +16,14 @@ export const reconcile = command({
     {
       name: 'TRACE',
       noun: 'trace',
-      help: 'what the tracer wrote, packed by gzip or not; - reads it from stdin. Several files (trace.* of strace -ff) are read as one, by their times',
+      help: 'what the tracer wrote, also packed by gzip, or in several files (strace -ff); - for stdin',
       completes: 'file',
       isSeveral: true,
     },
     {
       name: 'RECORDS',
       noun: 'file of records',
-      help: 'the last argument: a file that --record wrote, - for stdin, or the address of a running service (http://…)',
+      help: 'the last argument: a file of --record, - for stdin, or the address of a service (http://…)',
       completes: 'file',
     },
   ],
@@ -35,11 +35,11 @@ export const reconcile = command({
     },
     strict: { help: 'compare every traced write, not only those on descriptors and in the time of the records' },
     attached: {
-      help: "judge only records between the tracer's first and last event; count the others as not watched",
+      help: "judge only records between the tracer's first and last event; the others are not watched",
     },
     since: {
       value: 'SEQ|TIME',
-      help: 'judge records from this one or this time on: 17, 2026-01-01T00:00:00Z, or seconds or milliseconds since 1970',
+      help: 'judge the records from this one on, or from a time: 17, 2026-01-01T00:00:00Z',
     },
     until: { value: 'SEQ|TIME', help: 'judge records up to this one or this time' },
     'request-id': { value: 'ID', help: 'judge only the records of this request' },
@@ -47,7 +47,7 @@ export const reconcile = command({
     timeout: {
       value: 'MS',
       unit: 'milliseconds',
-      help: `with --follow, give up when neither file grew for so long; without it, after ${PATIENCE_MS} ms`,
+      help: `with --follow, the longest time in which nothing is written; ${PATIENCE_MS} by default`,
     },
     json: { help: 'print the report as JSON, with 1000 differences at most' },
     token: CLIENT_FLAGS.token,

@@ -21,6 +21,8 @@ export type Row = {
   options: string;
   /** The file in traces/ that KEEP_TRACES=1 makes of it. */
   keep?: string | undefined;
+  /** Does the tracer lose or tear lines now and then? Such a trace is made again: it says nothing about the reader. */
+  mayTear?: true;
   tool: Tool;
   /** A command that succeeds where the tracer may trace; none if it needs no privileges. */
   trial?: string[];
@@ -145,6 +147,7 @@ function perfTrace(options: string): Row {
   return {
     format: 'perf',
     options: `trace ${options}`,
+    mayTear: true,
     tool: PERF,
     trial: withTracefs(['perf', 'trace', '-e', 'write', '-o', '/dev/null', 'true']),
     start(pid, folder) {

@@ -191,6 +191,6 @@ test('a trace and records from a non-blocking stdin are read to the end; one of 
   const { status, stderr } = bash('syswire reconcile - - < /dev/null');
   assert.deepEqual(
     [status, stderr],
-    [2, 'syswire: standard input is given twice: it is either the trace or the records\n'],
+    [2, 'syswire: standard input is given twice: it is either a trace or the records\n'],
   );
 });

@@ -29,6 +29,7 @@ test('docs/tracers says what each format can see', () =>
       ...[title, code(id), yes(sees.bytes), yes(sees.int80), yes(sees.uring)],
       ...[CLOCKS[sees.clock], sees.ids, basis],
     ]),
+    true,
   ));
 
 test('docs/tracers has the command of each format', () =>
@@ -36,6 +37,7 @@ test('docs/tracers has the command of each format', () =>
     'commands',
     '| tracer | copy this |',
     rows(({ title, command }) => [title, code(command)]),
+    true,
   ));
 
 test('reconcile --help lists each format', () => {

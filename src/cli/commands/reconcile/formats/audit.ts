@@ -79,6 +79,6 @@ export const audit: Format = {
   reader: () => read,
   sees: { bytes: false, results: true, int80: true, uring: false, clock: 'epoch', ids: 'process' },
   command:
-    'auditctl -a always,exit -F arch=b64 -S write -F pid=PID and the same with arch=b32; then ausearch --raw -sc write > trace',
+    'for arch in b64 b32; do auditctl -a always,exit -F arch=$arch -S write -F pid=PID; done; read; ausearch --raw -sc write > trace',
   basis: 'recorded live',
 };

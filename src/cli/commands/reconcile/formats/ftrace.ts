@@ -109,5 +109,5 @@ export const traceCmd: Format = {
   recognises: (line) => /^cpus=\d+$/.test(line) || / \w+:\s/.test(ANY_LINE.exec(line) ? line : ''),
   enters: 'record its sys_enter_io_uring_enter and sys_exit_io_uring_enter too',
   command:
-    'trace-cmd record -e syscalls:sys_enter_write -e syscalls:sys_exit_write -P PID, then trace-cmd report -t > trace',
+    'trace-cmd record -e syscalls:sys_enter_write -e syscalls:sys_exit_write -P PID; trace-cmd report -t > trace',
 };

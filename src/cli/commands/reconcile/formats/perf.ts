@@ -88,6 +88,6 @@ export const perf: Format = {
   sees: { bytes: false, results: true, int80: false, uring: false, clock: 'boot', ids: 'thread' },
   hidesInt80: 'does not pass the sys_enter_write tracepoint',
   command:
-    'perf record -k CLOCK_MONOTONIC -e syscalls:sys_enter_write -e syscalls:sys_exit_write -p PID, then perf script --ns -F trace:comm,pid,tid,tod,event,trace > trace',
+    'perf record -k CLOCK_MONOTONIC -e syscalls:sys_enter_write -e syscalls:sys_exit_write -p PID; perf script --ns -F trace:comm,pid,tid,tod,event,trace > trace',
   basis: 'recorded live',
 };

@@ -64,6 +64,6 @@ export const tetragon: Format = {
   reader: createReader,
   sees: { bytes: true, results: true, int80: false, uring: false, clock: 'epoch', ids: 'process and thread' },
   hidesInt80: 'enters the kernel by another function than __x64_sys_write',
-  command: 'tetra getevents -o json > trace, with the policy below',
+  command: 'tetra getevents -o json > trace',
   basis: 'from its documentation',
 };

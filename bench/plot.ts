@@ -51,6 +51,9 @@ ${block(
 ${block('histories', rowsOf('histories'))}
 set multiplot layout 1,3 title "CPU time of a recorded call, in ns (${machine.date})"
 set logscale x
+set format x "10^{%L}"
+set autoscale xfix
+set offsets graph 0.03, graph 0.03, 0, 0
 set yrange [0:*]
 set style data linespoints
 set pointsize 0.7

@@ -8,7 +8,9 @@ const C_ESCAPES: Record<string, number> = { n: 10, t: 9, r: 13, v: 11, f: 12 };
 
 /** Returns the first bytes of a string as strace prints it, also with -x or -xx. */
 export function unquote(quoted: string): Buffer {
-  const bytes = Buffer.alloc(PREVIEW_BYTES);
+  // Most messages have nothing that is escaped.
+  if (!quoted.includes('\\')) return Buffer.from(quoted.slice(0, PREVIEW_BYTES), 'latin1');
+  const bytes = Buffer.allocUnsafe(PREVIEW_BYTES);
   let length = 0;
   for (const [all, code] of quoted.slice(0, PREVIEW_BYTES * 4).matchAll(/\\(x[\da-f]{2}|[0-7]{1,3}|.)|[^\\]/gs)) {
     if (length === PREVIEW_BYTES) break;

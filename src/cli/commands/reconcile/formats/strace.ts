@@ -1,6 +1,6 @@
 // The lines of strace, whatever its options add to them.
 import { endOfQuoted, NOT_SHOWN, shown, unquote } from './bytes.js';
-import { type CallName, ENTER, type Format, type LineContent, type Reader } from './format.js';
+import { type CallName, ENTER, type Format, type LineContent, type LineWrite, type Reader } from './format.js';
 import { resultOf } from './results.js';
 import { createLeaderReader, type Leader } from './strace-leader.js';
 
@@ -48,20 +48,33 @@ const isAt = (pattern: RegExp, line: string, at: number): RegExpExecArray | null
  * @param tid the thread that made it
  */
 function readCall(call: string, time: number | undefined, tid: number | undefined): LineContent {
-  const make = (name: CallName, fd: string, count: string, [number, code]: (string | undefined)[]): LineContent =>
+  const make = (
+    name: CallName,
+    fd: string,
+    count: string,
+    number: string | undefined,
+    code: string | undefined,
+    { text, isWhole }: Pick<LineWrite, 'text' | 'isWhole'>,
+  ): LineContent =>
     // For example `= ? ERESTARTSYS`: the kernel repeats the call, see isRestart.
     code?.startsWith('ERESTART')
       ? null
       : {
-          ...{ name, time, pid: undefined, tid, fd: Number(fd) | 0, count: Number(count) },
+          name,
+          time,
+          pid: undefined,
+          tid,
+          fd: Number(fd) | 0,
+          count: Number(count),
           result: resultOf(number ?? '?', code),
-          ...NOT_SHOWN,
+          text,
+          isWhole,
         };
 
   const entered = isAt(ENTERED, call, 0);
   if (entered) {
     const end = ENTERED_END.exec(call.slice(ENTERED.lastIndex));
-    return end ? make(ENTER, entered[1] as string, entered[2] as string, end.slice(1)) : 'unreadable';
+    return end ? make(ENTER, entered[1] as string, entered[2] as string, end[1], end[2], NOT_SHOWN) : 'unreadable';
   }
   const write = isAt(WRITE, call, 0);
   if (!write) return 'unreadable';
@@ -72,12 +85,8 @@ function readCall(call: string, time: number | undefined, tid: number | undefine
   const rest = call.slice(isText ? bytesEnd + 1 : bytesEnd);
   const end = WRITE_END.exec(rest);
   if (!end) return 'unreadable';
-  const content = make('write', write[1] as string, end[1] as string, end.slice(2));
-  if (!isText || content === null) return content;
-  return {
-    ...(content as object),
-    ...shown(unquote(call.slice(bytesAt, bytesEnd)), rest.startsWith('...')),
-  } as LineContent;
+  const bytes = isText ? shown(unquote(call.slice(bytesAt, bytesEnd)), rest.startsWith('...')) : NOT_SHOWN;
+  return make('write', write[1] as string, end[1] as string, end[2], end[3], bytes);
 }
 
 /**

@@ -152,9 +152,7 @@ export function createJsonParser(budget: Budget, bodyLimit: number) {
         done(error as Error);
         return;
       }
-      // A large body takes milliseconds to parse, and then as many to check: other requests have their turn in between.
-      if (size > SMALL_BYTES) setImmediate(done, null, value);
-      else done(null, value);
+      done(null, value);
     }
     function onError(): void {
       if (!isOver) giveUp(refusal('malformed', 'the body broke off: send all of it'));

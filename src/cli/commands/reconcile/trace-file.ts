@@ -18,6 +18,8 @@ export const NEVER_ATTACHED =
 
 export type Trace = {
   format: Format;
+  /** The format that its first lines show, if another one was given. */
+  looksLike: Format | undefined;
   /** Does it have an io_uring_enter? False if that was not asked for. */
   hasEnters: boolean;
   /**
@@ -29,6 +31,11 @@ export type Trace = {
   close: () => void;
 };
 
+function isRefused(line: string): boolean {
+  const content = ndjson.reader()(line);
+  return content !== null && typeof content === 'object' && 'refused' in content;
+}
+
 /** Returns the format that the first lines of a file show; `empty` if it has none, undefined if they show none. */
 async function guessFormat({ file }: Source): Promise<Format | 'empty' | undefined> {
   let count = 0;
@@ -36,7 +43,8 @@ async function guessFormat({ file }: Source): Promise<Format | 'empty' | undefin
   for await (const lines of readFileLines(file)) {
     for (const line of lines) {
       const format = formatOf(line);
-      if (format) return format;
+      // A program logs JSON among the lines of its tracer, and its errors have a "syscall".
+      if (format && !(format === ndjson && isRefused(line))) return format;
       hasJson ||= isJson(line);
     }
     count += lines.length;
@@ -113,10 +121,13 @@ export async function openTrace(names: string[], given: Format | undefined, want
       }
     }
     const format = given ?? (await findFormat(sources));
+    const shown = given && sources[0] ? await guessFormat(sources[0]) : undefined;
+    const looksLike = shown === 'empty' || shown === format ? undefined : shown;
     const hasEnters = wantsEnters && (await hasEnter(sources, format));
     const isOneOfSeveral = sources.length > 1;
     return {
       format,
+      looksLike,
       hasEnters,
       read(remarks, isAsPrinted = false) {
         const files = sources.map((source) => {

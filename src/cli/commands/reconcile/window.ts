@@ -16,8 +16,8 @@ function parseBound(flag: string, text: string): Bound {
   if (/^\d+(\.\d+)?$/.test(text)) {
     const value = Number(text);
     if (value >= MILLISECONDS) return { time: value };
-    if (value >= SECONDS || text.includes('.')) return { time: value * 1000 };
-    return { seq: value };
+    if (value >= SECONDS) return { time: value * 1000 };
+    if (Number.isInteger(value)) return { seq: value };
   }
   const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time))

@@ -1,4 +1,5 @@
 // A trace, read as batches of writes, in the order in which the calls were made.
+import { realpathSync } from 'node:fs';
 import { UsageError } from '../../command.js';
 import { ENTER, type Format, type TracedWrite } from './formats/format.js';
 import { isJson, ndjson } from './formats/ndjson.js';
@@ -111,7 +112,12 @@ export async function openTrace(names: string[], given: Format | undefined, want
     for (const one of closings) one();
   };
   try {
+    const known = new Set<string>();
     for (const file of names) {
+      const path = isRegularFile(file) ? realpathSync(file) : file;
+      // Each of its calls would be extra once.
+      if (known.has(path)) throw new UsageError(`${file} is given twice as a trace`);
+      known.add(path);
       const name = file === '-' ? 'standard input' : file;
       if (isRegularFile(file)) sources.push({ file, name });
       else {

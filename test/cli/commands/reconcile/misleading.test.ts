@@ -1,5 +1,9 @@
 // Input that is not what it seems: each of these once gave a wrong verdict, or words that led away from the reason.
 import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import { test } from 'node:test';
 import {
   countsOf,
@@ -8,8 +12,10 @@ import {
   printTrace,
   reconcileCalls,
   reconcileLines,
+  run,
 } from '../../../support/reconcile/run.js';
 import { type MadeCall, makeCalls, PRINT, random, type Write } from '../../../support/reconcile/synthetic.js';
+import { tempFolder } from '../../../support/service.js';
 
 const make = (count: number, seed: number, shift = 0): MadeCall[] => {
   const made = makeCalls(count, random(seed), { levels: ['raw'], fds: [18] });
@@ -105,4 +111,45 @@ test('a service that is started again at once, with the same process id, is anot
     const part = await reconcileLines(t, printTrace(format, [...first.slice(2, 3), ...second]), records);
     if (format === 'strace') assert.deepEqual([part.matched, part.missing, part.extra], [7, 4, 0]);
   }
+});
+
+test('a file that is given twice as a trace is refused, and two with the same name are not', async (t) => {
+  const folder = tempFolder(t);
+  const made = make(6, 11);
+  const [one, two, link, records] = ['a/trace', 'b/trace', 'link', 'records'].map((name) =>
+    path.join(folder, name),
+  ) as [string, string, string, string];
+  for (const name of ['a', 'b']) mkdirSync(path.join(folder, name));
+  writeFileSync(one, printTrace('strace', made.slice(0, 3)));
+  writeFileSync(two, printTrace('strace', made.slice(3)));
+  symlinkSync(one, link);
+  writeFileSync(records, lines(made).join('\n'));
+  assert.equal((await run([two, one, records])).code, 0);
+  await assert.rejects(run([one, two, one, records]), /a\/trace is given twice as a trace/);
+  await assert.rejects(run([one, link, records]), /link is given twice as a trace/);
+});
+
+test('an address that answers with other JSON, or with one page for ever, is no service', {
+  timeout: 10_000,
+}, async (t) => {
+  const trace = path.join(tempFolder(t), 'trace');
+  writeFileSync(trace, printTrace('strace', make(5, 12)));
+  const page = JSON.stringify({ events: Array(10_000).fill(make(1, 12)[0]?.record), next: 1, oldest: 1 });
+  for (const answer of ['null', page]) {
+    const server = createServer((_, response) => response.end(answer));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await assert.rejects(run([trace, address]), /is no syswire service: it has no events/);
+    server.closeAllConnections();
+  }
+});
+
+test('--follow says that the file of records is not there', async (t) => {
+  const trace = path.join(tempFolder(t), 'trace');
+  writeFileSync(trace, printTrace('strace', make(5, 13)));
+  await assert.rejects(
+    run([trace, `${trace}.none`, '--follow', '--timeout', '200']),
+    /\.none is not there after 200 ms/,
+  );
 });

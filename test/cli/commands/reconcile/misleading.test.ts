@@ -63,6 +63,21 @@ test('an error that the traced program logs as JSON does not make NDJSON of the 
   }
 });
 
+test('an NDJSON line with another name for write is refused', async (t) => {
+  const made = make(5, 14);
+  for (const syscall of ['"sys_write"', '"__x64_sys_write"', '"Write"', '1'])
+    await assert.rejects(
+      reconcileCalls(t, `{"syscall":${syscall},"fd":18,"count":2,"ret":2}\n`, made),
+      (error: Error) =>
+        error.message.endsWith(`trace:1: syscall is ${syscall}: give the name "write", or leave it out`),
+    );
+  // jq writes null for a field that is not there.
+  const nulls = printTrace('ndjson', made).replaceAll('{', '{"syscall":null,');
+  assert.equal((await reconcileCalls(t, nulls, made)).code, 0);
+  const others = '{"syscall":"pwrite64","fd":18}\n{"syscall":"writev"}\n';
+  assert.equal((await reconcileCalls(t, others + printTrace('ndjson', made), made)).code, 0);
+});
+
 test('the write of a record that was cut at the end of the file is not extra', async (t) => {
   const made = make(5, 5);
   const last = JSON.stringify(made[4]?.record);
@@ -76,12 +91,13 @@ test('a record whose time is no date is no record', async (t) => {
   await assert.rejects(reconcileCalls(t, printTrace('strace', made), made), /records:3 is not a record/);
 });
 
-test('a number with a fraction is no time of a window', async (t) => {
+test('a number with a fraction, and a day that does not exist, is no time of a window', async (t) => {
   const made = make(5, 7);
-  await assert.rejects(
-    reconcileCalls(t, printTrace('strace', made), made, ['--since', '5.5']),
-    /--since 5\.5: is neither/,
-  );
+  for (const time of ['5.5', '2025-02-31'])
+    await assert.rejects(
+      reconcileCalls(t, printTrace('strace', made), made, ['--since', time]),
+      /--since [-\d.]+: is neither/,
+    );
 });
 
 test('calls that match without a result are counted in a note', async (t) => {

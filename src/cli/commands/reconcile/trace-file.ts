@@ -13,6 +13,12 @@ import { mergeByTime, sortByTime } from './trace-order.js';
 /** The format is guessed from the first one of these lines that shows it. */
 const GUESS_LINES = 1000;
 
+/** The first bytes of files that a tracer keeps for itself, and the command that prints them. */
+const BINARY: readonly [begin: string, words: string][] = [
+  ['PERFILE2', 'perf record keeps, which only perf reads: give the output of perf script'],
+  ['\x17\bDtracing', 'trace-cmd record keeps, which only trace-cmd reads: give the output of trace-cmd report -t'],
+];
+
 /** The likely reason of a trace without lines, and the ways to find it. */
 export const NEVER_ATTACHED =
   'the tracer probably never attached: see if it printed an error, if it may trace (as root, or with 0 in /proc/sys/kernel/yama/ptrace_scope), and if its process is the one that GET /health shows; start it before the calls are made';
@@ -24,7 +30,7 @@ export type Trace = {
   /** Does it have an io_uring_enter? False if that was not asked for. */
   hasEnters: boolean;
   /**
-   * Yields the writes, and io_uring_enter where that was asked for, and fills in `remarks` except for `processes`.
+   * Yields the writes, and io_uring_enter where that was asked for, and fills in `remarks` except for its processes.
    *
    * @param isAsPrinted leave the lines in the order of the file, though its format may print them in another
    */
@@ -38,17 +44,19 @@ function isRefused(line: string): boolean {
 }
 
 /** Returns the format that the first lines of a file show; `empty` if it has none, undefined if they show none. */
-async function guessFormat({ file }: Source): Promise<Format | 'empty' | undefined> {
+async function guessFormat({ file, name }: Source): Promise<Format | 'empty' | undefined> {
   let count = 0;
   let hasJson = false;
   for await (const lines of readFileLines(file)) {
     for (const line of lines) {
+      if (line.trim() !== '') count += 1;
+      const binary = BINARY.find(([begin]) => line.startsWith(begin));
+      if (binary) throw new UsageError(`${name} is what ${binary[1]}`);
       const format = formatOf(line);
       // A program logs JSON among the lines of its tracer, and its errors have a "syscall".
       if (format && !(format === ndjson && isRefused(line))) return format;
       hasJson ||= isJson(line);
     }
-    count += lines.length;
     if (count >= GUESS_LINES) break;
   }
   // JSON of an unknown kind: the reader of NDJSON says which fields it lacks.

@@ -78,6 +78,16 @@ test('an NDJSON line with another name for write is refused', async (t) => {
   assert.equal((await reconcileCalls(t, others + printTrace('ndjson', made), made)).code, 0);
 });
 
+test('a file that a tracer keeps for itself is named, and one of empty lines is empty', async (t) => {
+  const made = make(5, 15);
+  for (const [trace, says] of [
+    ['PERFILE2h\0\0\0\n', /trace is what perf record keeps, .* perf script$/],
+    ['\x17\bDtracing6\0\n', /trace is what trace-cmd record keeps, .* trace-cmd report -t$/],
+    ['\n\n\n', /trace is empty: the tracer probably never attached/],
+  ] as const)
+    await assert.rejects(reconcileCalls(t, trace, made), says);
+});
+
 test('the write of a record that was cut at the end of the file is not extra', async (t) => {
   const made = make(5, 5);
   const last = JSON.stringify(made[4]?.record);

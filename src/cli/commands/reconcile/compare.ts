@@ -80,6 +80,7 @@ export async function compare(trace: Trace, { runs, read }: Records, options: Op
     leftOut: 0,
     unobservable: new Map(),
     notes: [],
+    withoutResult: 0,
     isOutOfOrder: false,
     witness: opinions.counts,
   };
@@ -110,7 +111,10 @@ export async function compare(trace: Trace, { runs, read }: Records, options: Op
     const finding = found.kind === 'missing' && isNoCall(found.call) ? { ...found, kind: 'matched' as const } : found;
     opinions.add(finding);
     report.counts[finding.kind] += 1;
-    if (finding.kind === 'matched') return;
+    if (finding.kind === 'matched') {
+      if (finding.writes.some(({ result }) => result === undefined)) report.withoutResult += 1;
+      return;
+    }
     const detail = toDetail(finding);
     if (!detail) return;
     if (report.details.length < MOST_DETAILS) report.details.push(detail);
@@ -131,6 +135,7 @@ export async function compare(trace: Trace, { runs, read }: Records, options: Op
       yield batch.filter((write) => {
         const process = write.pid ?? write.tid;
         if (process !== undefined && remarks.processes.size < MOST_NAMED) remarks.processes.add(process);
+        remarks.hasService ||= process !== undefined && overview.fds.has(process);
         if (isOnRecordedDescriptor(overview, write)) return true;
         if (isStrict && window === null) add({ kind: 'extra', write });
         return false;
@@ -164,6 +169,6 @@ export async function compare(trace: Trace, { runs, read }: Records, options: Op
   await align(sides, places.take);
   places.end();
   report.isOutOfOrder = remarks.isOutOfOrder;
-  report.notes = [...notesOf(report, runs, overview, remarks), ...opinions.notes()];
+  report.notes = [...notesOf(report, runs, overview, remarks, trace.looksLike), ...opinions.notes()];
   return report;
 }

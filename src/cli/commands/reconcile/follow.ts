@@ -1,5 +1,5 @@
 // --follow: waits until the run that the records are of has ended, and the tracer has written the rest.
-import { createReadStream, statSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UsageError } from '../../command.js';
 
@@ -67,6 +67,8 @@ export async function waitForEnd(traces: string[], records: string, patienceMs: 
     if (current !== sizes) grownAt = now;
     sizes = current;
     if (hasEnded && now - grownAt >= QUIET_MS) return;
+    if (!hasEnded && now - grownAt >= patienceMs && !existsSync(records))
+      throw new UsageError(`${records} is not there after ${patienceMs} ms: give the file of --record`);
     if (!hasEnded && now - grownAt >= patienceMs)
       throw new UsageError(
         `${records} has no end after ${patienceMs} ms in which neither it nor the trace grew: the service runs on, or was killed; stop it, or leave --follow out to compare what is there`,

@@ -1,4 +1,5 @@
 // The notes of a report: one sentence each about what was not compared, and why.
+import type { Format } from './formats/format.js';
 import type { LineCount, Remarks } from './remarks.js';
 import type { Report } from './report.js';
 import type { Overview, Run } from './runs.js';
@@ -46,14 +47,25 @@ function holeNotes({ runs }: Overview, unrecorded: number): string[] {
   return notes;
 }
 
-export function notesOf(report: Report, runs: readonly Run[], overview: Overview, remarks: Remarks): string[] {
-  const { unreadable, foreign, lost, lines, writes, processes } = remarks;
+/** @param looksLike the format that the trace shows, if another one was given */
+export function notesOf(
+  report: Report,
+  runs: readonly Run[],
+  overview: Overview,
+  remarks: Remarks,
+  looksLike: Format | undefined,
+): string[] {
+  const { unreadable, foreign, lost, lines, writes, processes, hasService } = remarks;
   const { notWatched, outside, unrecorded } = report.apart;
   const notes: string[] = [];
   const known = [...overview.fds.keys()];
   if (lines === 0) notes.push(`the trace is empty: ${NEVER_ATTACHED}`);
+  else if (writes === 0 && looksLike)
+    notes.push(
+      `the trace has no write that --format ${report.format.id} reads, and looks like one of ${looksLike.title}: leave --format out, or give --format ${looksLike.id}`,
+    );
   else if (writes === 0) notes.push(`the trace has no write: ${NEVER_ATTACHED}`);
-  else if (processes.size > 0 && !known.some((pid) => processes.has(pid)))
+  else if (processes.size > 0 && !hasService)
     notes.push(
       `the records are of process ${processesOf(known)}, but the trace has only process ${processesOf(processes)}: trace the service itself`,
     );
@@ -61,6 +73,10 @@ export function notesOf(report: Report, runs: readonly Run[], overview: Overview
   if (unreadable.count > 0)
     notes.push(`${numbered(unreadable)} could not be read; calls that they tell of count as missing`);
   if (foreign.count > 0) notes.push(`${numbered(foreign)} are not of ${report.format.title}, and are left out`);
+  if (report.withoutResult > 0)
+    notes.push(
+      `the trace has no result of ${report.withoutResult} matched call${report.withoutResult === 1 ? '' : 's'}: only what they asked for was compared`,
+    );
   if (lost > 0) notes.push(`the tracer itself says that it lost ${lost} events`);
   notes.push(...holeNotes(overview, unrecorded));
   if (notWatched > 0)

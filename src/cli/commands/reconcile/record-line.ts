@@ -46,8 +46,13 @@ export type RunLine = { type: 'hello'; run: string } | { type: 'end'; last: numb
 /** The content of a line: a record, a gap, an end of a run, or nothing that counts; `bad` is no line of the stream. */
 export type RecordLine = RecordedCall | Gap | RunLine | 'ignored' | 'bad';
 
+/** The latest time, in ms since 1970, that is a date. */
+const LATEST = 8.64e15;
+
 const hasCheckedFields = (value: Untrusted): value is CheckedRecord & Untrusted =>
-  NUMBERS.every((key) => typeof value[key] === 'number') && STRINGS.every((key) => typeof value[key] === 'string');
+  NUMBERS.every((key) => typeof value[key] === 'number') &&
+  STRINGS.every((key) => typeof value[key] === 'string') &&
+  Math.abs(value.time as number) + Math.abs(value.durationNs as number) / 1e6 <= LATEST;
 
 /** Returns the call's result, `bad` if `error` is neither null nor has an errno. */
 function resultOf({ written, error }: CheckedRecord & Untrusted): number | undefined | 'bad' {

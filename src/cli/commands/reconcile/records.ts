@@ -49,8 +49,11 @@ async function* fetchLines(address: string, token: string | undefined): AsyncGen
   const client = createClient({ url: address, ...(token !== undefined && { token }) }, {});
   // A service ends a page early where its ring overtakes it. Only a second short page shows that there is no more.
   for (let since = 1, shortPages = 0; shortPages < 2; ) {
-    const { events, next, oldest } = await client.get<Events>(`events?since=${since}&limit=${PAGE_SIZE}`);
-    if (!Array.isArray(events)) throw new UsageError(`${client.origin} is no syswire service: it has no events`);
+    const page = await client.get<Partial<Events> | null>(`events?since=${since}&limit=${PAGE_SIZE}`);
+    const { events, next = 0, oldest = 0 } = page ?? {};
+    // What does not go on would be asked for ever.
+    if (!Array.isArray(events) || (events.length > 0 && !(next > since)))
+      throw new UsageError(`${client.origin} is no syswire service: it has no events`);
     const gap: Gap = { type: 'gap', from: since, to: oldest - 1 };
     if (oldest > since) yield `${JSON.stringify(gap)}\n`;
     yield events.map((event) => `${JSON.stringify(event)}\n`).join('');

@@ -13,7 +13,9 @@ export type Remarks = {
   lines: number;
   /** The number of writes, on whatever descriptor. */
   writes: number;
+  /** The first processes of the trace, and whether the service is one of all. */
   processes: Set<number>;
+  hasService: boolean;
   /** Is a line older than the one before it? */
   isOutOfOrder: boolean;
 };
@@ -31,5 +33,6 @@ export const createRemarks = (): Remarks => ({
   lines: 0,
   writes: 0,
   processes: new Set(),
+  hasService: false,
   isOutOfOrder: false,
 });

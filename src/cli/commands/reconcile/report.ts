@@ -37,6 +37,8 @@ export type Report = {
   /** The number of records that the tracer could not see, by level and reason. */
   unobservable: Map<string, number>;
   notes: string[];
+  /** The number of matched records whose result the trace does not show. */
+  withoutResult: number;
   /** Is a line of the trace older than the one before it? */
   isOutOfOrder: boolean;
   witness: OpinionCounts;

@@ -104,6 +104,7 @@ export function createRunTracker(): RunTracker {
         if (value.seq > run.lastSeq + 1) addHole(run, run.lastSeq + 1, value.seq - 1);
         isAfterGap = false;
         run.lastSeq = Math.max(run.lastSeq, value.seq);
+        run.isOpenEnded = run.id !== null;
         addCall(run, value);
         return value;
       }
@@ -116,6 +117,7 @@ export function createRunTracker(): RunTracker {
       } else if (value.type === 'gap' && run) {
         addHole(run, value.from, value.to);
         run.lastSeq = Math.max(run.lastSeq, value.to);
+        run.isOpenEnded = true;
         isAfterGap = true;
       } else if (value.type === 'gap') {
         begun = createRun(null);

@@ -1,4 +1,5 @@
 // A trace, read as batches of writes, in the order in which the calls were made.
+import { realpathSync } from 'node:fs';
 import { UsageError } from '../../command.js';
 import { ENTER, type Format, type TracedWrite } from './formats/format.js';
 import { isJson, ndjson } from './formats/ndjson.js';
@@ -12,16 +13,24 @@ import { mergeByTime, sortByTime } from './trace-order.js';
 /** The format is guessed from the first one of these lines that shows it. */
 const GUESS_LINES = 1000;
 
+/** The first bytes of files that a tracer keeps for itself, and the command that prints them. */
+const BINARY: readonly [begin: string, words: string][] = [
+  ['PERFILE2', 'perf record keeps, which only perf reads: give the output of perf script'],
+  ['\x17\bDtracing', 'trace-cmd record keeps, which only trace-cmd reads: give the output of trace-cmd report -t'],
+];
+
 /** The likely reason of a trace without lines, and the ways to find it. */
 export const NEVER_ATTACHED =
   'the tracer probably never attached: see if it printed an error, if it may trace (as root, or with 0 in /proc/sys/kernel/yama/ptrace_scope), and if its process is the one that GET /health shows; start it before the calls are made';
 
 export type Trace = {
   format: Format;
+  /** The format that its first lines show, if another one was given. */
+  looksLike: Format | undefined;
   /** Does it have an io_uring_enter? False if that was not asked for. */
   hasEnters: boolean;
   /**
-   * Yields the writes, and io_uring_enter where that was asked for, and fills in `remarks` except for `processes`.
+   * Yields the writes, and io_uring_enter where that was asked for, and fills in `remarks` except for its processes.
    *
    * @param isAsPrinted leave the lines in the order of the file, though its format may print them in another
    */
@@ -29,17 +38,25 @@ export type Trace = {
   close: () => void;
 };
 
+function isRefused(line: string): boolean {
+  const content = ndjson.reader()(line);
+  return content !== null && typeof content === 'object' && 'refused' in content;
+}
+
 /** Returns the format that the first lines of a file show; `empty` if it has none, undefined if they show none. */
-async function guessFormat({ file }: Source): Promise<Format | 'empty' | undefined> {
+async function guessFormat({ file, name }: Source): Promise<Format | 'empty' | undefined> {
   let count = 0;
   let hasJson = false;
   for await (const lines of readFileLines(file)) {
     for (const line of lines) {
+      if (line.trim() !== '') count += 1;
+      const binary = BINARY.find(([begin]) => line.startsWith(begin));
+      if (binary) throw new UsageError(`${name} is what ${binary[1]}`);
       const format = formatOf(line);
-      if (format) return format;
+      // A program logs JSON among the lines of its tracer, and its errors have a "syscall".
+      if (format && !(format === ndjson && isRefused(line))) return format;
       hasJson ||= isJson(line);
     }
-    count += lines.length;
     if (count >= GUESS_LINES) break;
   }
   // JSON of an unknown kind: the reader of NDJSON says which fields it lacks.
@@ -103,7 +120,12 @@ export async function openTrace(names: string[], given: Format | undefined, want
     for (const one of closings) one();
   };
   try {
+    const known = new Set<string>();
     for (const file of names) {
+      const path = isRegularFile(file) ? realpathSync(file) : file;
+      // Each of its calls would be extra once.
+      if (known.has(path)) throw new UsageError(`${file} is given twice as a trace`);
+      known.add(path);
       const name = file === '-' ? 'standard input' : file;
       if (isRegularFile(file)) sources.push({ file, name });
       else {
@@ -113,10 +135,13 @@ export async function openTrace(names: string[], given: Format | undefined, want
       }
     }
     const format = given ?? (await findFormat(sources));
+    const shown = given && sources[0] ? await guessFormat(sources[0]) : undefined;
+    const looksLike = shown === 'empty' || shown === format ? undefined : shown;
     const hasEnters = wantsEnters && (await hasEnter(sources, format));
     const isOneOfSeveral = sources.length > 1;
     return {
       format,
+      looksLike,
       hasEnters,
       read(remarks, isAsPrinted = false) {
         const files = sources.map((source) => {

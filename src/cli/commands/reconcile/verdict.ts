@@ -7,7 +7,7 @@ import type { Records } from './records.js';
 import { createRemarks } from './remarks.js';
 import { differencesOf, type Report } from './report.js';
 import type { Run } from './runs.js';
-import type { Trace } from './trace-file.js';
+import { NEVER_ATTACHED, type Trace } from './trace-file.js';
 
 /** Where only the writes themselves show which run a trace covers, so many runs are tried one by one. */
 const MOST_TRIED = 8;
@@ -17,19 +17,34 @@ const MARGIN = 1000;
 /** A set of runs, by their places. */
 type Places = ReadonlySet<number>;
 
-/** Returns the runs with writes in the trace: by process, descriptor and time, and by the first two alone. */
+/** Returns by how many ms a time is outside of a run. */
+const distanceTo = ({ first, last }: Run, time: number): number => Math.max(0, first - time, time - last);
+
+/**
+ * Returns the runs with writes in the trace: by process, descriptor and time, and by the first two alone. By time, a write
+ * is one of the nearest run only: a service that is started again at once may have the same process id.
+ */
 async function findCovered(trace: Trace, runs: readonly Run[]): Promise<{ byTime: Places; byProcess: Places }> {
   const byTime = new Set<number>();
   const byProcess = new Set<number>();
   for await (const batch of trace.read(createRemarks())) {
     for (const { pid, tid, fd, time } of batch) {
       const process = pid ?? tid;
-      for (const [place, { fds, first, last }] of runs.entries()) {
+      let nearest: number[] = [];
+      let least = MARGIN;
+      for (const [place, run] of runs.entries()) {
+        const { fds } = run;
         const isOn = process === undefined ? [...fds.values()].some((one) => one.has(fd)) : fds.get(process)?.has(fd);
         if (!isOn) continue;
         byProcess.add(place);
-        if (time !== undefined && isEpoch(time) && time >= first - MARGIN && time <= last + MARGIN) byTime.add(place);
+        if (time === undefined || !isEpoch(time)) continue;
+        const distance = distanceTo(run, time);
+        if (distance > least) continue;
+        // Two services may append to one file at the same time.
+        nearest = distance < least ? [place] : [...nearest, place];
+        least = distance;
       }
+      for (const place of nearest) byTime.add(place);
     }
   }
   return { byTime, byProcess };
@@ -73,6 +88,11 @@ export async function judge(
   )
     throw new UsageError(
       `no record is in the window of --since, --until and --request-id: the records are ${records.runs.map(({ firstSeq, lastSeq, first, last }) => `${firstSeq} to ${lastSeq}, made from ${new Date(first).toISOString()} to ${new Date(last).toISOString()}`).join('; ')}`,
+    );
+  const { matched, missing, altered, extra } = report.counts;
+  if (report.apart.notWatched > 0 && matched + missing + altered + extra === 0)
+    throw new UsageError(
+      `with --attached there is nothing to compare: none of the ${report.apart.notWatched} records lies between the tracer's first event and its last. If it should have seen the service: ${NEVER_ATTACHED}`,
     );
   return report;
 }

@@ -16,10 +16,13 @@ function parseBound(flag: string, text: string): Bound {
   if (/^\d+(\.\d+)?$/.test(text)) {
     const value = Number(text);
     if (value >= MILLISECONDS) return { time: value };
-    if (value >= SECONDS || text.includes('.')) return { time: value * 1000 };
-    return { seq: value };
+    if (value >= SECONDS) return { time: value * 1000 };
+    if (Number.isInteger(value)) return { seq: value };
   }
-  const time = /^\d{4}-\d\d-\d\d/.test(text) ? Date.parse(text) : Number.NaN;
+  const [day] = /^\d{4}-\d\d-\d\d/.exec(text) ?? [];
+  // Date would take February 31 as March 3.
+  const isDay = day !== undefined && !Number.isNaN(Date.parse(day)) && new Date(day).toISOString().startsWith(day);
+  const time = isDay ? Date.parse(text) : Number.NaN;
   if (Number.isNaN(time))
     throw new UsageError(
       `${flag} ${text}: is neither the number of a record nor a time: give 17, 2026-01-01T00:00:00Z, or seconds or milliseconds since 1970`,

@@ -297,3 +297,48 @@ for (const [line, format] of FIRST_LINES)
   test(`the first line of ${format ?? 'no trace'} is recognized: ${line.slice(0, 60)}`, () => {
     assert.equal(formatOf(line)?.id, format);
   });
+
+const LONG: [format: string, line: string][] = [
+  ['strace', `write(1<${'<->->'.repeat(60_000)}x, "a", 1) = 1`],
+  ['strace', '[a:'.repeat(100_000)],
+  ['ftrace', `${KERNEL}sys_write(fd: 1, ${'buf: '.repeat(60_000)}x`],
+  ['ftrace', `${KERNEL}sys_write(${'fd: 1, buf: 0x1, count: 1 '.repeat(12_000)}x`],
+  ['perf', `1.0 (1.0 ms): ${'a/1 write(fd: 1, buf: , count: 1) '.repeat(9000)}`],
+  ['perf', `1.0 (1.0 ms): a/1 write(fd: 1<${'>, buf: , count: 1)'.repeat(15_000)}`],
+  ['qemu', '1'.repeat(300_000)],
+  ['qemu', '1 write(1,0x1,1) = 1 errno=1 ('.repeat(10_000)],
+  ['runsc', `main.go:1] [ 1: 1] a X write(0x1 ${', 0x1) = 1 errno=1 ('.repeat(15_000)}`],
+  [
+    'sysdig',
+    `{"evt.type":"write","evt.dir":"<","thread.tid":1,"evt.info":"res=1 data=${' fd=1( size=1 x'.repeat(20_000)}"}`,
+  ],
+];
+
+test('a long line of any kind is read in a time that grows with its length', () => {
+  for (const [format, line] of LONG) {
+    const begun = performance.now();
+    formatNamed(format).reader()(line);
+    formatOf(line);
+    const took = performance.now() - begun;
+    assert.ok(took < 2500, `${format}: ${line.slice(0, 60)}… took ${took} ms`);
+  }
+});
+
+test('a call with an error that has no known name or number is not read as one without a result', () => {
+  for (const [format, line, result] of [
+    ['strace', '12 write(18, "hi", 2) = -1 ENOSPX (No space left on device)', 'unreadable'],
+    ['strace', '12 write(18, "hi", 2) = -1 ENOS', 'unreadable'],
+    ['strace', '12 write(18, "hi", 2) = -1 ENOTSUPP (Unknown error 524)', -524],
+    ['strace', '12 write(18, "hi", 2) = -1 (errno 600)', -600],
+    ['audit', `${SYSCALL}x86_64 syscall=write success=no exit=EFOO a0=12 a1=1 a2=6 pid=1`, 'unreadable'],
+    ['audit', `${SYSCALL}x86_64 syscall=write success=no exit=EWOULDBLOCK a0=12 a1=1 a2=6 pid=1`, -11],
+    ['perf', '1.0 (1.0 ms): a/1 write(fd: 1, buf: 0x1, count: 1) = -1 EFOO (x)', 'unreadable'],
+  ] as const) {
+    const content = formatNamed(format).reader()(line);
+    assert.equal(
+      content !== null && typeof content === 'object' && 'result' in content ? content.result : content,
+      result,
+      line,
+    );
+  }
+});

@@ -59,7 +59,9 @@ function read(line: string): LineContent {
   if ((number ?? code) === undefined || descriptor === undefined || size === undefined || pid === undefined)
     return 'unreadable';
   const result = number === undefined ? resultOf(undefined, code) : toResult(number);
-  if (code?.startsWith('ERESTART') || (result !== undefined && isRestart(result))) return null;
+  if (code?.startsWith('ERESTART')) return null;
+  if (result === 'unreadable') return result;
+  if (result !== undefined && isRestart(result)) return null;
   return {
     name: 'write',
     time: timeOf(stamp),

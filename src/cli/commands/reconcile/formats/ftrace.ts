@@ -13,9 +13,10 @@ const LINE = new RegExp(HEAD + EVENT);
 const ANY_LINE = new RegExp(HEAD);
 
 const NUMBER = /(0x[\da-f]+|\d+)/.source;
-// The last argument ends the line, so that no bytes in between are taken for it.
+// The last argument ends the line, so that no bytes in between are taken for it. The first is near its start: a long
+// line is not searched for it again and again.
 const WRITE = new RegExp(
-  `\\bfd[:=] ?${NUMBER}\\b.*\\bbuf[:=] ?(.*?),? (?:size_t )?count[:=] ?${NUMBER}(?: \\(\\d+\\))?\\)?$`,
+  `^.{0,64}?\\bfd[:=] ?${NUMBER}\\b[^:=]*\\bbuf[:=] ?(.*?),? (?:size_t )?count[:=] ?${NUMBER}(?: \\(\\d+\\))?\\)?$`,
 );
 const ENTERED = new RegExp(`\\bfd[:=] ?${NUMBER}\\b.*?\\bto_submit[:=] ?${NUMBER}\\b`);
 const RESULT = new RegExp(`^(?:.*\\bret=)?${NUMBER}(?: \\(-?\\d+\\))?$`);

@@ -17,8 +17,15 @@ function optional(field: string, value: unknown): number | undefined | { refused
   return typeof value === 'number' ? value : { refused: `${field} is ${JSON.stringify(value)}: give a number` };
 }
 
+/** The names that tracers have for `write` besides its own: Write, sys_write, __x64_sys_write, sys_enter_write. */
+const OTHER_NAME = /_write$|^(?:Write|WRITE)$/;
+
 function readObject(value: Record<string, unknown>): LineContent {
-  const { syscall = 'write', fd, count, ret, bytes, encoding } = value;
+  const { fd, count, ret, bytes, encoding } = value;
+  const syscall = value.syscall ?? 'write';
+  // Ignored, such calls would all be missing, and nothing would say why.
+  if (typeof syscall !== 'string' || OTHER_NAME.test(syscall))
+    return { refused: `syscall is ${JSON.stringify(syscall)}: give the name "write", or leave it out` };
   if (syscall !== 'write' && syscall !== ENTER) return null;
   if (!REQUIRED.every((field) => Number.isInteger(value[field])))
     // An io_uring_enter may come from an older exporter, which knew that it is ignored.

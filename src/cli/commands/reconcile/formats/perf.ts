@@ -7,11 +7,12 @@ import { parseFields, parseResult } from './tracepoint.js';
 // Format: comm, tid or pid/tid, [cpu], a time of day (-F tod) or seconds; which of them, `perf script -F` chooses.
 const PERF_SCRIPT =
   /\s(\d+)(?:\/(\d+))?\s+(?:\[\d+\]\s+)?(?:(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d\.\d+):?\s+|(\d+\.\d+):?\s+)?syscalls:sys_(enter|exit)_write:\s+(.*)$/;
-// Newer versions print the bytes, in a form that cannot be told from others: the last `, count:` is the call's.
+// Newer versions print the bytes, in a form that cannot be told from others: the last `, count:` is the call's. A name
+// and a path have their bounds: without them the time for a line would grow with the square of its length.
 const PERF_TRACE =
-  /^\s*(\d+\.\d+) \([^)]*\):\s+(?:.*?\/(\d+)\s+)?write\(fd: (-?\d+)(?:<.*?>)?, buf: .*, count: (\d+)\)\s*(?:(\.\.\.)|= (-?\d+)(?: (E[A-Z0-9]+))?.*)$/;
+  /^\s*(\d+\.\d+) \([^)]*\):\s+(?:.{0,64}?\/(\d+)\s+)?write\(fd: (-?\d+)(?:<.{0,4200}?>)?, buf: .*, count: (\d+)\)\s*(?:(\.\.\.)|= (-?\d+)(?: (E[A-Z0-9]+))?.*)$/;
 const PERF_CONTINUED =
-  /^\s*[\d.]+ \([^)]*\):\s+(?:.*?\/(\d+)\s+)?\.\.\. \[continued\]: write\(\)\)?\s*= (-?\d+)(?: (E\w+))?/;
+  /^\s*[\d.]+ \([^)]*\):\s+(?:.{0,64}?\/(\d+)\s+)?\.\.\. \[continued\]: write\(\)\)?\s*= (-?\d+)(?: (E\w+))?/;
 
 /** Reads the output of `perf script` for the write tracepoints, and of `perf trace`, which tears lines. */
 function createReader(): Reader {
@@ -72,10 +73,15 @@ function createReader(): Reader {
         result: undefined,
         ...NOT_SHOWN,
       };
-      return goesOn ? begin(call) : { ...call, result: resultOf(number, code) };
+      if (goesOn) return begin(call);
+      const result = resultOf(number, code);
+      return result === 'unreadable' ? result : { ...call, result };
     }
     const continued = PERF_CONTINUED.exec(line);
-    if (continued) return end(Number(continued[1] ?? 0), resultOf(continued[2], continued[3]));
+    if (continued) {
+      const result = resultOf(continued[2], continued[3]);
+      return result === 'unreadable' ? result : end(Number(continued[1] ?? 0), result);
+    }
     return /\bwrite\(|sys_(enter|exit)_write/.test(line) ? 'unreadable' : null;
   };
 }

@@ -5,7 +5,8 @@ import type { Format, LineContent, LineWrite, Reader } from './format.js';
 import { isRestart } from './results.js';
 
 // Anywhere in a line, because another thread's call may stand before: futex(…)11725 write(13,0x7f00,8) = 8
-const CALL = /(\d+) write\((-?\d+),(?:0x[\da-f]+|NULL|nil|\(nil\)),(\d+)\)( = (-?\d+)(?: errno=(\d+) \(.*\))?$)?/g;
+const CALL =
+  /(?<!\d)(\d+) write\((-?\d+),(?:0x[\da-f]+|NULL|nil|\(nil\)),(\d+)\)( = (-?\d+)(?: errno=(\d+) \([^()]*\))?$)?/g;
 /** The rest of a line that was torn, which names no call. */
 const RESULT = /^ = (-?\d+)(?: errno=(\d+) \(.*\))?$/;
 

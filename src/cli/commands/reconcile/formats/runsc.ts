@@ -15,7 +15,8 @@ const CALL = /^\[\s*(\d+):\s*(\d+)\] .*? ([EX]) write\(0x([\da-f]+)\b(.*)$/;
 // Go escapes the quotes of the bytes, but nothing in the file's name before them, so this must reach to the end.
 const BYTES = /, 0x[\da-f]+ "((?:[^"\\]|\\.)*)"(?:\.\.\.)?, 0x[\da-f]+\)$/;
 const COUNT = /, 0x([\da-f]+)\)$/;
-const RESULT = /, 0x([\da-f]+)\) = (-?\d+|0x[\da-f]+)(?: \(0x[\da-f]+\))?(?: errno=(\d+) \(.*\))? \([\d.hmnsµμ]+\)$/;
+const RESULT =
+  /, 0x([\da-f]+)\) = (-?\d+|0x[\da-f]+)(?: \(0x[\da-f]+\))?(?: errno=(\d+) \([^()]*\))? \([\d.hmnsµμ]+\)$/;
 
 type Line = { time: number | undefined; text: string };
 

@@ -9,7 +9,7 @@ const LEADER = new RegExp(
   [
     String.raw`^(?:\s*\[pid\s+(\d+)${ID}\]\s+|(\d{1,7})${ID}\s+)?`,
     // --secontext
-    String.raw`(?:\[[^\]]*:[^\]]*\]\s+)?`,
+    String.raw`(?:\[[^\]:]*:[^\]]*\]\s+)?`,
     // -ttt, or -t and -tt
     String.raw`(?:(?:(\d{9,}(?:\.\d+)?)|(\d\d):(\d\d):(\d\d(?:\.\d+)?))\s+)?`,
     // -r, in parentheses beside another time

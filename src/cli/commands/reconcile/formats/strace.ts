@@ -8,7 +8,8 @@ import { createLeaderReader, type Leader } from './strace-leader.js';
 // quoted; `->` stands between the two ends of a socket. The shortest text that fits is taken.
 const INNER = String.raw`[^<>"\\]|\\.|->|"(?:[^"\\]|\\.)*"`;
 // Then `(deleted)`, and the `[context]` of --secontext.
-const DECORATION = String.raw`(?:<(?:${INNER}|<(?:${INNER})*?>)*?>(?:\(deleted\))?)?(?: \[[^\]]*\])?`;
+// There is no arrow in the inner one: if each could end it, the time for a line of arrows would double with every one.
+const DECORATION = String.raw`(?:<(?:${INNER}|<[^<>]*>)*?>(?:\(deleted\))?)?(?: \[[^\]]*\])?`;
 // Descriptors and counts are hexadecimal with -e raw=write, and have names with --arg-names.
 const NUMBER = String.raw`-?\d+|0x[\da-f]+`;
 
@@ -24,7 +25,7 @@ const ENTERED = new RegExp(
 );
 // The end of a call, `= 6`, `= 0x6`, `= -1 EBADF (Bad file descriptor) (INJECTED) <0.000012>`, or none: `= ?`, and
 // `<detached ...>` if strace ended first.
-const RESULT = String.raw`= (${NUMBER}|\?)(?: (E[A-Z0-9]+))?(?: [(<].*)?$`;
+const RESULT = String.raw`= (${NUMBER}|\?)(?: (E[A-Z0-9_]+|\(errno \d+\)))?(?: [(<].*)?$`;
 const DETACHED = '<detached \\.\\.\\.>$';
 const WRITE_END = new RegExp(
   String.raw`^(?:\.\.\.)?, (?:count=)?(${NUMBER})(?:(?: <\w+ \.\.\.>)?\s*\)\s*${RESULT}|\s*${DETACHED})`,
@@ -55,21 +56,13 @@ function readCall(call: string, time: number | undefined, tid: number | undefine
     number: string | undefined,
     code: string | undefined,
     { text, isWhole }: Pick<LineWrite, 'text' | 'isWhole'>,
-  ): LineContent =>
+  ): LineContent => {
     // For example `= ? ERESTARTSYS`: the kernel repeats the call, see isRestart.
-    code?.startsWith('ERESTART')
-      ? null
-      : {
-          name,
-          time,
-          pid: undefined,
-          tid,
-          fd: Number(fd) | 0,
-          count: Number(count),
-          result: resultOf(number ?? '?', code),
-          text,
-          isWhole,
-        };
+    if (code?.startsWith('ERESTART')) return null;
+    const result = resultOf(number ?? '?', code);
+    if (result === 'unreadable') return result;
+    return { name, time, pid: undefined, tid, fd: Number(fd) | 0, count: Number(count), result, text, isWhole };
+  };
 
   const entered = isAt(ENTERED, call, 0);
   if (entered) {

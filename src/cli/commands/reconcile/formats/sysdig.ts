@@ -10,7 +10,7 @@ import { isRestart, resultOf } from './results.js';
 // and repeat its arguments at the end. The bytes may look like arguments: these stand last.
 const BEGUN = /^fd=(-?\d+)(?:\(.*\))? size=(\d+)\s*$/s;
 const ENDED = /^res=(-?\d+)(?:\((E[A-Z0-9]+)\))? data=(.*)$/s;
-const REPEATED = /^(.*) fd=(-?\d+)(?:\(.*\))? size=(\d+)\s*$/s;
+const REPEATED = /^(.*) fd=(-?\d+)(?:\(.{0,4200}\))? size=(\d+)\s*$/s;
 
 /** So many bytes of a buffer are captured without --snaplen. */
 const SNAPLEN = 80;
@@ -42,6 +42,12 @@ function bytesOf(data: string, captured: number): Buffer | undefined {
   return bytes.length <= captured ? bytes : undefined;
 }
 
+/** Returns the result of a call that failed, which is the name of its error; undefined for what is none. */
+function codeOf(value: unknown): number | undefined {
+  const result = typeof value === 'string' ? resultOf(undefined, value) : undefined;
+  return result === 'unreadable' ? undefined : result;
+}
+
 /** Returns the bytes, result and arguments of an event at the end of a call. */
 function parseEnd(fields: Fields, isBegun: boolean) {
   const info = fields['evt.info'] ?? fields['evt.args'];
@@ -52,10 +58,7 @@ function parseEnd(fields: Fields, isBegun: boolean) {
   const res = fields['evt.rawres'] ?? fields['evt.rawarg.res'] ?? fields['evt.arg.res'];
   return {
     data: typeof given === 'string' ? given : number === undefined ? undefined : data,
-    result:
-      number !== undefined
-        ? Number(number)
-        : (integerOf(res) ?? (typeof res === 'string' ? resultOf(undefined, res) : undefined)),
+    result: number !== undefined ? Number(number) : (integerOf(res) ?? codeOf(res)),
     code,
     fd: repeated?.[2] ?? fields['fd.num'] ?? fields['evt.rawarg.fd'] ?? fields['evt.arg.fd'],
     size: repeated?.[3] ?? fields['evt.rawarg.size'] ?? fields['evt.arg.size'],

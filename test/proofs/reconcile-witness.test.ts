@@ -76,10 +76,14 @@ function findLines({ trace, records }: Run): Map<number, number[]> {
   // Each message begins with its own number. The ring has no messages, but its last calls are those of the records.
   const byMessage = new Map<string, number>();
   const enters: number[] = [];
+  // libuv of newer Nodes has a ring of its own, for its event loop.
+  const ring = records
+    .flatMap(({ level, systemCalls }) => (level === 'uring' ? (systemCalls ?? []) : []))
+    .find(({ name }) => name === 'io_uring_enter')?.arguments[0];
   for (const [index, line] of trace.entries()) {
     const message = / write\(\d+<[^>]*>, "(\d+): /.exec(line)?.[1];
     if (message !== undefined) byMessage.set(message, index);
-    if (/ io_uring_enter\(/.test(line)) enters.push(index);
+    if (line.includes(` io_uring_enter(${ring}<`)) enters.push(index);
   }
   for (const { seq, level, preview, systemCalls } of records.toReversed()) {
     if (level === 'uring') {

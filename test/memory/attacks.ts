@@ -116,7 +116,8 @@ for (const [name, row] of Object.entries(ATTACKS)) {
     const { status } = await post(`${service.url}/bursts`, { ...burst, witness: witnessAvailability().available });
     assert.equal(status, 200);
     await attack(service, row);
-    const health = await fetch(`${service.url}/health`, { signal: AbortSignal.timeout(20_000) });
+    // A busy machine takes its time over what the attack has left. It must survive, not be quick.
+    const health = await fetch(`${service.url}/health`, { signal: AbortSignal.timeout(60_000) });
     assert.equal(health.status, 200, service.log.join('\n'));
     t.diagnostic(`at most ${Math.round(group.peak() / MIB)} MiB`);
   });

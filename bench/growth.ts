@@ -1,4 +1,4 @@
-// What a recorded call costs as messages, subscribers and the ring grow: CPU time of the service per call of a burst.
+// The cost of a recorded call as messages, subscribers and the ring grow: CPU time of the service per call of a burst.
 import { watchBurst } from './stream.js';
 import { rounded, type Table } from './table.js';
 

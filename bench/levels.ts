@@ -1,4 +1,4 @@
-// What a call costs at each level, beside a loop in C and the FFI of other runtimes. Each one runs in a process of its
+// The cost of a call at each level, beside a loop in C and the FFI of other runtimes. Each one runs in a process of its
 // own, and they take turns, so that all are measured in the same minute.
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';

@@ -51,7 +51,7 @@ async function* fetchLines(address: string, token: string | undefined): AsyncGen
   for (let since = 1, shortPages = 0; shortPages < 2; ) {
     const page = await client.get<Partial<Events> | null>(`events?since=${since}&limit=${PAGE_SIZE}`);
     const { events, next = 0, oldest = 0 } = page ?? {};
-    // What does not go on would be asked for ever.
+    // A page that does not go on would be asked for without end.
     if (!Array.isArray(events) || (events.length > 0 && !(next > since)))
       throw new UsageError(`${client.origin} is no syswire service: it has no events`);
     const gap: Gap = { type: 'gap', from: since, to: oldest - 1 };

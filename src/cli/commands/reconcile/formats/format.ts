@@ -56,7 +56,7 @@ export type Format = {
   recognises: (line: string) => boolean;
   /** Returns a reader of the lines of one trace. @param thread the thread of lines that name none */
   reader: (thread?: number) => Reader;
-  /** What a tracer of this format can see at all. */
+  /** The things that a tracer of this format can see at all. */
   sees: {
     bytes: boolean;
     results: boolean;

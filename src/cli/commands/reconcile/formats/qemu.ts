@@ -1,5 +1,5 @@
-// What qemu's user-mode emulation prints with -strace. It prints a call when it begins and its result when it ends, so
-// threads that write together tear each other's lines, and the output of the program comes between.
+// The lines that qemu's user-mode emulation prints with -strace. It prints a call when it begins and its result when it
+// ends, so threads that write together tear each other's lines, and the output of the program comes between.
 import { NOT_SHOWN } from './bytes.js';
 import type { Format, LineContent, LineWrite, Reader } from './format.js';
 import { isRestart } from './results.js';

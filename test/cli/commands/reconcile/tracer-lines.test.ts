@@ -1,8 +1,8 @@
 // The lines of tracers other than strace, bpftrace and perf, one at a time: what is read, and what must not be read.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LineContent } from '../../../../src/cli/commands/reconcile/formats/format.js';
 import { formatNamed, formatOf } from '../../../../src/cli/commands/reconcile/formats/table.js';
+import { type LineCase, testLines } from '../../../support/reconcile/line-cases.js';
 
 type Saw = { fd: number; count: number; result: number | undefined; text?: string; cut?: true; more?: object };
 
@@ -17,7 +17,7 @@ const SYSCALL = 'type=SYSCALL msg=audit(1795697685.490:66): arch=';
 const AUDITED = { time: 1795697685490, pid: 10532 };
 const KERNEL = 'node-12 [001] ..... 7362.000571: ';
 
-const LINES: [format: string, lines: string, content: object | string | null][] = [
+const LINES: LineCase[] = [
   // ftrace and trace-cmd
   [
     'ftrace',
@@ -246,16 +246,7 @@ const LINES: [format: string, lines: string, content: object | string | null][] 
   ],
 ];
 
-for (const [format, lines, content] of LINES) {
-  test(`the reader of ${format} reads: ${lines.slice(0, 90).replaceAll('\n', '⏎')}`, () => {
-    const read = formatNamed(format).reader();
-    let last: LineContent = null;
-    for (const line of lines.split('\n')) last = read(line);
-    if (last !== null && typeof last === 'object' && 'time' in last && last.time !== undefined)
-      last = { ...last, time: Math.round(last.time * 1e3) / 1e3 };
-    assert.deepEqual(last, content);
-  });
-}
+testLines(LINES);
 
 test('ausearch -i prints local time in the order of the locale, and errors as names', () => {
   const rest = 'arch=x86_64 syscall=write success=no exit=ENOSPC(No space left on device) a0=0x14 a1=0x1 a2=0x11 pid=7';

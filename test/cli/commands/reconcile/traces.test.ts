@@ -1,8 +1,8 @@
 // The readers of traces, on lines that real tracers print.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { LineContent } from '../../../../src/cli/commands/reconcile/formats/format.js';
 import { formatNamed } from '../../../../src/cli/commands/reconcile/formats/table.js';
+import { type LineCase, testLines } from '../../../support/reconcile/line-cases.js';
 
 const saw = (fd: number, count: number, result: number | undefined, text?: string, more: object = {}) => ({
   name: 'write',
@@ -17,7 +17,7 @@ const saw = (fd: number, count: number, result: number | undefined, text?: strin
 const at = (time: number, tid: number | undefined = 12) => ({ time, tid });
 const NO_TIME = { time: undefined, tid: 12 };
 
-const LINES: [format: string, lines: string, content: unknown][] = [
+const LINES: LineCase[] = [
   [
     'strace',
     '12  1795471942.073803 write(18</tmp/o>, "h\\303\\251 \\"x\\" <y> \\\\\\n\\0001", 13) = 13',
@@ -165,17 +165,7 @@ const LINES: [format: string, lines: string, content: unknown][] = [
   ['perf', '    1.0 ( 0.010 ms): node/12 write(fd: 19, buf: 0x7f', 'unreadable'],
 ];
 
-for (const [format, lines, content] of LINES) {
-  test(`the reader of ${format} reads: ${lines.slice(0, 90).replaceAll('\n', '⏎')}`, () => {
-    const read = formatNamed(format).reader();
-    let last: LineContent = null;
-    for (const line of lines.split('\n')) last = read(line);
-    // Milliseconds computed from decimal seconds are off by less than a microsecond.
-    if (last !== null && typeof last === 'object' && 'time' in last && last.time !== undefined)
-      last = { ...last, time: Math.round(last.time * 1e3) / 1e3 };
-    assert.deepEqual(last, content);
-  });
-}
+testLines(LINES);
 
 test('the reader of perf takes a time of day as local time', () => {
   const read = formatNamed('perf').reader();
